@@ -1,0 +1,54 @@
+# Koine: from raw questions to results/table.csv.
+#
+#   snakemake --cores all                                       the embedded sample
+#   snakemake --cores all --configfile recipes/squad-fi.yaml    another experiment, laid over params.yaml
+#   snakemake -n                                                what would run, and why
+#
+# One file per step in workflow/rules; each rule is one `koine` command (-p prints it). What the parameters mean
+# for the workflow (files, flags, targets) is worked out in src/koine/plan.py.
+from koine.plan import Plan
+
+
+configfile: "params.yaml"
+
+
+container: "docker://python:3.11-slim"
+
+
+plan = Plan(config)
+
+
+# <data>/... in a rule is the recipe's own folder.
+pathvars:
+    data=plan.data,
+    models=plan.models,
+    results=plan.results,
+    run="{backbone}/{strategy}/seed-{seed}",
+
+
+wildcard_constraints:
+    backbone="|".join(plan.params.backbones),
+    strategy=r"[a-z-]+(@[0-9.]+)?",
+    seed=r"\d+",
+    shard=r"\d+",
+    lang=r"[A-Za-z0-9-]+",
+    source="|".join(plan.sources | plan.fetch),
+    benchmark="|".join(plan.benchmarks),
+
+
+include: "workflow/rules/collect.smk"
+include: "workflow/rules/translate.smk"
+include: "workflow/rules/filter.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/encode.smk"
+include: "workflow/rules/index.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        "<results>/table.csv",
+        "<results>/pairs.csv",
+        "<results>/report.html",

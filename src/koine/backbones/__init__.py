@@ -1,0 +1,59 @@
+"""Backbones: encoders behind one interface, texts in, L2-normalised float32 vectors `[n, d]` out.
+
+`base.Encoder` is the interface; `static` and `transformer` are trained from scratch, `pretrained` is any
+sentence-transformers model. `load(model)` opens a folder or a Hub id, `create` makes an untrained one.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from koine.runtime.files import read_json
+
+if TYPE_CHECKING:
+    from koine.backbones.base import Encoder, TrainableEncoder
+    from koine.backbones.tokenizer import Tokens
+    from koine.params import Architecture
+
+#: Koine's own file in a model folder: how it was made, and the sha256 of its files.
+MANIFEST = "koine.json"
+
+
+def create(kind: str, architecture: "Architecture", tokenizer_file: Path, texts: "Tokens", seed: int) -> "TrainableEncoder":
+    """A fresh encoder with random weights.
+
+    Args:
+        kind: `static` or `transformer`.
+        architecture: dimensions and layers.
+        tokenizer_file: a tokenizer of `backbones.tokenizer`.
+        texts: the training passages, for weights that start from word frequencies.
+        seed: draws the weights.
+    """
+    if kind == "static":
+        from koine.backbones.static import StaticEncoder
+
+        return StaticEncoder.create(architecture, tokenizer_file, texts, seed)
+    from koine.backbones.transformer import TransformerEncoder
+
+    return TransformerEncoder.create(architecture, tokenizer_file, texts, seed)
+
+
+def load(model: str, device: str = "cpu") -> "Encoder":
+    """Open a trained model.
+
+    Args:
+        model: a folder that Koine or sentence-transformers saved, or a Hub id.
+        device: where it computes.
+    """
+    manifest = Path(model) / MANIFEST
+    kind = read_json(manifest)["kind"] if manifest.is_file() else "pretrained"
+    if kind == "static":
+        from koine.backbones.static import StaticEncoder
+
+        return StaticEncoder.load(Path(model)).to(device)
+    if kind == "transformer":
+        from koine.backbones.transformer import TransformerEncoder
+
+        return TransformerEncoder.load(Path(model)).to(device)
+    from koine.backbones.pretrained import PretrainedEncoder
+
+    return PretrainedEncoder(model, device)

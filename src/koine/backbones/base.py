@@ -1,0 +1,120 @@
+"""The interface of all encoders, and what the trainable ones share."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import tokenizers
+import torch
+from torch import nn
+
+from koine.backbones.tokenizer import Tokens, tokenize
+from koine.runtime.files import write_json
+
+Kind = Literal["query", "passage"]
+Vectors = npt.NDArray[np.float32]
+
+
+class Encoder(Protocol):
+    """Texts in, vectors out."""
+
+    def encode(self, texts: Sequence[str], kind: Kind, *, batch_size: int) -> Vectors:
+        """L2-normalised float32 vectors `[n, d]` of texts; `kind` chooses the prefix. `batch_size` changes only speed."""
+
+
+class TrainableEncoder(nn.Module, ABC):
+    """An encoder whose forward pass takes ragged token ids.
+
+    Subclasses say how ids become vectors and how the weights are stored; the folder they save is one that
+    `sentence_transformers.SentenceTransformer` loads.
+    """
+
+    special_tokens: bool  # whether texts are framed by <s> and </s>
+
+    def __init__(self, tokenizer: tokenizers.Tokenizer, prefixes: dict[Kind, str]) -> None:
+        super().__init__()
+        self.tokenizer = tokenizer
+        self.prefixes = prefixes
+
+    @abstractmethod
+    def forward(self, tokens: Tokens) -> torch.Tensor:
+        """L2-normalised vectors `[n, d]` of n texts."""
+
+    def pair(self, queries: Tokens, passages: Tokens) -> tuple[torch.Tensor, torch.Tensor]:
+        """Vectors of queries and passages of a training batch."""
+        return self(queries), self(passages)
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write weights and configuration for sentence-transformers into `folder`."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+    def tokenize(self, texts: Sequence[str], kind: Kind) -> Tokens:
+        """Token ids of texts with the prefix of their kind."""
+        return tokenize(self.tokenizer, texts, self.prefixes[kind], self.special_tokens)
+
+    @torch.inference_mode()
+    def encode(self, texts: Sequence[str], kind: Kind, *, batch_size: int) -> Vectors:
+        """See `Encoder.encode`. Texts of like length are encoded together and put back in order."""
+        self.eval()
+        tokens = self.tokenize(texts, kind)
+        order = np.argsort(tokens.lengths, kind="stable")
+        parts = [
+            self(tokens.take(order[start : start + batch_size])).float().cpu().numpy()
+            for start in range(0, len(order), batch_size)
+        ]
+        vectors = np.concatenate(parts)
+        result = np.empty_like(vectors)
+        result[order] = vectors
+        return result
+
+
+def write_sentence_transformer(folder: Path, modules: Sequence[tuple[str, str]], prefixes: dict[Kind, str]) -> None:
+    """Write the files that make a folder a sentence-transformers model: modules.json and the configuration.
+
+    Args:
+        folder: the model.
+        modules: (sub-folder, class) of each module in order; the first one lies in the root (`""`).
+        prefixes: become the prompts `query`, `passage` and `document`.
+    """
+    write_json(
+        folder / "modules.json",
+        [{"idx": i, "name": str(i), "path": path, "type": kind} for i, (path, kind) in enumerate(modules)],
+    )
+    write_json(
+        folder / "config_sentence_transformers.json",
+        {
+            "__version__": {name: version(name.replace("_", "-")) for name in ("sentence_transformers", "transformers")},
+            "default_prompt_name": None,
+            "model_type": "SentenceTransformer",
+            "prompts": {**prefixes, "document": prefixes["passage"]},
+            "similarity_fn_name": "cosine",
+        },
+    )
+
+
+def write_normalize(folder: Path) -> None:
+    """The configuration of sentence-transformers' `Normalize` module."""
+    write_json(
+        folder / "config.json",
+        {"module_input_name": "sentence_embedding", "module_output_name": "sentence_embedding"},
+    )
+
+
+NORMALIZE = "sentence_transformers.base.modules.normalize.Normalize"
+
+
+def read_prefixes(folder: Path) -> dict[Kind, str]:
+    """The prefixes that `write_sentence_transformer` stored."""
+    from koine.runtime.files import read_json
+
+    prompts = read_json(folder / "config_sentence_transformers.json")["prompts"]
+    return {"query": prompts["query"], "passage": prompts["passage"]}

@@ -1,0 +1,102 @@
+"""Tokenizers trained on the recipe's own texts, and texts as token ids."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import tokenizers
+from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
+
+from koine.params import Tokenizer
+from koine.runtime.files import atomic
+
+#: In XLM-R's order, so that padding is id 1 as its position embeddings expect.
+SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Ragged token ids: text i is `ids[offsets[i] : offsets[i + 1]]`; `ids` int32 `[T]`, `offsets` int64 `[n + 1]`."""
+
+    ids: npt.NDArray[np.int32]
+    offsets: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def take(self, rows: npt.NDArray[np.int64]) -> "Tokens":
+        """The texts at `rows`, in that order."""
+        starts, lengths = self.offsets[rows], self.offsets[rows + 1] - self.offsets[rows]
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        positions = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
+        return Tokens(self.ids[positions], offsets)
+
+    def drop(self, rate: float, draw: np.random.Generator) -> "Tokens":
+        """Leave out a share of the tokens at random; the first one of each text stays."""
+        if not rate:
+            return self
+        keep = draw.random(len(self.ids)) >= rate
+        keep[self.offsets[:-1][self.lengths > 0]] = True
+        kept = np.concatenate([[0], np.cumsum(keep)])
+        return Tokens(self.ids[keep], kept[self.offsets])
+
+    def __add__(self, other: "Tokens") -> "Tokens":
+        """The texts of both, one after the other."""
+        ids = np.concatenate([self.ids, other.ids])
+        return Tokens(ids, np.concatenate([self.offsets, other.offsets[1:] + self.offsets[-1]]))
+
+    def document_frequency(self, vocab_size: int) -> npt.NDArray[np.int64]:
+        """In how many texts each token occurs, int64 `[vocab_size]`."""
+        text = np.repeat(np.arange(len(self)), self.lengths)
+        return np.bincount(np.unique(text * vocab_size + self.ids) % vocab_size, minlength=vocab_size)
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Tokens per text, `[n]`."""
+        return np.diff(self.offsets)
+
+
+def train_tokenizer(texts: Iterable[str], settings: Tokenizer, out: Path) -> None:
+    """Train a tokenizer and save it as tokenizer.json, with truncation, without padding.
+
+    Args:
+        texts: training texts of all languages; the same texts in the same order give the same file.
+        settings: model, size, case, length.
+        out: the file.
+    """
+    if settings.model == "wordpiece":
+        tokenizer = tokenizers.Tokenizer(models.WordPiece(unk_token="<unk>", max_input_chars_per_word=100))
+        trainer = trainers.WordPieceTrainer(vocab_size=settings.vocab_size, special_tokens=list(SPECIAL), show_progress=False)
+        tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        tokenizer.decoder = decoders.WordPiece()
+    else:
+        if settings.model == "unigram":
+            tokenizer = tokenizers.Tokenizer(models.Unigram())
+            trainer = trainers.UnigramTrainer(
+                vocab_size=settings.vocab_size, special_tokens=list(SPECIAL), unk_token="<unk>", show_progress=False
+            )
+        else:
+            tokenizer = tokenizers.Tokenizer(models.BPE(unk_token="<unk>"))
+            trainer = trainers.BpeTrainer(vocab_size=settings.vocab_size, special_tokens=list(SPECIAL), show_progress=False)
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.BertPreTokenizer(), pre_tokenizers.Metaspace()])
+        tokenizer.decoder = decoders.Metaspace()
+    folds: list[normalizers.Normalizer] = [normalizers.NFKC()]
+    if settings.lowercase:
+        folds.append(normalizers.Lowercase())
+    tokenizer.normalizer = normalizers.Sequence(folds)
+    tokenizer.train_from_iterator(texts, trainer)
+    first, last = tokenizer.token_to_id("<s>"), tokenizer.token_to_id("</s>")
+    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", first), ("</s>", last)])
+    tokenizer.enable_truncation(settings.max_length)
+    with atomic(out) as temporary:
+        temporary.write_text(tokenizer.to_str(pretty=True), encoding="utf-8")
+
+
+def tokenize(tokenizer: tokenizers.Tokenizer, texts: Sequence[str], prefix: str, special: bool) -> Tokens:
+    """Token ids of texts, each with `prefix` before it; `special` adds `<s>` and `</s>`."""
+    encodings = tokenizer.encode_batch_fast([prefix + text for text in texts], add_special_tokens=special)
+    ids = [np.array(encoding.ids, dtype=np.int32) for encoding in encodings]
+    offsets = np.concatenate([[0], np.cumsum([len(own) for own in ids])]).astype(np.int64)
+    return Tokens(np.concatenate([np.empty(0, dtype=np.int32), *ids]), offsets)

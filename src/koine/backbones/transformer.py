@@ -1,0 +1,103 @@
+"""`transformer`: XLM-R's architecture from scratch, masked mean of the last layer's states, L2-normalised."""
+
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import tokenizers
+import torch
+from torch.nn import functional
+from transformers import AutoModel, PreTrainedModel, XLMRobertaConfig, XLMRobertaModel
+
+from koine.backbones.base import NORMALIZE, Kind, TrainableEncoder, read_prefixes, write_normalize, write_sentence_transformer
+from koine.backbones.tokenizer import SPECIAL, Tokens
+from koine.params import Architecture
+from koine.runtime.files import write_json, write_text
+
+PAD = SPECIAL.index("<pad>")
+MODULES = [
+    ("", "sentence_transformers.base.modules.transformer.Transformer"),
+    ("1_Pooling", "sentence_transformers.sentence_transformer.modules.pooling.Pooling"),
+    ("2_Normalize", NORMALIZE),
+]
+
+
+class TransformerEncoder(TrainableEncoder):
+    """XLM-R, small: `normalise(mean(states of the tokens that are no padding))`."""
+
+    special_tokens = True
+
+    def __init__(self, tokenizer: tokenizers.Tokenizer, prefixes: dict[Kind, str], model: PreTrainedModel) -> None:
+        super().__init__(tokenizer, prefixes)
+        self.model = model
+
+    @classmethod
+    def create(cls, architecture: Architecture, tokenizer_file: Path, texts: Tokens, seed: int) -> Self:
+        """Random weights, as transformers initialises XLM-R."""
+        tokenizer = tokenizers.Tokenizer.from_file(str(tokenizer_file))
+        torch.manual_seed(seed)
+        config = XLMRobertaConfig(
+            vocab_size=tokenizer.get_vocab_size(),
+            hidden_size=architecture.dim,
+            num_hidden_layers=architecture.layers,
+            num_attention_heads=architecture.heads,
+            intermediate_size=4 * architecture.dim,
+            max_position_embeddings=tokenizer.truncation["max_length"] + PAD + 1,  # XLM-R counts from PAD + 1
+            hidden_dropout_prob=0.0,  # a small model on much data underfits; dropout only slows it
+            attention_probs_dropout_prob=0.0,
+            pad_token_id=PAD,
+            type_vocab_size=1,
+        )
+        model = XLMRobertaModel(config, add_pooling_layer=False)
+        return cls(tokenizer, {"query": "", "passage": ""}, model)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Open a folder that `save` wrote."""
+        tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+        model = AutoModel.from_pretrained(folder, add_pooling_layer=False, use_safetensors=True)
+        return cls(tokenizer, read_prefixes(folder), model)
+
+    def save(self, folder: Path) -> None:
+        """See `TrainableEncoder.save`."""
+        self.model.save_pretrained(folder)
+        write_text(folder / "tokenizer.json", self.tokenizer.to_str(pretty=True))
+        first, pad, last, unknown = SPECIAL
+        write_json(
+            folder / "tokenizer_config.json",
+            {
+                "tokenizer_class": "PreTrainedTokenizerFast",
+                "model_max_length": self.tokenizer.truncation["max_length"],
+                "bos_token": first,
+                "eos_token": last,
+                "cls_token": first,
+                "sep_token": last,
+                "pad_token": pad,
+                "unk_token": unknown,
+            },
+        )
+        write_json(
+            folder / "sentence_bert_config.json",
+            {
+                "transformer_task": "feature-extraction",
+                "modality_config": {"text": {"method": "forward", "method_output_name": "last_hidden_state"}},
+                "module_output_name": "token_embeddings",
+            },
+        )
+        dim = self.model.config.hidden_size
+        pooling = {"embedding_dimension": dim, "pooling_mode": "mean", "include_prompt": True}
+        write_json(folder / "1_Pooling" / "config.json", pooling)
+        write_normalize(folder / "2_Normalize")
+        write_sentence_transformer(folder, MODULES, self.prefixes)
+
+    def forward(self, tokens: Tokens) -> torch.Tensor:
+        """See `TrainableEncoder.forward`."""
+        lengths = tokens.lengths
+        mask = np.arange(lengths.max(initial=0)) < lengths[:, None]
+        padded = np.full(mask.shape, PAD, dtype=np.int64)
+        padded[mask] = tokens.ids
+        attention = torch.from_numpy(mask).to(self.device)
+        states = self.model(input_ids=torch.from_numpy(padded).to(self.device), attention_mask=attention).last_hidden_state
+        weights = attention.unsqueeze(-1).to(states.dtype)
+        mean = (states * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
+        return functional.normalize(mean.float(), dim=-1)

@@ -1,0 +1,420 @@
+"""The `koine` command: one subcommand per rule of the workflow, and a few for people.
+
+Options of a step are made from its block in `koine.params`, so names, types, defaults and explanations are the
+same on the command line, in params.yaml and in the schema. Modules that take long to import are imported inside
+the command that needs them.
+"""
+
+import functools
+import inspect
+import os
+import signal
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+# Before numpy, torch and tokenizers read them: a job uses the threads that Snakemake gave it.
+if "OMP_NUM_THREADS" in os.environ:
+    os.environ.setdefault("RAYON_NUM_THREADS", os.environ["OMP_NUM_THREADS"])
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+
+import typer
+from pydantic import ValidationError
+from pydantic_core import PydanticUndefined
+
+from koine.params import (
+    Architecture,
+    Block,
+    Candidate,
+    Clean,
+    Encode,
+    Optimisation,
+    Report,
+    Rules,
+    Sample,
+    Score,
+    Tokenizer,
+)
+from koine.runtime.console import say
+from koine.runtime.errors import KoineError
+
+app = typer.Typer(
+    help="""Train, index and evaluate multilingual dense retrievers that prefer no language.
+
+    The steps below are the rules of the workflow, in the order in which data flows. To run them all:
+
+        snakemake --cores all                                          # the embedded sample, minutes
+
+        snakemake --cores all --configfile recipes/squad-fi.yaml       # a real experiment
+
+    `snakemake -n` shows what would run, and `-p` the koine command of each job, which works typed by hand.""",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+
+STEPS, PEOPLE = "Steps of the chain", "For people"
+
+In = Annotated[Path, typer.Option(help="Input.", show_default=False)]
+Out = Annotated[Path, typer.Option(help="Where the result goes.", show_default=False)]
+Lang = Annotated[str, typer.Option(help="Language (BCP 47).", show_default=False)]
+
+
+def _number_or_none(text: str) -> float | None:
+    return None if text == "none" else float(text)
+
+
+def takes(command: Callable[..., None]) -> Callable[..., None]:
+    """Replace each parameter annotated with a `Block` by one option per field; the command gets the block."""
+    signature = inspect.signature(command)
+    blocks = {n: p.annotation for n, p in signature.parameters.items() if isinstance(p.annotation, type) and issubclass(p.annotation, Block)}
+    parameters = [p for n, p in signature.parameters.items() if n not in blocks]
+    for block in blocks.values():
+        for name, field in block.model_fields.items():
+            annotation, extra = field.annotation, {}
+            if get_origin(annotation) in (Union, types.UnionType) and type(None) in get_args(annotation):
+                annotation, extra = float | None, {"parser": _number_or_none, "metavar": "NUMBER|none"}
+            default = field.default_factory() if field.default_factory else field.default  # type: ignore[call-arg]
+            default = ... if default is PydanticUndefined else default
+            option = typer.Option(help=field.description, **extra)
+            kind = Annotated[annotation, option]  # type: ignore[valid-type]
+            parameters.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=default))
+
+    @functools.wraps(command)
+    def wrapped(**given: Any) -> None:
+        made = {}
+        for name, block in blocks.items():
+            values = {field: given.pop(field) for field in block.model_fields}
+            try:
+                made[name] = block(**values)
+            except ValidationError as error:
+                problem = error.errors()[0]
+                raise KoineError(f"--{str(problem['loc'][0]).replace('_', '-')}: {problem['msg']}") from None
+        command(**given, **made)
+
+    wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return wrapped
+
+
+# --- collect ---------------------------------------------------------------------------------------------
+
+
+@app.command(rich_help_panel=STEPS)
+@takes
+def collect_sample(out: Out, settings: Sample) -> None:
+    """Make the embedded sample: a parallel QA corpus in ten languages from CLDR facts, with a benchmark."""
+    from koine.collect.sample import make_sample
+
+    make_sample(out, languages=settings.languages, seed=settings.seed, defect_rate=settings.defect_rate)
+
+
+@app.command(rich_help_panel=STEPS)
+def collect_fetch(
+    out: Out,
+    location: Annotated[str, typer.Option(help="https address, or path below KOINE_MIRROR.")] = "",
+    sha256: Annotated[str, typer.Option(help="Checksum that the file must have.")] = "",
+    hub: Annotated[str, typer.Option(help="Instead: a data set of the Hugging Face Hub, ORG/NAME.")] = "",
+    revision: Annotated[str, typer.Option(help="Its commit.")] = "",
+    config: Annotated[str, typer.Option(help="Its configuration.")] = "",
+    split: Annotated[str, typer.Option(help="Its split.")] = "train",
+    column: Annotated[list[str], typer.Option(help="OURS=THEIRS, e.g. question=query; repeatable.")] = [],  # noqa: B006
+) -> None:
+    """Bring one file of a source: downloaded with its checksum checked, or taken from KOINE_MIRROR."""
+    if hub:
+        from koine.collect.steps import collect_hub
+
+        columns = dict(pair.split("=", 1) for pair in column)
+        collect_hub(out, hub=hub, revision=revision, config=config, split=split, columns=columns)
+    else:
+        from koine.runtime.fetch import fetch
+
+        fetch(location, sha256 or None, out)
+
+
+@app.command(rich_help_panel=STEPS)
+def collect_source(
+    files: Annotated[list[Path], typer.Argument(help="Files of the source.", show_default=False)],
+    out: Out,
+    name: Annotated[str, typer.Option(help="Name of the source; becomes part of every id.")],
+    reader: Annotated[Literal["squad", "jsonl", "beir"], typer.Option(help="Format.")],
+    lang: Lang = "en",
+    domain: Annotated[str, typer.Option(help="Where the file says none.")] = "",
+    licence: Annotated[str, typer.Option(help="Kept with every row.")] = "",
+) -> None:
+    """Read a source of questions and passages into a checked table."""
+    from koine.collect import steps
+
+    folders = list(dict.fromkeys(path.parent if path.name == "corpus.jsonl" else path for path in files))
+    if reader == "beir":
+        folders = [path for path in folders if path.suffix not in {".jsonl", ".tsv"}]
+    steps.collect_source(folders, out, name=name, reader=reader, lang=lang, domain=domain, licence=licence)
+
+
+@app.command(rich_help_panel=STEPS)
+def collect_benchmark(
+    out: Out,
+    file: Annotated[list[str], typer.Option(help="LANG=FILE, or LANG=FOLDER for beir; repeatable.", show_default=False)],
+    reader: Annotated[Literal["squad", "beir"], typer.Option(help="Format.")],
+    candidate: Annotated[Candidate, typer.Option(help="What is retrieved; `sentence+context` is LAReQA's.")] = "passage",
+    parallel_only: Annotated[bool, typer.Option(help="Keep only questions that every language has.")] = False,
+) -> None:
+    """Read a benchmark's parallel languages into queries, passages and relevance judgements."""
+    from koine.collect import steps
+
+    paths = {lang: Path(path) for lang, path in (pair.split("=", 1) for pair in file)}
+    steps.collect_benchmark(paths, out, name=out.name, reader=reader, candidate=candidate, parallel_only=parallel_only)
+
+
+@app.command(rich_help_panel=STEPS)
+@takes
+def collect(
+    sources: Annotated[list[Path], typer.Argument(help="Tables of collect-source.", show_default=False)],
+    out: Out,
+    settings: Clean,
+    benchmark: Annotated[list[Path], typer.Option(help="Prepared benchmark that must not be trained on.")] = [],  # noqa: B006
+) -> None:
+    """Merge sources; duplicates go, and whatever stands in a benchmark, in any language, goes."""
+    from koine.collect import steps
+
+    steps.collect(sources, benchmark, out, settings)
+
+
+# --- translate, filter -----------------------------------------------------------------------------------
+
+
+@app.command(rich_help_panel=STEPS)
+def translate(
+    qa: In,
+    out: Out,
+    target: Lang,
+    backend: Annotated[Literal["memory", "lexicon"], typer.Option(help="What translates.")],
+    resource: Annotated[list[Path], typer.Option(help="Memory or dictionary; the first match wins.", show_default=False)],
+    source: Lang = "en",
+    reverse: Annotated[list[Path], typer.Option(help="Memory back into the source language.")] = [],  # noqa: B006
+    shard: Annotated[int, typer.Option(help="This shard, from 0.")] = 0,
+    shards: Annotated[int, typer.Option(help="Number of shards.")] = 1,
+) -> None:
+    """Translate the distinct texts of the collected pairs into one language, each once."""
+    from koine.translate import steps
+
+    steps.translate(
+        qa, out, source=source, target=target, backend=backend, resources=resource, reverse=reverse, shard=shard, shards=shards
+    )
+
+
+@app.command(rich_help_panel=STEPS)
+@takes
+def filter_score(
+    translations: Annotated[list[Path], typer.Argument(help="All shards of one language.", show_default=False)],
+    qa: In,
+    out: Out,
+    lang: Lang,
+    settings: Score,
+    among: Annotated[list[str], typer.Option(help="Languages that the identifier chooses from; repeatable.")] = [],  # noqa: B006
+    benchmark: Annotated[list[Path], typer.Option(help="Prepared benchmark; shared text is marked.")] = [],  # noqa: B006
+    contamination_ngram: Annotated[int, typer.Option(help="Words in a row that count as shared.")] = 13,
+    workers: Annotated[int, typer.Option(help="Processes; changes only speed.")] = 1,
+) -> None:
+    """Score every translated pair of one language; decides nothing."""
+    from koine.filter import steps
+
+    languages = [*among, *settings.neighbours]
+    steps.score(qa, translations, benchmark, out, lang=lang, among=languages, ngram=contamination_ngram, workers=workers)
+
+
+@app.command(rich_help_panel=STEPS)
+@takes
+def filter(
+    scores: In,
+    out: Out,
+    summary: Out,
+    settings: Rules,
+    truth: Annotated[Path | None, typer.Option(help="Planted defects, to measure the filter against.")] = None,
+) -> None:
+    """Keep the pairs that break no rule, and count which rule each other one breaks."""
+    from koine.filter import steps
+
+    steps.decide(scores, out, summary, rules=settings, truth=truth)
+
+
+# --- train, encode, index, evaluate, report ------------------------------------------------------------------
+
+
+@app.command(rich_help_panel=STEPS)
+@takes
+def train_tokens(
+    qa: In,
+    out: Out,
+    kind: Annotated[Literal["static", "transformer"], typer.Option(help="Kind of backbone.")],
+    settings: Tokenizer,
+    parallel: Annotated[list[Path], typer.Option(help="Kept pairs of another language; repeatable.")] = [],  # noqa: B006
+) -> None:
+    """Train a tokenizer on all kept texts, and write them as token ids, once for all models."""
+    from koine.train.tokens import tokenise
+
+    tokenise(qa, parallel, out, settings, special=kind == "transformer")
+
+
+@app.command(rich_help_panel=STEPS)
+@takes
+def train(
+    tokens: In,
+    out: Out,
+    strategy: Annotated[str, typer.Option(help="untrained, en-en, x-x, x-x-mono, x-y, hybrid or hybrid@ALPHA.")],
+    kind: Annotated[Literal["static", "transformer"], typer.Option(help="Kind of backbone.")],
+    architecture: Architecture,
+    optimisation: Optimisation,
+    seed: Annotated[int, typer.Option(help="Draws weights and batches.")] = 1,
+    backbone: Annotated[str, typer.Option(help="Name in the tables; by default the kind.")] = "",
+    alpha: Annotated[float, typer.Option(help="Share of monolingual batches of `hybrid`.", min=0, max=1)] = 0.5,
+    equal_languages: Annotated[bool, typer.Option(help="x-y may draw equal languages, as LAReQA.")] = False,
+    query_prefix: Annotated[str, typer.Option(help="Put before each query.")] = "",
+    passage_prefix: Annotated[str, typer.Option(help="Put before each passage.")] = "",
+    source: Lang = "en",
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to train.")] = "auto",
+) -> None:
+    """Train one model on hybrid, monolingual, cross-lingual or mixed batches."""
+    from koine.train.loop import train as run
+
+    run(
+        tokens, out, kind=kind, backbone=backbone or kind, source=source, strategy=strategy, alpha=alpha,
+        equal_languages=equal_languages, seed=seed, prefixes={"query": query_prefix, "passage": passage_prefix},
+        architecture=architecture, optimisation=optimisation, device=_device(device),
+    )  # fmt: skip
+
+
+@app.command(rich_help_panel=STEPS)
+@takes
+def encode(
+    model: Annotated[str, typer.Option(help="Model folder, or Hub id.", show_default=False)],
+    benchmark: In,
+    out: Out,
+    settings: Encode,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to encode.")] = "auto",
+    encode_batch: Annotated[int, typer.Option(help="Texts encoded at once; changes only speed.")] = 256,
+) -> None:
+    """Encode a benchmark's queries and passages, each text once."""
+    from koine.encode import encode as run
+
+    _use_threads()
+    run(model, benchmark, out, dtype=settings.dtype, batch_size=encode_batch, device=_device(device))
+
+
+@app.command(rich_help_panel=STEPS)
+def index(
+    vectors: In,
+    benchmark: In,
+    out: Out,
+    kind: Annotated[Literal["flat"], typer.Option(help="`flat` is exact.")] = "flat",
+) -> None:
+    """Build a FAISS index over the pool of all languages, with the ids beside it."""
+    from koine.index import index as run
+
+    run(vectors, benchmark, out, kind=kind)
+
+
+@app.command(rich_help_panel=STEPS)
+def evaluate(
+    benchmark: Annotated[str, typer.Option(help="Name in the registry (xquad-r), or a prepared folder.", show_default=False)],
+    out: Out,
+    vectors: Annotated[Path | None, typer.Option(help="Folder of `koine encode`.")] = None,
+    model: Annotated[str, typer.Option(help="Instead: a model folder or Hub id; it is encoded on the way.")] = "",
+    pool: Annotated[list[str], typer.Option(help="Sub-pool as en+fi, evaluated beside the whole; repeatable.")] = [],  # noqa: B006
+    recipe: Annotated[str, typer.Option(help="Name in the tables.")] = "",
+    backbone: Annotated[str, typer.Option(help="Name in the tables; by default the model's.")] = "",
+    strategy: Annotated[str, typer.Option(help="Name in the tables.")] = "given",
+    seed: Annotated[int, typer.Option(help="Number in the tables.")] = 0,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to encode.")] = "auto",
+) -> None:
+    """Evaluate a model on every language pair and the pool of all languages; writes pairs.csv.
+
+    Any sentence-transformers model: koine evaluate --model DIR --benchmark xquad-r --out DIR
+    """
+    from koine.evaluate.steps import Run, evaluate as run, evaluate_model
+
+    named = Run(recipe, backbone or Path(model or ".").name, strategy, seed)
+    if vectors is not None:
+        run(vectors, Path(benchmark), out, run=named, pools=pool)
+    elif model:
+        evaluate_model(model, benchmark, out, run=named, pools=pool, device=_device(device))
+    else:
+        raise KoineError("give --vectors, or --model to encode on the way")
+
+
+@app.command(rich_help_panel=STEPS)
+@takes
+def report(
+    evaluated: Annotated[list[Path], typer.Argument(help="Folders of `koine evaluate`.", show_default=False)],
+    out: Out,
+    settings: Report,
+    collected: Annotated[Path | None, typer.Option(help="collect.json.")] = None,
+    filtered: Annotated[list[Path], typer.Option(help="Summary of `koine filter`; repeatable.")] = [],  # noqa: B006
+    model: Annotated[list[Path], typer.Option(help="koine.json of a model; repeatable.")] = [],  # noqa: B006
+    index: Annotated[list[Path], typer.Option(help="index.json; repeatable.")] = [],  # noqa: B006
+) -> None:
+    """Write table.csv, pairs.csv and report.html, with intervals over seeds and questions."""
+    from koine.report import report as run
+
+    run(evaluated, out, settings, collected=collected, filtered=filtered, models=model, indexes=index)
+
+
+# --- for people ------------------------------------------------------------------------------------------
+
+
+@app.command(rich_help_panel=PEOPLE)
+def show(results: Annotated[Path, typer.Argument(help="Folder with table.csv.")] = Path("results")) -> None:
+    """Print the headline table in the terminal."""
+    from koine.report.table import show as run
+
+    run(results)
+
+
+@app.command(rich_help_panel=PEOPLE)
+def check(recipe: Annotated[Path, typer.Argument(help="A recipe, e.g. recipes/squad-fi.yaml.")] = Path("params.yaml")) -> None:
+    """Compare a recipe's results with the numbers it expects; prints [OK] or [FAIL] beside each."""
+    from koine.check import check as run
+
+    if not run(recipe):
+        raise typer.Exit(1)
+
+
+@app.command(rich_help_panel=PEOPLE)
+def doctor(recipe: Annotated[Path, typer.Argument(help="A recipe.")] = Path("params.yaml")) -> None:
+    """Say what this machine can run, and what a recipe lacks, before anything starts."""
+    from koine.doctor import doctor as run
+
+    if not run(recipe):
+        raise typer.Exit(1)
+
+
+def _device(name: str) -> str:
+    if name != "auto":
+        return name
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _use_threads() -> None:
+    """Let torch use the threads that the job has."""
+    if threads := os.environ.get("OMP_NUM_THREADS"):
+        import torch
+
+        torch.set_num_threads(int(threads))
+
+
+def main() -> None:
+    """Run the command line; a `KoineError` is a message, Ctrl-C a clean stop."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        app(prog_name="koine")
+    except KoineError as error:
+        say(f"error: {error}")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        say("stopped; finished files stay, the same command goes on from there")
+        sys.exit(130)

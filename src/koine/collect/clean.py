@@ -1,0 +1,164 @@
+"""Duplicates go, and whatever a benchmark has seen goes: "training never saw the evaluation data", computed.
+
+Contamination is looked for in every language of every benchmark at once, by normal form (see `normalise`): an
+equal question, an equal passage, a run of n words shared with a benchmark text, or an article of the same title.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from koine.collect.normalise import normalise, words
+from koine.params import Clean
+from koine.runtime.files import text_id
+
+MINHASH_BANDS, MINHASH_ROWS = 20, 5  # finds pairs of Jaccard >= 0.8 with probability > 0.999
+SHINGLE = 5
+
+
+class NgramHasher:
+    """Hashes runs of n words to 64 bits, vectorised; the same in every process, unlike Python's `hash`."""
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+        self._ids: dict[str, int] = {}
+        powers = [pow(0x9E3779B97F4A7C15, k + 1, 2**64) for k in range(n)]
+        self._powers = np.array(powers, dtype=np.uint64)
+
+    def __call__(self, tokens: Sequence[str]) -> npt.NDArray[np.uint64]:
+        """Distinct hashes of the runs of n words of a text; none where it is shorter."""
+        if len(tokens) < self.n:
+            return np.empty(0, dtype=np.uint64)
+        ids = np.array([self._ids.setdefault(token, len(self._ids) + 1) for token in tokens], dtype=np.uint64)
+        ids *= np.uint64(0xBF58476D1CE4E5B9)  # spread small numbers over 64 bits (splitmix64)
+        ids ^= ids >> np.uint64(27)
+        return np.unique(np.lib.stride_tricks.sliding_window_view(ids, self.n) @ self._powers)
+
+
+class Contamination:
+    """What the benchmarks contain, ready to be asked about a training text."""
+
+    def __init__(self, ngram: int) -> None:
+        self._ngrams = NgramHasher(ngram)
+        self._titles: dict[str, str] = {}
+        self._whole: dict[str, str] = {}
+        self._parts: dict[int, str] = {}
+
+    def add(self, benchmark: str, texts: Iterable[str], titles: Iterable[str] = ()) -> None:
+        """Remember texts (questions, passages; any language) and article titles of a benchmark."""
+        for text in texts:
+            tokens = words(text)
+            key = " ".join(tokens)
+            if key and key not in self._whole:
+                self._whole[key] = benchmark
+                for gram in self._ngrams(tokens).tolist():
+                    self._parts.setdefault(gram, benchmark)
+        for title in filter(None, titles):
+            self._titles.setdefault(_title_key(title), benchmark)
+
+    def find(self, text: str) -> tuple[str, str] | None:
+        """(benchmark, `equal` or `n-gram`) where the text, or n words in a row of it, stand in a benchmark."""
+        tokens = words(text)
+        benchmark = self._whole.get(" ".join(tokens))
+        if benchmark is not None:
+            return benchmark, "equal"
+        for gram in self._ngrams(tokens).tolist():
+            if gram in self._parts:
+                return self._parts[gram], "n-gram"
+        return None
+
+    def find_title(self, title: str) -> str | None:
+        """The benchmark that has an article of this title."""
+        return self._titles.get(_title_key(title))
+
+
+def _title_key(title: str) -> str:
+    return normalise(title.replace("_", " "))
+
+
+def near_duplicates(texts: Sequence[str], threshold: float) -> dict[int, int]:
+    """Texts that nearly equal an earlier one, as {index: index of the first of its kind}.
+
+    MinHash over word 5-grams finds the candidates (Broder 1997), the exact Jaccard similarity decides.
+    """
+    hasher = NgramHasher(SHINGLE)
+    shingles = [hasher(words(text)) for text in texts]
+    draw = np.random.default_rng(0)
+    hashes = MINHASH_BANDS * MINHASH_ROWS
+    factor = draw.integers(1, 2**63 - 1, size=hashes, dtype=np.uint64) | np.uint64(1)
+    shift = draw.integers(0, 2**63 - 1, size=hashes, dtype=np.uint64)
+    buckets: dict[tuple[int, bytes], int] = {}
+    first: dict[int, int] = {}
+    for index, own in enumerate(shingles):
+        if not len(own):
+            continue
+        mixed = own[:, None] * factor + shift
+        signature = (mixed >> np.uint64(16)).min(axis=0).reshape(MINHASH_BANDS, MINHASH_ROWS)
+        keys = [(band, row.tobytes()) for band, row in enumerate(signature)]
+        for candidate in sorted({buckets[key] for key in keys if key in buckets}):
+            other = shingles[candidate]
+            shared = len(np.intersect1d(own, other, assume_unique=True))
+            if shared >= threshold * (len(own) + len(other) - shared):
+                first[index] = candidate
+                break
+        else:
+            for key in keys:
+                buckets.setdefault(key, index)
+    return first
+
+
+def clean(pairs: pl.DataFrame, contamination: Contamination, settings: Clean) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Drop duplicates and contaminated pairs.
+
+    Args:
+        pairs: QA rows (`records.QA`), in the order of the recipe's sources.
+        contamination: the texts of the recipe's benchmarks.
+        settings: thresholds.
+
+    Returns:
+        The kept rows, sorted by id, and the dropped ones with the columns `reason` and `against`.
+    """
+    reasons: dict[str, tuple[str, str]] = {}
+
+    def drop(rows: pl.DataFrame, reason: str, against: str | None = None) -> None:
+        for row_id, other in rows.select("id", pl.lit(against) if against else "against").iter_rows():
+            reasons.setdefault(row_id, (reason, other))
+
+    # One id may name one pair only, or translations could not be aligned.
+    pairs = pairs.unique("id", keep="first", maintain_order=True)
+    keyed = pairs.with_columns(
+        _q=pl.col("question").map_elements(normalise, return_dtype=pl.String),
+        _p=pl.col("passage_id"),
+    )
+    firsts = keyed.with_columns(against=pl.col("id").first().over("_q", "_p"))
+    drop(firsts.filter(pl.col("id") != pl.col("against")), "duplicate pair")
+
+    passages = pairs.unique("passage_id", keep="first", maintain_order=True).select("passage_id", "passage")
+    ids, texts = passages["passage_id"].to_list(), passages["passage"].to_list()
+    twins = near_duplicates(texts, settings.near_duplicate)
+    for index, original in twins.items():
+        drop(pairs.filter(passage_id=ids[index]), "near-duplicate passage", ids[original])
+
+    for passage_id, text in zip(ids, texts, strict=True):
+        if found := contamination.find(text):
+            drop(pairs.filter(passage_id=passage_id), f"passage in a benchmark ({found[1]})", found[0])
+    for row_id, text in pairs.select("id", "question").iter_rows():
+        if found := contamination.find(text):
+            reasons.setdefault(row_id, (f"question in a benchmark ({found[1]})", found[0]))
+    if settings.contamination_titles:
+        for group in pairs["group"].unique().sort():
+            if benchmark := contamination.find_title(group):
+                drop(pairs.filter(group=group), "article of a benchmark", benchmark)
+
+    dropped = pairs.filter(pl.col("id").is_in(list(reasons))).sort("id")
+    dropped = dropped.with_columns(
+        reason=pl.Series([reasons[row_id][0] for row_id in dropped["id"]], dtype=pl.String),
+        against=pl.Series([reasons[row_id][1] for row_id in dropped["id"]], dtype=pl.String),
+    )
+    kept = pairs.filter(~pl.col("id").is_in(list(reasons))).sort("id")
+    if 0 < settings.max_questions < len(kept):
+        chosen = sorted(kept["id"], key=text_id)[: settings.max_questions]
+        kept = kept.filter(pl.col("id").is_in(chosen))
+    return kept, dropped

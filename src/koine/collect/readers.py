@@ -1,0 +1,212 @@
+"""Readers: from the formats that data comes in to QA pairs and translation segments.
+
+A reader yields plain records and complains about a bad row with file, place, reason and remedy; what becomes
+of the records is decided elsewhere.
+"""
+
+import re
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from koine.runtime.errors import KoineError
+from koine.runtime.files import read_json, read_jsonl
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question of a SQuAD-format file, with its paragraph and, in LAReQA's files, its sentences."""
+
+    id: str
+    text: str
+    answer: str | None
+    answer_start: int | None  # characters from the start of `context`
+    title: str
+    context: str
+    sentences: tuple[tuple[int, int], ...]  # [start, end) in `context`; empty where the file has none
+
+
+def read_squad(path: Path) -> Iterator[Question]:
+    """Questions of a file in SQuAD v1.1/v2.0 format (MLQA, XQuAD, TyDi QA GoldP, LAReQA use it too).
+
+    `sentence_breaks`, LAReQA's addition, becomes `sentences`. Unanswerable questions (SQuAD 2.0) are left out.
+
+    Raises:
+        KoineError: not this format; the message names the article and paragraph.
+    """
+    document = read_json(path)
+    try:
+        articles = document["data"]
+    except (KeyError, TypeError):
+        raise KoineError(f"{path}: no `data` list; is this a SQuAD file?") from None
+    for a, article in enumerate(articles):
+        for p, paragraph in enumerate(article.get("paragraphs", ())):
+            where = f"{path}: data[{a}].paragraphs[{p}]"
+            try:
+                context = paragraph["context"]
+                breaks = tuple((int(start), int(end)) for start, end in paragraph.get("sentence_breaks", ()))
+                for qa in paragraph["qas"]:
+                    if qa.get("is_impossible"):
+                        continue
+                    answer = qa["answers"][0] if qa.get("answers") else {}
+                    yield Question(
+                        id=str(qa["id"]),
+                        text=qa["question"].strip(),
+                        answer=answer.get("text"),
+                        answer_start=answer.get("answer_start"),
+                        title=article.get("title", str(a)),
+                        context=context,
+                        sentences=breaks,
+                    )
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                raise KoineError(f"{where}: not SQuAD format ({type(error).__name__}: {error})") from None
+
+
+def read_contexts(path: Path) -> Iterator[tuple[str, str, tuple[tuple[int, int], ...]]]:
+    """(title, context, sentences) of every paragraph, also of those without questions: they are candidates."""
+    for a, article in enumerate(read_json(path)["data"]):
+        for paragraph in article["paragraphs"]:
+            breaks = tuple((int(start), int(end)) for start, end in paragraph.get("sentence_breaks", ()))
+            yield article.get("title", str(a)), paragraph["context"], breaks
+
+
+def read_qa(path: Path, reader: str) -> Iterator[dict[str, Any]]:
+    """QA records `{id, group, domain, question, passage, answer, lang}` of a source file; absent fields are None.
+
+    Args:
+        path: the file, or for `beir` the folder with corpus.jsonl, queries.jsonl and qrels/.
+        reader: squad, jsonl or beir.
+
+    Raises:
+        KoineError: a row lacks its question or passage, or holds something else than text.
+    """
+    if reader == "squad":
+        for question in read_squad(path):
+            yield {
+                "id": question.id,
+                "group": question.title,
+                "question": question.text,
+                "passage": question.context.strip(),
+                "answer": question.answer,
+            }
+    elif reader == "jsonl":
+        for number, row in read_jsonl(path):
+            for key in ("question", "passage"):
+                if not isinstance(row.get(key), str) or not row[key].strip():
+                    raise KoineError(f"{path}:{number}: {key!r} is missing or empty; each row needs question and passage")
+            yield {"id": str(number), **row}
+    elif reader == "beir":
+        queries, corpus = read_beir_texts(path / "queries.jsonl"), read_beir_texts(path / "corpus.jsonl")
+        for query_id, passage_id in read_beir_qrels(path):
+            for key, table in ((query_id, queries), (passage_id, corpus)):
+                if key not in table:
+                    raise KoineError(f"{path}: the qrels name {key!r}, which neither queries nor corpus hold")
+            yield {"id": query_id, "question": queries[query_id], "passage": corpus[passage_id]}
+    else:
+        raise KoineError(f"{path}: reader {reader!r} gives no questions; use squad, jsonl or beir")
+
+
+def read_beir_texts(path: Path) -> dict[str, str]:
+    """BEIR's queries.jsonl or corpus.jsonl as {id: text}; a title is put before its text."""
+    texts = {}
+    for number, row in read_jsonl(path):
+        if "_id" not in row or not isinstance(row.get("text"), str):
+            raise KoineError(f"{path}:{number}: BEIR rows need `_id` and `text`")
+        texts[str(row["_id"])] = f"{row.get('title') or ''} {row['text']}".strip()
+    return texts
+
+
+def read_beir_qrels(folder: Path) -> Iterator[tuple[str, str]]:
+    """(query id, passage id) of every positive judgement in a BEIR folder's qrels/test.tsv, else dev, else train."""
+    path = next((p for split in ("test", "dev", "train") if (p := folder / "qrels" / f"{split}.tsv").is_file()), None)
+    if path is None:
+        raise KoineError(f"{folder}/qrels: none of test.tsv, dev.tsv and train.tsv is there")
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if number == 1 and not line.rsplit("\t", 1)[-1].lstrip("-").isdigit():
+            continue  # the header
+        fields = line.split("\t")
+        if len(fields) != 3 or not fields[2].lstrip("-").isdigit():
+            raise KoineError(f"{path}:{number}: expected query-id, corpus-id and an integer score, tab-separated")
+        if int(fields[2]) > 0:
+            yield fields[0], fields[1]
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One entry of a translation memory."""
+
+    source_lang: str
+    target_lang: str
+    source: str
+    target: str
+
+
+def read_memory(path: Path) -> Iterator[Segment]:
+    """Segments of a translation memory: JSONL with source_lang, target_lang, source, target; or TMX 1.4.
+
+    Raises:
+        KoineError: a line or a unit is not of this form.
+    """
+    if path.suffix == ".tmx":
+        yield from _read_tmx(path)
+        return
+    for number, row in read_jsonl(path):
+        try:
+            segment = Segment(row["source_lang"], row["target_lang"], row["source"], row["target"])
+        except KeyError as error:
+            raise KoineError(f"{path}:{number}: a memory row needs {error.args[0]!r}") from None
+        if not all(isinstance(value, str) for value in vars(segment).values()):
+            raise KoineError(f"{path}:{number}: all four fields of a memory row are text")
+        yield segment
+
+
+def _read_tmx(path: Path) -> Iterator[Segment]:
+    """TMX: every ordered pair of a unit's variants is a segment; `de-AT` counts as `de`."""
+    language = "{http://www.w3.org/XML/1998/namespace}lang"
+    try:
+        for _, unit in ElementTree.iterparse(path):
+            if unit.tag != "tu":
+                continue
+            variants = []
+            for variant in unit.iter("tuv"):
+                code = (variant.get(language) or variant.get("lang") or "").split("-")[0].lower()
+                segment = variant.find("seg")
+                if not code or segment is None:
+                    raise KoineError(f"{path}: a <tuv> without xml:lang or <seg>")
+                variants.append((code, "".join(segment.itertext()).strip()))
+            unit.clear()
+            for source_lang, source in variants:
+                for target_lang, target in variants:
+                    if source_lang != target_lang:
+                        yield Segment(source_lang, target_lang, source, target)
+    except ElementTree.ParseError as error:
+        raise KoineError(f"{path}: not well-formed XML: {error}") from None
+
+
+_ENTRY = re.compile(r"^(?P<word>.+?) \{(?P<pos>[^}]*)\}(?P<rest>.*?) ?:: ?(?P<translations>.*)$")
+_TRANSCRIPTION = re.compile(r"/[^/]+/")
+_NOISE = re.compile(r"\{[^}]*\}|\[[^\]]*\]|/[^/]*/|\([^)]*\)")
+_NOTES = re.compile(r"(?i)\b(see|not used|no equivalent|no direct|no exact|usually|construction|case)\b|[][(){}/;:+~～…]| - |\.\.")
+LONGEST_TRANSLATION = 4  # words; longer ones explain instead of translating
+
+
+def read_dictionary(path: Path) -> Iterator[tuple[str, str]]:
+    """(headword, translation) of a Wiktionary dictionary in ding format, `word {pos} (sense) :: one, two`.
+
+    Genders, senses, transcriptions and editors' notes are cleaned out; `SEE:` references and entries such as
+    `Not used in Turkish` give nothing. Where an entry gives transcriptions, only the transcribed forms count:
+    in `國王, 国王 /guówáng/` that is the simplified one.
+    """
+    for line in path.read_text(encoding="utf-8").splitlines():
+        match = _ENTRY.match(line)
+        if line.startswith("#") or match is None or "SEE:" in match["rest"]:
+            continue
+        parts = match["translations"].split(",")
+        if any(_TRANSCRIPTION.search(part) for part in parts):
+            parts = [part for part in parts if _TRANSCRIPTION.search(part)]
+        for part in parts:
+            translation = " ".join(_NOISE.sub("", part).split())
+            if translation and not _NOTES.search(translation) and len(translation.split()) <= LONGEST_TRANSLATION:
+                yield match["word"], translation

@@ -1,0 +1,4 @@
+"""Evaluate: every ordered language pair and the pool of all languages, from one score matrix per query language.
+
+`ranks` turns scores into ranks of relevant passages, `metrics` ranks into numbers, `steps` files into files.
+"""

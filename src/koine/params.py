@@ -1,0 +1,439 @@
+"""Everything a user may set, with types, defaults and descriptions: the one source of truth.
+
+From these models come `params.yaml` (the default experiment, every key commented), the JSON schema that
+editors check it with, and the command-line options of every step. After a change here run
+
+    python -m koine.params
+
+which rewrites both files; a test fails while they are stale. Recipes (`recipes/*.yaml`) are laid over
+`params.yaml`: mappings merge, lists and scalars replace.
+
+All blocks but `execution` hold *result parameters*: changing one reruns exactly the steps that read it.
+`execution` holds what changes only speed: changing it reruns nothing.
+"""
+
+import difflib
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from koine.runtime.errors import KoineError
+from koine.runtime.files import write_text
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(gt=0)]
+
+STRATEGY = re.compile(r"untrained|en-en|x-x|x-x-mono|x-y|hybrid(@(0(\.\d+)?|1(\.0+)?))?")
+NAME = r"^[a-z0-9][a-z0-9._-]*$"
+
+
+class Block(BaseModel):
+    """A group of parameters; unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+# --- collect ---------------------------------------------------------------------------------------------
+
+
+class File(Block):
+    """One file of a source."""
+
+    name: str = Field(description="File name (for BEIR: folder name); fills {name} in url, mirror or path.")
+    sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="Checksum; required with a url.")
+
+
+class Source(Block):
+    """Where data comes from and how it is read. Exactly one of url, mirror, path and hub is given."""
+
+    url: str | None = Field(None, description="https address with {name}; checked by sha256.")
+    mirror: str | None = Field(None, description="Path with {name} below KOINE_MIRROR; has no public address.")
+    path: str | None = Field(None, description="Your own file: a path with {name} in or beside the checkout.")
+    hub: str | None = Field(None, description="A data set of the Hugging Face Hub, `org/name`, read with `datasets`.")
+    revision: str = Field("", description="Commit of the Hub data set.")
+    config: str = Field("", description="Configuration of the Hub data set.")
+    split: str = Field("train", description="Split of the Hub data set.")
+    columns: dict[str, str] = Field(
+        {}, description="Our field to the Hub data set's column, as {question: query, passage: text}."
+    )
+    files: dict[str, File] = Field(description="Files by language, by pair `en-fi` for memories, or by split.")
+    reader: Literal["squad", "jsonl", "beir", "memory", "dictionary"] = Field(description="Format of the files.")
+    lang: str = Field("en", description="Language of the questions and passages (BCP 47).")
+    domain: str = Field("", description="Kept with every record, where the file itself says nothing.")
+    licence: str = Field("", description="Kept with every record and listed in the report.")
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> "Source":
+        if sum(origin is not None for origin in (self.url, self.mirror, self.path, self.hub)) != 1:
+            raise ValueError("give exactly one of url, mirror, path and hub")
+        return self
+
+
+Candidate = Literal["sentence", "sentence+context", "passage"]
+
+
+class Benchmark(Source):
+    """A source whose files are the parallel languages of one benchmark."""
+
+    candidate: Candidate = Field("passage", description="What is retrieved; `sentence+context` is LAReQA's.")
+    parallel_only: bool = Field(False, description="Keep only the questions that exist in every language.")
+
+
+class Sample(Block):
+    """The embedded data set, made from CLDR facts (see docs/sample.md)."""
+
+    languages: list[str] = Field(
+        ["en", "ar", "de", "es", "fi", "hi", "ru", "sw", "tr", "zh"],
+        description="Languages of the sample; English first.",
+    )
+    seed: int = Field(1, description="Draws the split, the wording and the planted defects.")
+    defect_rate: Fraction = Field(0.05, description="Share of translations spoilt on purpose, to test the filter.")
+
+
+class Clean(Block):
+    """Duplicates and contamination."""
+
+    near_duplicate: Fraction = Field(
+        0.9, description="Passages whose word 5-grams overlap this much (Jaccard) are one; 1 keeps all but equal ones."
+    )
+    contamination_ngram: Positive = Field(
+        13, description="Words in a row shared with any benchmark text, in any language, that make a pair go."
+    )
+    contamination_titles: bool = Field(True, description="Also drop articles that share their title with a benchmark's.")
+    max_questions: int = Field(0, ge=0, description="Keep this many questions, drawn by a hash of their id; 0 is all.")
+
+
+class Collect(Block):
+    """Raw questions and passages: from the registry (src/koine/collect/sources.yaml) or from your own files."""
+
+    sources: list[str] = Field(["sample"], description="Names in the registry, or defined under `registry` below.")
+    registry: dict[str, Source] = Field({}, description="Your own sources; see docs/collect.md.")
+    sample: Sample = Sample()
+    clean: Clean = Clean()
+
+
+# --- translate -------------------------------------------------------------------------------------------
+
+
+class Translate(Block):
+    """From the source language into the others; each distinct text once."""
+
+    source: str = Field("en", description="Language of the collected questions.")
+    languages: list[str] = Field(
+        ["ar", "de", "es", "fi", "hi", "ru", "sw", "tr", "zh"], description="Languages to translate into."
+    )
+    backend: Literal["memory", "lexicon"] = Field(
+        "memory", description="`memory` looks up a translation memory, `lexicon` goes word by word."
+    )
+    resources: list[str] = Field(
+        ["sample-memory"], description="Registry names of the memories or dictionaries; the first match wins."
+    )
+    reverse: list[str] = Field(
+        ["sample-reverse"], description="Memories back into the source language, for the round-trip filter."
+    )
+    shards: Positive = Field(1, description="Jobs per language; fixed, so that the plan is known before any data.")
+
+
+# --- filter ----------------------------------------------------------------------------------------------
+
+
+class Score(Block):
+    """What the scores of a translation are computed with."""
+
+    neighbours: list[str] = Field(
+        [], description="More languages that the language identifier may choose from, besides the recipe's own."
+    )
+
+
+class Rules(Block):
+    """A pair is kept when its question and its passage pass every rule; null turns a rule off."""
+
+    language: Fraction | None = Field(0.5, description="Least confidence that the text is in its language (lingua).")
+    length_ratio: float | None = Field(
+        2.0, ge=1, description="Most times longer or shorter than usual for the language (question and passage apart)."
+    )
+    numbers: Fraction | None = Field(1.0, description="Least share of the source's numbers found in the translation.")
+    copied: Fraction | None = Field(0.9, description="Most of the translation's words that stand in the source too.")
+    repetition: Fraction | None = Field(0.3, description="Largest share of repeated word 4-grams in excess of the source's.")
+    answer: Fraction | None = Field(None, description="Least share of the translated answer found in the passage.")
+    round_trip_chrf: Fraction | None = Field(0.9, description="Least chrF of the back-translation against the source.")
+    round_trip_bleu: Fraction | None = Field(None, description="Least BLEU of the back-translation against the source.")
+    clean_source: bool = Field(True, description="Drop translations that share long n-grams with a benchmark.")
+
+
+class Filter(Block):
+    """Scores first, decisions later: changing a rule recomputes no score."""
+
+    score: Score = Score()
+    rules: Rules = Rules()
+
+
+# --- backbones and train ---------------------------------------------------------------------------------
+
+
+class Tokenizer(Block):
+    """A tokenizer trained on the recipe's own texts, for backbones that start from scratch."""
+
+    model: Literal["wordpiece", "bpe", "unigram"] = Field("wordpiece", description="Sub-word model.")
+    vocab_size: Positive = Field(16000, description="Number of tokens.")
+    lowercase: bool = Field(True, description="Fold case before tokenising.")
+    max_length: Positive = Field(128, description="Tokens of a text that are read.")
+    query_prefix: str = Field("", description="Put before each query.")
+    passage_prefix: str = Field("", description="Put before each passage.")
+
+
+class Architecture(Block):
+    """The encoder's shape."""
+
+    dim: Positive = Field(128, description="Dimensions of a vector.")
+    layers: int = Field(0, ge=0, description="Transformer layers; 0 for `static`.")
+    heads: int = Field(0, ge=0, description="Attention heads; 0 for `static`.")
+    idf: bool = Field(True, description="Start `static` with rare tokens long and frequent ones short (inverse document frequency).")
+
+
+class Optimisation(Block):
+    """How a backbone is trained."""
+
+    steps: Positive = Field(400, description="Batches.")
+    batch_size: Positive = Field(256, description="Pairs in a batch; every other passage is a negative.")
+    lr: float = Field(0.02, gt=0, description="Peak learning rate of AdamW; decays linearly to 0.")
+    warmup: Fraction = Field(0.05, description="Share of the steps in which the learning rate rises.")
+    weight_decay: float = Field(0.0, ge=0, description="Weight decay of AdamW.")
+    temperature: float = Field(0.05, gt=0, description="Cosines are divided by it.")
+    query_dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="Share of a query's tokens left out in training.")
+    passage_dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="Share of a passage's tokens left out in training.")
+    symmetric: bool = Field(False, description="Add the loss from passage to query.")
+    bf16: bool = Field(False, description="Compute in bfloat16 where that is safe (autocast).")
+    threads: Positive = Field(1, description="CPU threads; fixed, since sums in another order give other bytes.")
+
+
+class Backbone(Block):
+    """An encoder and how it is trained."""
+
+    kind: Literal["static", "transformer"] = Field(
+        description="`static` averages token embeddings; `transformer` has XLM-R's architecture, from scratch."
+    )
+    tokenizer: Tokenizer = Tokenizer()
+    architecture: Architecture = Architecture()
+    optimisation: Optimisation = Optimisation()
+
+
+class Train(Block):
+    """Which models are trained, and on which batches."""
+
+    backbones: list[str] = Field(["static"], description="Names defined under `backbones`.")
+    strategies: list[str] = Field(
+        ["untrained", "en-en", "x-x-mono", "x-y", "hybrid"],
+        description="untrained, en-en, x-x, x-x-mono, x-y, hybrid (or hybrid@0.3 for another alpha).",
+    )
+    seeds: list[int] = Field([1, 2, 3], description="One model per seed; intervals are taken over them too.")
+    alpha: Fraction = Field(0.5, description="Probability that a batch of `hybrid` is monolingual.")
+    equal_languages: bool = Field(
+        False, description="Let x-y draw question and passage languages independently (LAReQA), so also equal ones."
+    )
+
+    @model_validator(mode="after")
+    def _known_strategies(self) -> "Train":
+        for strategy in self.strategies:
+            if not STRATEGY.fullmatch(strategy):
+                known = ["untrained", "en-en", "x-x", "x-x-mono", "x-y", "hybrid"]
+                near = difflib.get_close_matches(strategy, known, n=1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                raise ValueError(f"unknown strategy {strategy!r}{hint} (known: {', '.join(known)}, hybrid@ALPHA)")
+        return self
+
+
+# --- encode, index, evaluate, report ---------------------------------------------------------------------
+
+
+class Encode(Block):
+    """Each text of a benchmark once per model."""
+
+    dtype: Literal["float32", "float16"] = Field("float32", description="Precision of stored vectors; scored in float32.")
+
+
+class Index(Block):
+    """A FAISS index over the pool of all languages, to search in and to ship."""
+
+    kind: Literal["flat"] = Field("flat", description="Kind of index; `flat` is exact.")
+    strategies: list[str] = Field(["hybrid"], description="Strategies that get an index, for their first seed.")
+
+
+class Evaluate(Block):
+    """All ordered language pairs and the pool of all languages, from one score matrix per query language."""
+
+    benchmarks: list[str] = Field(["sample"], description="Names in the registry, or defined under `registry` below.")
+    registry: dict[str, Benchmark] = Field({}, description="Your own benchmarks; see docs/evaluate.md.")
+    candidates: dict[str, Candidate] = Field(
+        {}, description="Another candidate text than a benchmark's usual one, as {xquad-r: sentence}."
+    )
+    pools: list[str] = Field(
+        [], description="Sub-pools such as `en+fi`, evaluated beside the whole where a benchmark has these languages."
+    )
+
+
+class Report(Block):
+    """Tables, intervals and the page."""
+
+    confidence: Annotated[float, Field(gt=0, lt=1)] = Field(0.95, description="Coverage of the intervals.")
+    resamples: Positive = Field(1000, description="Bootstrap samples, over seeds and question ids.")
+    seed: int = Field(1, description="Seed of the bootstrap.")
+
+
+class Execution(Block):
+    """What changes only speed. Nothing reruns when these change."""
+
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where encoders run.")
+    encode_batch: Positive = Field(256, description="Texts encoded at once.")
+    workers: Positive = Field(2, description="Processes that score translations.")
+
+
+class Params(Block):
+    """A complete experiment."""
+
+    recipe: str = Field(
+        "sample",
+        pattern=NAME,
+        description="Name in every table. The default writes to results/, any other to results/<recipe>/.",
+    )
+    collect: Collect = Collect()
+    translate: Translate = Translate()
+    filter: Filter = Filter()
+    backbones: dict[Annotated[str, Field(pattern=NAME)], Backbone] = Field(
+        {
+            "static": Backbone(kind="static"),
+            "tiny": Backbone(
+                kind="transformer",
+                tokenizer=Tokenizer(max_length=96, query_prefix="Query: ", passage_prefix="Passage: "),
+                architecture=Architecture(dim=128, layers=2, heads=4),
+                optimisation=Optimisation(batch_size=64, lr=1e-3, weight_decay=0.01),
+            ),
+        },
+        description="Encoders by name; a recipe may add its own.",
+    )
+    train: Train = Train()
+    encode: Encode = Encode()
+    index: Index = Index()
+    evaluate: Evaluate = Evaluate()
+    report: Report = Report()
+    execution: Execution = Execution()
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> "Params":
+        for name in self.train.backbones:
+            if name not in self.backbones:
+                raise ValueError(f"train.backbones: {name!r} is not defined under backbones ({', '.join(self.backbones)})")
+        for strategy in self.index.strategies:
+            if strategy not in self.train.strategies:
+                raise ValueError(f"index.strategies: {strategy!r} is not in train.strategies")
+        if self.translate.source in self.translate.languages:
+            raise ValueError(f"translate.languages: {self.translate.source!r} is the source language")
+        return self
+
+
+def parse(config: dict[str, Any], where: str = "params.yaml") -> Params:
+    """Validate a merged configuration.
+
+    Raises:
+        KoineError: one line per mistake, with the path of the key, and the nearest known key for a typo.
+    """
+    try:
+        return Params.model_validate(config)
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors():
+            path = ".".join(str(part) for part in problem["loc"])
+            message = problem["msg"].removeprefix("Value error, ")
+            if problem["type"] == "extra_forbidden":
+                siblings = _keys_at(problem["loc"][:-1])
+                near = difflib.get_close_matches(str(problem["loc"][-1]), siblings, n=1)
+                message = "no such parameter" + (f"; did you mean {near[0]!r}?" if near else f" (known: {', '.join(siblings)})")
+            lines.append(f"  {path}: {message}" if path else f"  {message}")
+        raise KoineError(f"{where}: {len(lines)} mistake(s)\n" + "\n".join(lines)) from None
+
+
+def _keys_at(location: tuple[int | str, ...]) -> list[str]:
+    """Known keys of the block at a location; the free names of a mapping (backbones, registry) are stepped over."""
+    block: type[Block] = Params
+    for part in location:
+        if part in block.model_fields:
+            annotation = block.model_fields[str(part)].annotation
+            blocks = [kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type) and issubclass(kind, Block)]
+            if not blocks:
+                return []
+            block = blocks[0]
+    return list(block.model_fields)
+
+
+def flags(block: Block) -> str:
+    """The command-line options that say what `block` says: `--lr 0.02 --no-symmetric …`, shell-quoted.
+
+    The options themselves are made from the same models (`koine.cli.takes`), so both always agree.
+    """
+    words: list[str] = []
+    for name, value in block:
+        option = "--" + name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(option if value else option.replace("--", "--no-", 1))
+        elif isinstance(value, list):
+            words += [word for item in value for word in (option, str(item))]
+        elif value is None:
+            words += [option, "none"]
+        else:
+            words += [option, str(value)]
+    return shlex.join(words)
+
+
+# --- the generated files -----------------------------------------------------------------------------------
+
+PARAMS_FILE = Path("params.yaml")
+SCHEMA_FILE = Path("workflow/schemas/params.schema.json")
+
+HEAD = """\
+# yaml-language-server: $schema=workflow/schemas/params.schema.json
+#
+# The default experiment: Koine's embedded sample. Snakemake's configfile and DVC's params file at once.
+# Your own experiment is a file in recipes/ that is laid over this one:
+#     snakemake --cores all --configfile recipes/squad-fi.yaml
+# Made from src/koine/params.py by `python -m koine.params`; values may be edited here, keys come from there.
+"""
+
+
+def render() -> str:
+    """`params.yaml` with every default and its description."""
+    return HEAD + "".join(_render_field(name, getattr(Params(), name), Params, 0) for name in Params.model_fields)
+
+
+def _render_field(name: str, value: Any, owner: type[Block], depth: int) -> str:
+    pad = "  " * depth
+    description = owner.model_fields[name].description
+    gap = "\n" if depth == 0 else ""
+    if isinstance(value, Block):
+        comment = f"{pad}# {(type(value).__doc__ or '').splitlines()[0]}\n"
+        body = "".join(_render_field(child, getattr(value, child), type(value), depth + 1) for child in type(value).model_fields)
+        return f"{gap}{comment}{pad}{name}:\n{body}"
+    comment = f"{pad}# {description}\n" if description else ""
+    if isinstance(value, dict) and value:
+        body = "".join(_render_entry(key, entry, depth + 1) for key, entry in value.items())
+        return f"{gap}{comment}{pad}{name}:\n{body}"
+    return f"{gap}{comment}{pad}{name}: {json.dumps(value, ensure_ascii=False)}\n"
+
+
+def _render_entry(name: str, value: Block, depth: int) -> str:
+    pad = "  " * depth
+    body = "".join(_render_field(child, getattr(value, child), type(value), depth + 1) for child in type(value).model_fields)
+    return f"{pad}{name}:\n{body}"
+
+
+def schema() -> str:
+    """The JSON schema of `params.yaml`, as text."""
+    return json.dumps(Params.model_json_schema(), indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    write_text(PARAMS_FILE, render())
+    write_text(SCHEMA_FILE, schema())

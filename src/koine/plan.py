@@ -1,0 +1,226 @@
+"""What the workflow makes of the parameters: files, command-line flags, targets. The Snakefile's only helper.
+
+Everything here is known before any data exists: shards, languages and models come from `params.yaml`, so the
+whole DAG does. Flags are text, one per rule and name, so that Snakemake can compare them with those of the
+last run; execution settings are apart, and enter no such comparison.
+"""
+
+import ast
+import hashlib
+import shlex
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from koine.collect import registry
+from koine.collect.sample import sample_files
+from koine.params import Benchmark, Params, Source, flags, parse
+from koine.runtime.errors import KoineError
+
+BEIR_FILES = ("corpus.jsonl", "queries.jsonl", "qrels/test.tsv")
+#: The recipe whose tables stand in results/ itself.
+DEFAULT = "sample"
+PACKAGE = Path(__file__).parent
+
+
+class Plan:
+    """Files, flags and targets of one experiment.
+
+    Args:
+        config: the merged configuration (params.yaml and what a recipe lays over it).
+    """
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.params = parse({key: value for key, value in config.items() if key in Params.model_fields or key not in {"pathvars"}})
+        p = self.params
+        self.data = f"data/{p.recipe}"
+        self.models = f"models/{p.recipe}"
+        self.results = "results" if p.recipe == DEFAULT else f"results/{p.recipe}"
+        self.sample_files = [f"data/sample/raw/{name}" for name in sample_files(p.collect.sample.languages)]
+        named = {name: registry.source(name, p) for name in [*p.collect.sources, *p.translate.resources, *p.translate.reverse]}
+        tested = {name: registry.benchmark(name, p) for name in p.evaluate.benchmarks}
+        #: Flags of `collect-fetch` by source and file.
+        self.fetch = {
+            name: {file.name: _fetch_flags(source, file.name, file.sha256) for file in source.files.values()}
+            for name, source in {**tested, **named}.items()
+            if source.path is None
+        }
+        self.sources = {name: {"files": _paths(name, named[name]), "flags": _source_flags(named[name])} for name in p.collect.sources}
+        self.benchmarks = {
+            name: {"files": _paths(name, benchmark), "flags": _benchmark_flags(name, benchmark, p)}
+            for name, benchmark in tested.items()
+        }
+        self.resources = {lang: _for_language(named, p.translate.resources, p.translate.source, lang) for lang in p.translate.languages}
+        self.reverse = {lang: _for_language(named, p.translate.reverse, p.translate.source, lang) for lang in p.translate.languages}
+        self.resource_flags = {
+            lang: shlex.join(_options("resource", self.resources[lang]) + _options("reverse", self.reverse[lang]))
+            for lang in p.translate.languages
+        }
+        #: Where planted defects are known, the filter is measured against them.
+        self.truth = ["data/sample/raw/defects.jsonl"] if "sample-memory" in p.translate.resources else []
+        #: Flags by rule (and by wildcard, where they differ).
+        self.flags = {
+            "collect_sample": flags(p.collect.sample),
+            "collect": flags(p.collect.clean),
+            "translate": f"--source {p.translate.source} --backend {p.translate.backend} --shards {p.translate.shards}",
+            "filter_score": self._filter_score_flags(),
+            "filter": flags(p.filter.rules) + "".join(f" --truth {path}" for path in self.truth),
+            "encode": flags(p.encode),
+            "report": flags(p.report),
+        }
+        #: Flags by rule that change only speed.
+        self.execution = {
+            "filter_score": f"--workers {p.execution.workers}",
+            "train": f"--device {p.execution.device}",
+            "encode": f"--device {p.execution.device} --encode-batch {p.execution.encode_batch}",
+        }
+        self.tokenizers = {name: f"--kind {b.kind} {flags(b.tokenizer)}" for name, b in p.backbones.items()}
+        self.backbones = {
+            name: f"--kind {b.kind} {flags(b.architecture)} {flags(b.optimisation)} "
+            + shlex.join(["--query-prefix", b.tokenizer.query_prefix, "--passage-prefix", b.tokenizer.passage_prefix])
+            for name, b in p.backbones.items()
+        }
+        #: alpha matters to `hybrid` alone: changing it retrains no other strategy.
+        self.strategies = {name: _strategy_flags(name, p) for name in p.train.strategies}
+        self.pools = shlex.join(_options("pool", p.evaluate.pools))
+        #: What training must not have seen, and what it sees.
+        self.tested = shlex.join(_options("benchmark", [f"{self.data}/collect/benchmarks/{name}" for name in self.benchmarks]))
+        self.parallel = shlex.join(_options("parallel", [f"{self.data}/filter/{lang}.parquet" for lang in p.translate.languages]))
+        self.shards = list(range(p.translate.shards))
+
+    @property
+    def runs(self) -> list[str]:
+        """Every model, as `backbone/strategy/seed-N`."""
+        t = self.params.train
+        return [f"{backbone}/{strategy}/seed-{seed}" for backbone in t.backbones for strategy in t.strategies for seed in t.seeds]
+
+    @property
+    def indexed(self) -> list[str]:
+        """The models that get an index: those of `index.strategies`, first seed."""
+        t = self.params.train
+        strategies = self.params.index.strategies
+        return [f"{backbone}/{strategy}/seed-{t.seeds[0]}" for backbone in t.backbones for strategy in strategies]
+
+    def per_run(self, pattern: str, runs: list[str] | None = None) -> list[str]:
+        """`pattern` filled with every {run} (all of them, or these) and every {benchmark}."""
+        runs = self.runs if runs is None else runs
+        filled = [pattern.format(run=run, benchmark=benchmark) for run in runs for benchmark in self.benchmarks]
+        return list(dict.fromkeys(filled))
+
+    def _filter_score_flags(self) -> str:
+        p = self.params
+        among = _options("among", [p.translate.source, *p.translate.languages])
+        ngram = _options("contamination-ngram", [str(p.collect.clean.contamination_ngram)])
+        return f"{shlex.join([*among, *ngram])} {flags(p.filter.score)}"
+
+    @property
+    def reported(self) -> str:
+        """Arguments of `koine report`: every evaluation, filter summary, model and index."""
+        return shlex.join(
+            [
+                *self.per_run(f"{self.data}/evaluate/{{run}}/{{benchmark}}"),
+                *_options("collected", [f"{self.data}/collect/collect.json"]),
+                *_options("filtered", [f"{self.data}/filter/{lang}.json" for lang in self.params.translate.languages]),
+                *_options("model", self.per_run(f"{self.models}/{{run}}/koine.json")),
+                *_options("index", self.per_run(f"{self.data}/index/{{run}}/{{benchmark}}/index.json", self.indexed)),
+            ]
+        )
+
+    @staticmethod
+    def code(step: str) -> str:
+        """Digest of all modules that a step runs: an edited module reruns its step. See `design.md`."""
+        return code_digest(step)
+
+
+def _options(name: str, values: Iterable[str]) -> list[str]:
+    """`--name value` for each value."""
+    return [word for value in values for word in (f"--{name}", value)]
+
+
+def _fetch_flags(source: Source, name: str, sha256: str | None) -> str:
+    if source.hub is not None:
+        words = ["--hub", source.hub, "--split", source.split]
+        for option in ("revision", "config"):
+            if value := getattr(source, option):
+                words += [f"--{option}", value]
+        return shlex.join([*words, *_options("column", [f"{ours}={theirs}" for ours, theirs in source.columns.items()])])
+    location = (source.url or source.mirror or "").format(name=name)
+    return shlex.join(["--location", location, *(["--sha256", sha256] if sha256 else [])])
+
+
+def _path(name: str, source: Source, file: str) -> str:
+    """Where a file of a source lies: the user's own path, or data/raw, where `collect-fetch` brings it."""
+    return source.path.format(name=file) if source.path is not None else f"data/raw/{name}/{file}"
+
+
+def _paths(name: str, source: Source) -> list[str]:
+    """All files of a source, as Snakemake's inputs."""
+    paths = [_path(name, source, file.name) for file in source.files.values()]
+    return [f"{path}/{part}" for path in paths for part in BEIR_FILES] if source.reader == "beir" else paths
+
+
+def _source_flags(source: Source) -> str:
+    return shlex.join(["--reader", source.reader, "--lang", source.lang, "--domain", source.domain, "--licence", source.licence])
+
+
+def _benchmark_flags(name: str, benchmark: Benchmark, params: Params) -> str:
+    candidate = params.evaluate.candidates.get(name, benchmark.candidate)
+    words = ["--reader", benchmark.reader, "--candidate", candidate]
+    words.append("--parallel-only" if benchmark.parallel_only else "--no-parallel-only")
+    files = [f"{lang}={_path(name, benchmark, file.name)}" for lang, file in benchmark.files.items()]
+    return shlex.join([*words, *_options("file", files)])
+
+
+def _for_language(named: dict[str, Source], names: list[str], source_lang: str, lang: str) -> list[str]:
+    """The files of translation resources that may serve a language: keyed by it, by a pair with it, or by `all`."""
+    wanted = {lang, f"{source_lang}-{lang}", f"{lang}-{source_lang}", "all"}
+    found = [_path(name, named[name], file.name) for name in names for key, file in named[name].files.items() if key in wanted]
+    if names and not found:
+        raise KoineError(f"translate: {', '.join(names)} have no file for {lang}; take it out of translate.languages")
+    return found
+
+
+def _strategy_flags(strategy: str, params: Params) -> str:
+    words = ["--strategy", strategy]
+    if strategy == "hybrid":
+        words += ["--alpha", str(params.train.alpha)]
+    if strategy == "x-y" or strategy.startswith("hybrid"):
+        words.append("--equal-languages" if params.train.equal_languages else "--no-equal-languages")
+    return shlex.join(words)
+
+
+# Parameters reach a step by its flags, and messages change no result: these modules count for no step.
+_UNCOUNTED = {"koine", "koine.params", "koine.plan", "koine.cli", "koine.runtime.console", "koine.runtime.errors"}
+
+
+@cache
+def code_digest(step: str) -> str:
+    """Twelve hex digits over the sources of `koine.<step>` and of all koine modules that they import."""
+    todo = [_module_name(path) for path in (PACKAGE / step).rglob("*.py")]
+    seen: set[str] = set()
+    while todo:
+        name = todo.pop()
+        if name in seen or name in _UNCOUNTED or not (path := _module_path(name)):
+            continue
+        seen.add(name)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("koine"):
+                todo += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    digest = hashlib.sha256()
+    for name in sorted(seen):
+        digest.update(name.encode() + b"\0" + _module_path(name).read_bytes())  # type: ignore[union-attr]
+    for data in sorted((PACKAGE / step).rglob("*")):
+        if data.suffix in {".yaml", ".html", ".css"} and data.name != "sources.yaml":  # its entries are flags
+            digest.update(data.name.encode() + b"\0" + data.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _module_name(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(["koine", *(part for part in parts if part != "__init__")])
+
+
+def _module_path(name: str) -> Path | None:
+    base = PACKAGE.joinpath(*name.split(".")[1:])
+    return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)

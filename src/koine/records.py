@@ -1,0 +1,173 @@
+"""What a row is: the columns of every parquet file that steps hand to each other, and their validation.
+
+Steps read and write tables only through `Schema`, so a file that was cut short, edited or made by another
+version is met by a message that names the file and the column, not by a traceback three steps later.
+Rows of parallel data share `id` across languages: `id` names a question, `passage_id` a passage, whatever
+language they are in.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from koine.runtime.errors import KoineError
+from koine.runtime.files import atomic
+
+
+@dataclass(frozen=True)
+class Schema:
+    """Columns of a table, in order, with their types; `nullable` ones may hold nulls."""
+
+    name: str
+    columns: dict[str, pl.DataType]
+    nullable: frozenset[str] = field(default_factory=frozenset)
+
+    def frame(self, rows: object) -> pl.DataFrame:
+        """Build a table of this schema from records (dicts) or columns, and check it."""
+        return self.check(pl.DataFrame(rows, schema=self.columns, strict=True), self.name)  # type: ignore[arg-type]
+
+    def check(self, frame: pl.DataFrame, where: object) -> pl.DataFrame:
+        """Return `frame` with exactly this schema's columns, in order.
+
+        Raises:
+            KoineError: a column is missing, has another type, or holds nulls that it may not.
+        """
+        for column, dtype in self.columns.items():
+            if column not in frame.columns:
+                raise KoineError(f"{where}: column {column!r} of {self.name} is missing; found {frame.columns}")
+            if frame.schema[column] != dtype:
+                raise KoineError(f"{where}: column {column!r} is {frame.schema[column]}, expected {dtype}")
+            if column not in self.nullable and frame[column].null_count():
+                row = int(frame[column].is_null().arg_max() or 0)
+                raise KoineError(f"{where}: row {row}: {column!r} of {self.name} is null")
+        return frame.select(list(self.columns))
+
+    def read(self, path: Path) -> pl.DataFrame:
+        """Read and check a parquet file."""
+        return self.check(read_parquet(path), path)
+
+    def write(self, frame: pl.DataFrame, path: Path) -> None:
+        """Check and write a parquet file, atomically and with the same bytes for the same rows."""
+        write_parquet(self.check(frame, path), path)
+
+
+def read_parquet(path: Path) -> pl.DataFrame:
+    """Read a parquet file of any columns.
+
+    Raises:
+        KoineError: missing, or not (or no longer) a whole parquet file.
+    """
+    if not path.is_file():
+        raise KoineError(f"{path}: no such file; the step before has not made it")
+    try:
+        return pl.read_parquet(path, glob=False)
+    except (pl.exceptions.ComputeError, OSError) as error:
+        raise KoineError(f"{path}: not a whole parquet file ({error}); delete it and run again") from None
+
+
+def write_parquet(frame: pl.DataFrame, path: Path) -> None:
+    """Write a parquet file of any columns, atomically."""
+    with atomic(path) as temporary:
+        frame.write_parquet(temporary, compression="zstd", statistics=False)
+
+
+TEXT = pl.String()
+
+#: A question with the passage that answers it, in the source language.
+QA = Schema(
+    "QA pair",
+    {
+        "id": TEXT,
+        "passage_id": TEXT,
+        "group": TEXT,  # article or entity: splits never cut through one
+        "source": TEXT,
+        "domain": TEXT,
+        "licence": TEXT,
+        "lang": TEXT,
+        "question": TEXT,
+        "passage": TEXT,
+        "answer": TEXT,
+    },
+    nullable=frozenset({"answer"}),
+)
+
+#: One distinct text with its translation; `back` is the translation of `target` into the source language.
+TRANSLATION = Schema(
+    "translation",
+    {"text_id": TEXT, "source": TEXT, "target": TEXT, "back": TEXT},
+    nullable=frozenset({"target", "back"}),
+)
+
+#: A QA pair in one language, ready for training; `id` and `passage_id` are those of the source pair.
+PARALLEL = Schema(
+    "parallel pair",
+    {"id": TEXT, "passage_id": TEXT, "lang": TEXT, "question": TEXT, "passage": TEXT},
+)
+
+#: A benchmark's three tables. Query ids and passage ids are unique within a language; query ids are shared
+#: by parallel questions. `qrels` says which passages of `lang` answer query `query_id`, asked in any language.
+QUERIES = Schema("query", {"id": TEXT, "lang": TEXT, "text": TEXT})
+PASSAGES = Schema("passage", {"id": TEXT, "lang": TEXT, "group": TEXT, "text": TEXT})  # group: article
+QRELS = Schema("relevance judgement", {"query_id": TEXT, "lang": TEXT, "passage_id": TEXT})
+
+#: What names a run in every table; languages are BCP 47.
+RUN = {
+    "recipe": TEXT,
+    "backbone": TEXT,
+    "strategy": TEXT,
+    "seed": pl.Int64(),
+    "benchmark": TEXT,
+}
+
+#: One evaluated cell: a run, a setting (mono, cross, multi), a language pair and a metric.
+PAIRS = Schema(
+    "pair",
+    {
+        **RUN,
+        "setting": TEXT,
+        "query_lang": TEXT,
+        "doc_lang": TEXT,  # `all` in the multi setting
+        "metric": TEXT,
+        "value": pl.Float64(),
+        "n_queries": pl.Int64(),
+    },
+)
+
+#: One query's metrics in one cell: what intervals and tests are computed from.
+SCORES = Schema(
+    "query score",
+    {
+        "benchmark": TEXT,
+        "setting": TEXT,
+        "query_lang": TEXT,
+        "doc_lang": TEXT,
+        "query_id": TEXT,
+        "map": pl.Float64(),
+        "map@20": pl.Float64(),
+        "ndcg@10": pl.Float64(),
+        "recall@1": pl.Float64(),
+        "recall@10": pl.Float64(),
+        "mrr": pl.Float64(),
+        "rank_distance": pl.Float64(),  # in the multi setting only
+    },
+    nullable=frozenset({"rank_distance"}),
+)
+
+#: The headline table.
+TABLE = Schema(
+    "result",
+    {
+        "recipe": TEXT,
+        "backbone": TEXT,
+        "strategy": TEXT,
+        "benchmark": TEXT,
+        "setting": TEXT,
+        "metric": TEXT,
+        "mean": pl.Float64(),
+        "ci_low": pl.Float64(),
+        "ci_high": pl.Float64(),
+        "n_seeds": pl.Int64(),
+        "n_queries": pl.Int64(),
+    },
+)

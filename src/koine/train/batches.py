@@ -1,0 +1,140 @@
+"""Hybrid batches: which questions a batch holds, and in which language each question and passage is.
+
+A batch has a type. In a *monolingual* batch every question and passage is in one language, drawn uniformly
+("equally among all possible languages", arXiv 2408.10536 section 3). In a *cross-lingual* batch each row draws
+an ordered pair of different languages uniformly from those in which its question exists. In a *mixed* batch
+each row draws one language for both sides (LAReQA's X-X, arXiv 2004.05484). The strategies:
+
+    en-en      monolingual batches in the source language only
+    x-x        mixed batches
+    x-x-mono   monolingual batches
+    x-y        cross-lingual batches
+    hybrid     monolingual with probability alpha, else cross-lingual
+
+The whole plan is a pure function of (data, settings, seed, step): any batch can be asked for at any time, in any
+order, which is what makes an exact resume possible. Questions are drawn without replacement: each stream (a
+language's monolingual batches, the cross-lingual ones) goes through a new permutation of its questions in every
+epoch, and drops the incomplete last batch.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from koine.runtime.errors import KoineError
+
+# First numbers of the seeds of independent random streams.
+_TYPES, _LANGUAGES, _EPOCHS, _ROWS = range(4)
+
+
+class BatchType(StrEnum):
+    """What the rows of a batch have in common."""
+
+    MONO = "mono"
+    CROSS = "cross"
+    MIXED = "mixed"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of one batch: question numbers and language numbers, each int64 `[B]`."""
+
+    type: BatchType
+    questions: npt.NDArray[np.int64]
+    query_langs: npt.NDArray[np.int64]
+    passage_langs: npt.NDArray[np.int64]
+
+
+def parse_strategy(strategy: str, alpha: float) -> tuple[str, float]:
+    """Name and alpha of a strategy: `hybrid@0.3` says its own alpha, `hybrid` takes the default."""
+    name, _, own = strategy.partition("@")
+    return name, float(own) if own else alpha
+
+
+class BatchPlan:
+    """The batches of one training run.
+
+    Args:
+        available: whether question i exists in language l (0 is the source language), `[n, L]`.
+        strategy: en-en, x-x, x-x-mono, x-y or hybrid.
+        alpha: probability that a batch of `hybrid` is monolingual.
+        batch_size: rows of a batch.
+        steps: number of batches.
+        seed: of all draws.
+        equal_languages: cross-lingual rows draw both languages independently (LAReQA's X-Y), not two different ones.
+
+    Raises:
+        KoineError: a language, or the set of questions that exist in two languages, is smaller than a batch.
+    """
+
+    def __init__(
+        self, available: npt.NDArray[np.bool_], strategy: str, *, alpha: float, batch_size: int, steps: int, seed: int,
+        equal_languages: bool = False,
+    ) -> None:  # fmt: skip
+        self._available = available
+        self._batch_size = batch_size
+        self._seed = seed
+        self._equal_languages = equal_languages
+        languages = available.shape[1]
+        share = {"en-en": 1.0, "x-x-mono": 1.0, "x-x": 0.0, "x-y": 0.0, "hybrid": alpha}[strategy]
+        mono = np.random.default_rng([seed, _TYPES]).random(steps) < share
+        drawn = np.random.default_rng([seed, _LANGUAGES]).integers(languages, size=steps)
+        other = BatchType.MIXED if strategy == "x-x" else BatchType.CROSS
+        self._types = [BatchType.MONO if own else other for own in mono]
+        # Stream of each step: a language's number, or `languages` for the batches over several languages.
+        self._streams = np.where(mono, 0 if strategy == "en-en" else drawn, languages)
+        # How many batches of its stream came before each step.
+        self._turns = np.zeros(steps, dtype=np.int64)
+        for stream in range(languages + 1):
+            own_steps = np.flatnonzero(self._streams == stream)
+            self._turns[own_steps] = np.arange(len(own_steps))
+        several = available.sum(axis=1) >= (2 if other is BatchType.CROSS and not equal_languages else 1)
+        self._members = [*(np.flatnonzero(available[:, lang]) for lang in range(languages)), np.flatnonzero(several)]
+        for stream in np.unique(self._streams):
+            if len(self._members[stream]) < batch_size:
+                what = "questions in two languages" if stream == languages else f"questions in language number {stream}"
+                raise KoineError(
+                    f"{strategy}: only {len(self._members[stream])} {what}, fewer than batch_size {batch_size}; "
+                    "lower batch_size, or collect and keep more"
+                )
+        self._epoch: tuple[tuple[int, int], npt.NDArray[np.int64]] | None = None
+
+    def __len__(self) -> int:
+        return len(self._types)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return (self[step] for step in range(len(self)))
+
+    def __getitem__(self, step: int) -> Batch:
+        """The batch of a step, from 0."""
+        kind, stream = self._types[step], int(self._streams[step])
+        questions = self._draw(stream, int(self._turns[step]))
+        if kind is BatchType.MONO:
+            langs = np.full(self._batch_size, stream)
+            return Batch(kind, questions, langs, langs)
+        first, second = self._draw_languages(questions, step)
+        return Batch(kind, questions, first, first if kind is BatchType.MIXED else second)
+
+    def _draw(self, stream: int, turn: int) -> npt.NDArray[np.int64]:
+        """The questions of a stream's batch number `turn`."""
+        members = self._members[stream]
+        epoch, position = divmod(turn, len(members) // self._batch_size)
+        if self._epoch is None or self._epoch[0] != (stream, epoch):
+            order = np.random.default_rng([self._seed, _EPOCHS, stream, epoch]).permutation(members)
+            self._epoch = ((stream, epoch), order)
+        start = position * self._batch_size
+        return self._epoch[1][start : start + self._batch_size]
+
+    def _draw_languages(self, questions: npt.NDArray[np.int64], step: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Two languages per row among its available ones, uniformly; different ones, where equal are not allowed."""
+        draw = np.random.default_rng([self._seed, _ROWS, step])
+        shape = (len(questions), self._available.shape[1])
+        keys = np.where(self._available[questions], draw.random(shape), -1.0)
+        if self._equal_languages:
+            again = np.where(self._available[questions], draw.random(shape), -1.0)
+            return keys.argmax(axis=1), again.argmax(axis=1)
+        order = np.argsort(-keys, axis=1)
+        return order[:, 0], order[:, 1] if shape[1] > 1 else order[:, 0]

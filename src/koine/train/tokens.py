@@ -1,0 +1,108 @@
+"""Training texts as token ids: tokenised once per tokenizer, memory-mapped by every training job."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+from tokenizers import Tokenizer as FastTokenizer
+
+from koine.backbones.tokenizer import Tokens, tokenize, train_tokenizer
+from koine.params import Tokenizer
+from koine.records import PARALLEL, QA
+from koine.runtime.console import say
+from koine.runtime.errors import KoineError
+from koine.runtime.files import atomic
+
+
+def tokenise(qa: Path, parallel: list[Path], out: Path, settings: Tokenizer, special: bool) -> None:
+    """Train a tokenizer on all kept texts and write them as token ids.
+
+    Args:
+        qa: QA rows of the collect step: the source language.
+        parallel: kept pairs of the other languages (`records.PARALLEL`).
+        out: folder; gets tokenizer.json, queries.arrow and passages.arrow.
+        settings: of the tokenizer.
+        special: whether texts are framed by <s> and </s>.
+    """
+    pairs = pl.concat([QA.read(qa).select(list(PARALLEL.columns)), *(PARALLEL.read(path) for path in parallel)])
+    passages = pairs.select("passage_id", "lang", "passage").unique(["passage_id", "lang"], keep="first").sort("lang", "passage_id")
+    pairs = pairs.sort("lang", "id")
+    train_tokenizer([*pairs["question"], *passages["passage"]], settings, out / "tokenizer.json")
+    tokenizer = FastTokenizer.from_file(str(out / "tokenizer.json"))
+    queries = tokenize(tokenizer, pairs["question"].to_list(), settings.query_prefix, special)
+    _write(out / "queries.arrow", queries, pairs.select("id", "passage_id", "lang"))
+    texts = tokenize(tokenizer, passages["passage"].to_list(), settings.passage_prefix, special)
+    _write(out / "passages.arrow", texts, passages.select("passage_id", "lang"))
+    cut = float((texts.lengths >= settings.max_length).mean())
+    say(
+        f"{len(queries):,} queries of {queries.lengths.mean():.1f} tokens, {len(texts):,} passages of "
+        f"{texts.lengths.mean():.1f}; {cut:.1%} of the passages are cut at {settings.max_length}"
+    )
+
+
+def _write(path: Path, tokens: Tokens, rows: pl.DataFrame) -> None:
+    """An uncompressed Arrow file, so that reading it maps memory and copies nothing."""
+    lists = pa.LargeListArray.from_arrays(pa.array(tokens.offsets), pa.array(tokens.ids))
+    table = rows.to_arrow().append_column("tokens", lists)
+    with atomic(path) as temporary, pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table, max_chunksize=max(1, len(table)))
+
+
+def _read(path: Path) -> tuple[Tokens, pl.DataFrame]:
+    try:
+        table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+    except (FileNotFoundError, pa.ArrowInvalid) as error:
+        raise KoineError(f"{path}: not a whole token file ({error}); delete it and run again") from None
+    lists = table.column("tokens").chunk(0)
+    tokens = Tokens(lists.values.to_numpy(), lists.offsets.to_numpy())
+    return tokens, pl.DataFrame(pl.from_arrow(table.drop_columns(["tokens"])))
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """All training texts, and where each question and its passage stand in each language.
+
+    Attributes:
+        languages: the languages, the source language first.
+        queries, passages: token ids.
+        query_rows: row of question i in language l, -1 where it was dropped or never translated, int64 `[n, L]`.
+        passage_rows: row of question i's passage in language l, int64 `[n, L]`.
+        passage_of: number of question i's passage, the same for all questions on it, int64 `[n]`.
+    """
+
+    languages: list[str]
+    queries: Tokens
+    passages: Tokens
+    query_rows: npt.NDArray[np.int64]
+    passage_rows: npt.NDArray[np.int64]
+    passage_of: npt.NDArray[np.int64]
+
+    @classmethod
+    def open(cls, folder: Path, source: str) -> "TrainingSet":
+        """Map the files that `tokenise` wrote; `source` is the source language."""
+        queries, pairs = _read(folder / "queries.arrow")
+        passages, texts = _read(folder / "passages.arrow")
+        others = sorted(set(pairs["lang"].to_list()) - {source})
+        languages = [source, *others]
+        code = {lang: number for number, lang in enumerate(languages)}
+        ids = pairs["id"].unique().sort()
+        passage_ids = texts["passage_id"].unique().sort()
+        i = ids.search_sorted(pairs["id"]).to_numpy()
+        p = passage_ids.search_sorted(pairs["passage_id"]).to_numpy()
+        lang = pairs["lang"].replace_strict(code, return_dtype=pl.Int64).to_numpy()
+        text_rows = np.full((len(passage_ids), len(languages)), -1, dtype=np.int64)
+        text_lang = texts["lang"].replace_strict(code, return_dtype=pl.Int64).to_numpy()
+        text_rows[passage_ids.search_sorted(texts["passage_id"]).to_numpy(), text_lang] = np.arange(len(texts))
+        query_rows = np.full((len(ids), len(languages)), -1, dtype=np.int64)
+        query_rows[i, lang] = np.arange(len(pairs))
+        passage_of = np.zeros(len(ids), dtype=np.int64)
+        passage_of[i] = p
+        return cls(languages, queries, passages, query_rows, text_rows[passage_of], passage_of)
+
+    @property
+    def available(self) -> npt.NDArray[np.bool_]:
+        """Whether question i exists in language l, `[n, L]`."""
+        return self.query_rows >= 0

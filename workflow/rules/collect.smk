@@ -1,0 +1,80 @@
+# Collect: bring the raw files, read them, drop duplicates and whatever a benchmark contains.
+
+
+rule collect_sample:
+    output:
+        plan.sample_files,
+    params:
+        flags=plan.flags["collect_sample"],
+        code=plan.code("collect"),
+    log:
+        "logs/sample/collect_sample.log",
+    shell:
+        "koine collect-sample {params.flags} --out data/sample/raw > {log} 2>&1"
+
+
+rule collect_fetch:
+    output:
+        "data/raw/{source}/{file}",
+    params:
+        flags=lookup(dpath="{source}/{file}", within=plan.fetch),
+    log:
+        "logs/raw/{source}/{file}.log",
+    retries: 2
+    shell:
+        "koine collect-fetch {params.flags} --out {output} > {log} 2>&1"
+
+
+rule collect_source:
+    input:
+        lookup(dpath="{source}/files", within=plan.sources),
+    output:
+        "<data>/collect/sources/{source}.parquet",
+    params:
+        flags=lookup(dpath="{source}/flags", within=plan.sources),
+        code=plan.code("collect"),
+    log:
+        "logs/<data>/collect_source/{source}.log",
+    shell:
+        "koine collect-source {input} --name {wildcards.source} {params.flags} --out {output} > {log} 2>&1"
+
+
+rule collect_benchmark:
+    input:
+        lookup(dpath="{benchmark}/files", within=plan.benchmarks),
+    output:
+        multiext(
+            "<data>/collect/benchmarks/{benchmark}/",
+            "queries.parquet",
+            "passages.parquet",
+            "qrels.parquet",
+        ),
+    params:
+        out=subpath(output[0], parent=True),
+        flags=lookup(dpath="{benchmark}/flags", within=plan.benchmarks),
+        code=plan.code("collect"),
+    log:
+        "logs/<data>/collect_benchmark/{benchmark}.log",
+    shell:
+        "koine collect-benchmark {params.flags} --out {params.out} > {log} 2>&1"
+
+
+rule collect:
+    input:
+        sources=expand("<data>/collect/sources/{source}.parquet", source=plan.sources),
+        benchmarks=expand(
+            "<data>/collect/benchmarks/{benchmark}/queries.parquet", benchmark=plan.benchmarks
+        ),
+    output:
+        qa="<data>/collect/qa.parquet",
+        dropped="<data>/collect/dropped.parquet",
+        summary="<data>/collect/collect.json",
+    params:
+        out=subpath(output.qa, parent=True),
+        benchmarks=plan.tested,
+        flags=plan.flags["collect"],
+        code=plan.code("collect"),
+    log:
+        "logs/<data>/collect.log",
+    shell:
+        "koine collect {input.sources} {params.benchmarks} {params.flags} --out {params.out} > {log} 2>&1"

@@ -1,0 +1,25 @@
+# Evaluate: all language pairs and the pool of all languages, from one score matrix per query language.
+
+
+rule evaluate:
+    input:
+        query_vectors="<data>/encode/<run>/{benchmark}/queries.npy",
+        passage_vectors="<data>/encode/<run>/{benchmark}/passages.npy",
+        queries="<data>/collect/benchmarks/{benchmark}/queries.parquet",
+        passages="<data>/collect/benchmarks/{benchmark}/passages.parquet",
+        qrels="<data>/collect/benchmarks/{benchmark}/qrels.parquet",
+    output:
+        multiext("<data>/evaluate/<run>/{benchmark}/", "pairs.csv", "scores.parquet"),
+    params:
+        vectors=subpath(input.query_vectors, parent=True),
+        benchmark=subpath(input.queries, parent=True),
+        out=subpath(output[0], parent=True),
+        recipe=plan.params.recipe,
+        pools=plan.pools,
+        code=plan.code("evaluate"),
+    log:
+        "logs/<data>/evaluate/<run>/{benchmark}.log",
+    shell:
+        "koine evaluate --vectors {params.vectors} --benchmark {params.benchmark} --recipe {params.recipe} "
+        "--backbone {wildcards.backbone} --strategy {wildcards.strategy} --seed {wildcards.seed} {params.pools} "
+        "--out {params.out} > {log} 2>&1"

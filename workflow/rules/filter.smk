@@ -1,0 +1,38 @@
+# Filter: scores of every translated pair, then decisions by cheap thresholds.
+
+
+rule filter_score:
+    input:
+        qa="<data>/collect/qa.parquet",
+        translations=expand("<data>/translate/{{lang}}/{shard}.parquet", shard=plan.shards),
+        benchmarks=expand(
+            "<data>/collect/benchmarks/{benchmark}/queries.parquet", benchmark=plan.benchmarks
+        ),
+    output:
+        "<data>/filter/{lang}.scores.parquet",
+    params:
+        benchmarks=plan.tested,
+        flags=plan.flags["filter_score"],
+        code=plan.code("filter"),
+    log:
+        "logs/<data>/filter_score/{lang}.log",
+    shell:
+        "koine filter-score {input.translations} --qa {input.qa} --lang {wildcards.lang} {params.flags} "
+        "{params.benchmarks} {plan.execution[filter_score]} --out {output} > {log} 2>&1"
+
+
+rule filter:
+    input:
+        scores="<data>/filter/{lang}.scores.parquet",
+        truth=plan.truth,
+    output:
+        kept="<data>/filter/{lang}.parquet",
+        summary="<data>/filter/{lang}.json",
+    params:
+        flags=plan.flags["filter"],
+        code=plan.code("filter"),
+    log:
+        "logs/<data>/filter/{lang}.log",
+    shell:
+        "koine filter --scores {input.scores} {params.flags} "
+        "--out {output.kept} --summary {output.summary} > {log} 2>&1"

@@ -1,0 +1,32 @@
+# Report: the tables with their intervals, and the page.
+
+
+rule report:
+    input:
+        pairs=plan.per_run("<data>/evaluate/{run}/{benchmark}/pairs.csv"),
+        scores=plan.per_run("<data>/evaluate/{run}/{benchmark}/scores.parquet"),
+        models=plan.per_run("<models>/{run}/koine.json"),
+        logs=plan.per_run("<models>/{run}/train.jsonl"),
+        indexes=plan.per_run("<data>/index/{run}/{benchmark}/index.json", plan.indexed),
+        collected="<data>/collect/collect.json",
+        filtered=expand("<data>/filter/{lang}.json", lang=plan.params.translate.languages),
+    output:
+        table=report(
+            "<results>/table.csv", caption="../report/table.rst", category="report"
+        ),
+        pairs=report(
+            "<results>/pairs.csv", caption="../report/pairs.rst", category="evaluate"
+        ),
+        page=report(
+            "<results>/report.html", caption="../report/page.rst", category="report"
+        ),
+        metrics="<results>/metrics.json",
+    params:
+        out=subpath(output.table, parent=True),
+        reported=plan.reported,
+        flags=plan.flags["report"],
+        code=plan.code("report"),
+    log:
+        "logs/<data>/report.log",
+    shell:
+        "koine report {params.reported} {params.flags} --out {params.out} > {log} 2>&1"
