@@ -71,7 +71,11 @@ def _number_or_none(text: str) -> float | None:
 def takes(command: Callable[..., None]) -> Callable[..., None]:
     """Replace each parameter annotated with a `Block` by one option per field; the command gets the block."""
     signature = inspect.signature(command)
-    blocks = {n: p.annotation for n, p in signature.parameters.items() if isinstance(p.annotation, type) and issubclass(p.annotation, Block)}
+    blocks = {
+        n: p.annotation
+        for n, p in signature.parameters.items()
+        if isinstance(p.annotation, type) and issubclass(p.annotation, Block)
+    }
     parameters = [p for n, p in signature.parameters.items() if n not in blocks]
     for block in blocks.values():
         for name, field in block.model_fields.items():
@@ -298,7 +302,7 @@ def encode(
     encode_batch: Annotated[int, typer.Option(help="Texts encoded at once; changes only speed.")] = 256,
 ) -> None:
     """Encode a benchmark's queries and passages, each text once."""
-    from koine.encode import encode as run
+    from koine.encode.steps import encode as run
 
     _use_threads()
     run(model, benchmark, out, dtype=settings.dtype, batch_size=encode_batch, device=_device(device))
@@ -312,7 +316,7 @@ def index(
     kind: Annotated[Literal["flat"], typer.Option(help="`flat` is exact.")] = "flat",
 ) -> None:
     """Build a FAISS index over the pool of all languages, with the ids beside it."""
-    from koine.index import index as run
+    from koine.index.steps import index as run
 
     run(vectors, benchmark, out, kind=kind)
 
@@ -334,7 +338,8 @@ def evaluate(
 
     Any sentence-transformers model: koine evaluate --model DIR --benchmark xquad-r --out DIR
     """
-    from koine.evaluate.steps import Run, evaluate as run, evaluate_model
+    from koine.evaluate.steps import Run, evaluate_model
+    from koine.evaluate.steps import evaluate as run
 
     named = Run(recipe, backbone or Path(model or ".").name, strategy, seed)
     if vectors is not None:
@@ -357,7 +362,7 @@ def report(
     index: Annotated[list[Path], typer.Option(help="index.json; repeatable.")] = [],  # noqa: B006
 ) -> None:
     """Write table.csv, pairs.csv and report.html, with intervals over seeds and questions."""
-    from koine.report import report as run
+    from koine.report.steps import report as run
 
     run(evaluated, out, settings, collected=collected, filtered=filtered, models=model, indexes=index)
 

@@ -32,7 +32,9 @@ class Plan:
     """
 
     def __init__(self, config: dict[str, Any]) -> None:
-        self.params = parse({key: value for key, value in config.items() if key in Params.model_fields or key not in {"pathvars"}})
+        self.params = parse(
+            {key: value for key, value in config.items() if key in Params.model_fields or key not in {"pathvars"}}
+        )
         p = self.params
         self.data = f"data/{p.recipe}"
         self.models = f"models/{p.recipe}"
@@ -46,13 +48,19 @@ class Plan:
             for name, source in {**tested, **named}.items()
             if source.path is None
         }
-        self.sources = {name: {"files": _paths(name, named[name]), "flags": _source_flags(named[name])} for name in p.collect.sources}
+        self.sources = {
+            name: {"files": _paths(name, named[name]), "flags": _source_flags(named[name])} for name in p.collect.sources
+        }
         self.benchmarks = {
             name: {"files": _paths(name, benchmark), "flags": _benchmark_flags(name, benchmark, p)}
             for name, benchmark in tested.items()
         }
-        self.resources = {lang: _for_language(named, p.translate.resources, p.translate.source, lang) for lang in p.translate.languages}
-        self.reverse = {lang: _for_language(named, p.translate.reverse, p.translate.source, lang) for lang in p.translate.languages}
+        self.resources = {
+            lang: _for_language(named, p.translate.resources, p.translate.source, lang) for lang in p.translate.languages
+        }
+        self.reverse = {
+            lang: _for_language(named, p.translate.reverse, p.translate.source, lang) for lang in p.translate.languages
+        }
         self.resource_flags = {
             lang: shlex.join(_options("resource", self.resources[lang]) + _options("reverse", self.reverse[lang]))
             for lang in p.translate.languages

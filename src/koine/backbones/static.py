@@ -16,7 +16,10 @@ from koine.params import Architecture
 from koine.runtime.files import atomic, write_text
 
 LEAST_IDF = 0.02  # a token in every text keeps a little weight, so that it can learn
-MODULES = [("", "sentence_transformers.sentence_transformer.modules.static_embedding.StaticEmbedding"), ("1_Normalize", NORMALIZE)]
+MODULES = [
+    ("", "sentence_transformers.sentence_transformer.modules.static_embedding.StaticEmbedding"),
+    ("1_Normalize", NORMALIZE),
+]
 
 
 class StaticEncoder(TrainableEncoder):

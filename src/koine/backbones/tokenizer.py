@@ -88,7 +88,9 @@ def train_tokenizer(texts: Iterable[str], settings: Tokenizer, out: Path) -> Non
     tokenizer.normalizer = normalizers.Sequence(folds)
     tokenizer.train_from_iterator(texts, trainer)
     first, last = tokenizer.token_to_id("<s>"), tokenizer.token_to_id("</s>")
-    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", first), ("</s>", last)])
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", first), ("</s>", last)]
+    )
     tokenizer.enable_truncation(settings.max_length)
     with atomic(out) as temporary:
         temporary.write_text(tokenizer.to_str(pretty=True), encoding="utf-8")

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from koine.collect.normalise import normalise, words
+from koine.collect.normalise import characters_per_word, normalise, words
 from koine.params import Clean
 from koine.runtime.files import text_id
 
@@ -19,22 +19,25 @@ SHINGLE = 5
 
 
 class NgramHasher:
-    """Hashes runs of n words to 64 bits, vectorised; the same in every process, unlike Python's `hash`."""
+    """Hashes runs of n words to 64 bits, vectorised; the same in every process, unlike Python's `hash`.
+
+    In scripts without spaces, where `words` gives characters, a run is as long as n words are.
+    """
 
     def __init__(self, n: int) -> None:
         self.n = n
         self._ids: dict[str, int] = {}
-        powers = [pow(0x9E3779B97F4A7C15, k + 1, 2**64) for k in range(n)]
-        self._powers = np.array(powers, dtype=np.uint64)
 
-    def __call__(self, tokens: Sequence[str]) -> npt.NDArray[np.uint64]:
+    def __call__(self, tokens: list[str]) -> npt.NDArray[np.uint64]:
         """Distinct hashes of the runs of n words of a text; none where it is shorter."""
-        if len(tokens) < self.n:
+        length = self.n * characters_per_word(tokens)
+        if len(tokens) < length:
             return np.empty(0, dtype=np.uint64)
         ids = np.array([self._ids.setdefault(token, len(self._ids) + 1) for token in tokens], dtype=np.uint64)
         ids *= np.uint64(0xBF58476D1CE4E5B9)  # spread small numbers over 64 bits (splitmix64)
         ids ^= ids >> np.uint64(27)
-        return np.unique(np.lib.stride_tricks.sliding_window_view(ids, self.n) @ self._powers)
+        powers = np.array([pow(0x9E3779B97F4A7C15, k + 1, 2**64) for k in range(length)], dtype=np.uint64)
+        return np.unique(np.lib.stride_tricks.sliding_window_view(ids, length) @ powers)
 
 
 class Contamination:

@@ -4,9 +4,24 @@ import unicodedata
 
 import regex
 
+#: Characters that make up a word of these scripts, roughly: a run of n words is a run of so many times n.
+_CHARACTERS = {"Han": 2, "Hiragana": 2, "Katakana": 2, "Thai": 4, "Lao": 4, "Myanmar": 4, "Khmer": 4}
 # Scripts written without spaces: every character (with its marks) counts as a word.
-_UNSPACED = r"\p{Script=Thai}\p{Script=Lao}\p{Script=Myanmar}\p{Script=Khmer}\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}"
+_UNSPACED = "".join(rf"\p{{Script={script}}}" for script in _CHARACTERS)
 _WORD = regex.compile(rf"[{_UNSPACED}]\p{{M}}*|[\p{{L}}\p{{M}}\p{{N}}--[{_UNSPACED}]]+", regex.V1)
+
+
+_SCRIPTS = {
+    factor: regex.compile("|".join(rf"\p{{Script={s}}}" for s, f in _CHARACTERS.items() if f == factor)) for factor in (2, 4)
+}
+
+
+def characters_per_word(tokens: list[str]) -> int:
+    """How many of these tokens (of `words`) make up a word: 1, or more where most are single characters."""
+    for factor, script in _SCRIPTS.items():
+        if sum(bool(script.match(token)) for token in tokens) * 2 > len(tokens):
+            return factor
+    return 1
 
 
 def normalise(text: str) -> str:

@@ -188,7 +188,9 @@ def _read_tmx(path: Path) -> Iterator[Segment]:
 _ENTRY = re.compile(r"^(?P<word>.+?) \{(?P<pos>[^}]*)\}(?P<rest>.*?) ?:: ?(?P<translations>.*)$")
 _TRANSCRIPTION = re.compile(r"/[^/]+/")
 _NOISE = re.compile(r"\{[^}]*\}|\[[^\]]*\]|/[^/]*/|\([^)]*\)")
-_NOTES = re.compile(r"(?i)\b(see|not used|no equivalent|no direct|no exact|usually|construction|case)\b|[][(){}/;:+~～…]| - |\.\.")
+_NOTES = re.compile(
+    r"(?i)\b(see|not used|no equivalent|no direct|no exact|usually|construction|case)\b|[][(){}/;:+~～…]| - |\.\."
+)
 LONGEST_TRANSLATION = 4  # words; longer ones explain instead of translating
 
 

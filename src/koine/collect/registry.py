@@ -10,7 +10,6 @@ import yaml
 from koine.params import Benchmark, Params, Source
 from koine.runtime.errors import KoineError
 
-
 T = TypeVar("T")
 
 

@@ -118,9 +118,7 @@ def make_sample(out: Path, *, languages: Sequence[str], seed: int, defect_rate: 
         KoineError: English is missing, or the sample has no templates for a language.
     """
     if "en" not in languages or not set(languages) <= set(LANGUAGES):
-        raise KoineError(
-            f"sample: languages must contain en and come from {', '.join(LANGUAGES)}; got {languages}"
-        )
+        raise KoineError(f"sample: languages must contain en and come from {', '.join(LANGUAGES)}; got {languages}")
     cells = facts()
     splits = split(cells, seed)
     items = render(cells, seed)
@@ -133,16 +131,10 @@ def make_sample(out: Path, *, languages: Sequence[str], seed: int, defect_rate: 
     backs: dict[tuple[str, str], str] = {}
     for row in memory:
         backs.setdefault((row.lang, row.target), row.back)
-    write_jsonl(
-        out / "reverse.jsonl", (_pair(lang, "en", text, back) for (lang, text), back in backs.items())
-    )
+    write_jsonl(out / "reverse.jsonl", (_pair(lang, "en", text, back) for (lang, text), back in backs.items()))
     write_jsonl(
         out / "defects.jsonl",
-        (
-            {"lang": row.lang, "source": row.source, "target": row.target, "defect": row.defect}
-            for row in memory
-            if row.defect
-        ),
+        ({"lang": row.lang, "source": row.source, "target": row.target, "defect": row.defect} for row in memory if row.defect),
     )
 
     asked = [item for item in pool if splits[item.cell.id] == "eval"]
@@ -195,9 +187,7 @@ def split(cells: Sequence[Cell], seed: int) -> dict[str, Split]:
 
 def render(cells: Sequence[Cell], seed: int) -> list[Item]:
     """Put every cell into words; variants and aside are drawn per cell and shared by the languages."""
-    templates = yaml.safe_load(
-        files("koine.collect").joinpath("sample_templates.yaml").read_text(encoding="utf-8")
-    )
+    templates = yaml.safe_load(files("koine.collect").joinpath("sample_templates.yaml").read_text(encoding="utf-8"))
     kin: dict[str, dict[str, Names]] = {}
     for cell in cells:
         kin.setdefault(cell.kind, {})[cell.entity] = cell.names
@@ -205,9 +195,7 @@ def render(cells: Sequence[Cell], seed: int) -> list[Item]:
     for cell in cells:
         rng = random.Random(f"{seed}/words/{cell.id}")
         ask, tell = rng.randrange(2), rng.randrange(2)
-        other1, other2 = rng.sample(
-            [names for entity, names in kin[cell.kind].items() if entity != cell.entity], 2
-        )
+        other1, other2 = rng.sample([names for entity, names in kin[cell.kind].items() if entity != cell.entity], 2)
         question, passage = {}, {}
         for lang in LANGUAGES:
             words = templates[cell.template][lang]
@@ -269,9 +257,7 @@ def _spoil(
             if not numbers or numbers != _NUMBER.findall(source):
                 return None
             last = (int(numbers[0][-1]) + rng.randint(1, 9)) % 10
-            spoilt, back = (
-                _NUMBER.sub(f"{numbers[0][:-1]}{last}", sentence, count=1) for sentence in (target, source)
-            )
+            spoilt, back = (_NUMBER.sub(f"{numbers[0][:-1]}{last}", sentence, count=1) for sentence in (target, source))
         case "wrong_language":
             others = [other for other in targets if other != lang]
             if not others:
@@ -401,9 +387,7 @@ def _currency_history(territory: str) -> tuple[str, str, str]:
 def _first_days() -> dict[str, Names]:
     """Territory -> the name of its first day of the week, where the locales of the territory agree."""
     # Not `stand-alone` for every language: babel 2.18 resolves that alias once, for all locales together.
-    weekdays = {
-        lang: Locale(lang).days["stand-alone" if lang == "fi" else "format"]["wide"] for lang in LANGUAGES
-    }
+    weekdays = {lang: Locale(lang).days["stand-alone" if lang == "fi" else "format"]["wide"] for lang in LANGUAGES}
     days: dict[str, set[int]] = {}
     for identifier in localedata.locale_identifiers():
         locale = Locale.parse(identifier)
@@ -458,9 +442,7 @@ def _cities() -> dict[str, Names]:
     zones = [zone for zone in get_global("zone_territories") if zone.split("/")[0] in _AREAS]
 
     def exemplars(locale: Locale) -> dict[str, str]:
-        spelled = (
-            {} if str(locale) in _SCRIPT else {zone: zone.split("/")[-1].replace("_", " ") for zone in zones}
-        )
+        spelled = {} if str(locale) in _SCRIPT else {zone: zone.split("/")[-1].replace("_", " ") for zone in zones}
         return spelled | {zone: data["city"] for zone, data in locale.time_zones.items() if "city" in data}
 
     return _names(exemplars, zones)
@@ -471,11 +453,7 @@ def _times() -> dict[str, Names]:
     """Names of standard times by metazone."""
 
     def standard(locale: Locale) -> dict[str, str]:
-        return {
-            zone: data["long"]["standard"]
-            for zone, data in locale.meta_zones.items()
-            if "standard" in data.get("long", {})
-        }
+        return {zone: data["long"]["standard"] for zone, data in locale.meta_zones.items() if "standard" in data.get("long", {})}
 
     return _names(standard, set(get_global("meta_zones").values()))
 

@@ -47,9 +47,7 @@ def collect_hub(
     write_jsonl(out, ({ours: row[theirs] for ours, theirs in fields.items()} for row in rows))
 
 
-def collect_source(
-    files: Sequence[Path], out: Path, *, name: str, reader: str, lang: str, domain: str, licence: str
-) -> None:
+def collect_source(files: Sequence[Path], out: Path, *, name: str, reader: str, lang: str, domain: str, licence: str) -> None:
     """Read one source into QA rows (`records.QA`).
 
     Ids are made unique over sources by the source's name; a passage is named by its text, so that the questions

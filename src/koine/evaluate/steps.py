@@ -8,8 +8,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import polars as pl
 
-from koine.collect.steps import prepare_benchmark
-from koine.encode import encode, read_vectors
+from koine.encode.vectors import read_vectors
 from koine.evaluate.metrics import METRICS, Ints, Judgements, count_ahead, metrics
 from koine.records import PAIRS, PASSAGES, QRELS, QUERIES, SCORES
 from koine.runtime.console import progress, table
@@ -141,6 +140,9 @@ def evaluate_model(model: str, benchmark: str, out: Path, *, run: Run, pools: Se
         run, pools: as in `evaluate`.
         device: where to encode.
     """
+    from koine.collect.steps import prepare_benchmark  # these two import much that the workflow's jobs do not need
+    from koine.encode.steps import encode
+
     with TemporaryDirectory() as scratch:
         folder = Path(benchmark)
         if not (folder / "queries.parquet").is_file():

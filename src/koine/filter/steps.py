@@ -94,9 +94,7 @@ def score(
     say(f"{lang}: {len(pairs):,} pairs scored")
 
 
-def _score_texts(
-    rows: Sequence[dict[str, str]], lang: str, among: Sequence[str], workers: int
-) -> list[tuple[float | None, ...]]:
+def _score_texts(rows: Sequence[dict[str, str]], lang: str, among: Sequence[str], workers: int) -> list[tuple[float | None, ...]]:
     """One tuple in the order of `TEXT_SCORES` for each translated text."""
     sources, targets = [row["source"] for row in rows], [row["target"] for row in rows]
     pairs = list(zip(sources, targets, strict=True))

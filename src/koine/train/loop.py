@@ -70,13 +70,16 @@ def train(
             "questions": len(data.passage_of),
             "architecture": architecture.model_dump(),
             "optimisation": optimisation.model_dump(),
-            "versions": {package: version(package) for package in ("torch", "tokenizers", "transformers")} | {"koine": __version__},
+            "versions": {package: version(package) for package in ("torch", "tokenizers", "transformers")}
+            | {"koine": __version__},
             "sha256": {file: sha256(out / file) for file in ("model.safetensors", "tokenizer.json")},
         },
     )
 
 
-def _descend(model: TrainableEncoder, data: TrainingSet, plan: BatchPlan, settings: Optimisation, seed: int) -> list[dict[str, object]]:
+def _descend(
+    model: TrainableEncoder, data: TrainingSet, plan: BatchPlan, settings: Optimisation, seed: int
+) -> list[dict[str, object]]:
     """All steps of a plan; returns the log."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
     passage_of = torch.from_numpy(data.passage_of)
@@ -88,7 +91,9 @@ def _descend(model: TrainableEncoder, data: TrainingSet, plan: BatchPlan, settin
             group["lr"] = settings.lr * _schedule(step, settings)
         draw = np.random.default_rng([seed, _DROPOUT, step])
         queries = data.queries.take(data.query_rows[batch.questions, batch.query_langs]).drop(settings.query_dropout, draw)
-        passages = data.passages.take(data.passage_rows[batch.questions, batch.passage_langs]).drop(settings.passage_dropout, draw)
+        passages = data.passages.take(data.passage_rows[batch.questions, batch.passage_langs]).drop(
+            settings.passage_dropout, draw
+        )
         same = passage_of[torch.from_numpy(batch.questions)].to(model.device)
         with torch.autocast(model.device.type, torch.bfloat16, enabled=settings.bf16):
             vectors = model.pair(queries, passages)

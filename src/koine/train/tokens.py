@@ -28,7 +28,9 @@ def tokenise(qa: Path, parallel: list[Path], out: Path, settings: Tokenizer, spe
         special: whether texts are framed by <s> and </s>.
     """
     pairs = pl.concat([QA.read(qa).select(list(PARALLEL.columns)), *(PARALLEL.read(path) for path in parallel)])
-    passages = pairs.select("passage_id", "lang", "passage").unique(["passage_id", "lang"], keep="first").sort("lang", "passage_id")
+    passages = (
+        pairs.select("passage_id", "lang", "passage").unique(["passage_id", "lang"], keep="first").sort("lang", "passage_id")
+    )
     pairs = pairs.sort("lang", "id")
     train_tokenizer([*pairs["question"], *passages["passage"]], settings, out / "tokenizer.json")
     tokenizer = FastTokenizer.from_file(str(out / "tokenizer.json"))

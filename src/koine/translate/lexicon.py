@@ -16,7 +16,7 @@ from koine.runtime.errors import KoineError
 
 LONGEST_HEADWORD = 3  # words; `prime minister` is looked up before `prime`
 # Words that carry grammar, not meaning, and whose dictionary entries mislead a word-by-word translation.
-FUNCTION_WORDS = frozenset("a an the to of 's do does did".split())
+FUNCTION_WORDS = frozenset(["a", "an", "the", "to", "of", "'s", "do", "does", "did"])
 _TOKEN = regex.compile(r"\p{L}[\p{L}\p{M}'’-]*|\p{N}[\p{N}.,]*|[^\s\p{L}\p{N}]")
 _HARAKAT = regex.compile(r"[\u064b-\u0652\u0670\u0640]")  # Arabic vowel signs, which running text leaves out
 

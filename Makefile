@@ -1,0 +1,41 @@
+# make table    the embedded sample, from nothing to results/table.csv and results/report.html
+# make test     the tests
+# make report   open the way to the page
+# Needs python3 (3.11 or newer, with venv) and make; everything else is set up in $(VENV).
+
+VENV ?= .venv
+PYTHON ?= python3
+RECIPE ?=
+# uv does not read pip's variable: a folder of wheels (offline sites, CPU builds of torch) serves both.
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+export PATH := $(abspath $(VENV))/bin:$(PATH)
+
+.PHONY: table test lint report clean
+
+table: $(VENV)/.stamp
+	@snakemake --cores all --quiet rules reason host $(if $(RECIPE),--configfile $(RECIPE))
+	@koine show $(if $(RECIPE),results/$(basename $(notdir $(RECIPE))))
+
+test: $(VENV)/.stamp
+	@pytest
+
+lint: $(VENV)/.stamp
+	ruff check .
+	ruff format --check .
+	mypy
+	snakefmt --check Snakefile workflow
+	snakemake --lint
+
+report: table
+	@echo "open $(abspath results$(if $(RECIPE),/$(basename $(notdir $(RECIPE))))/report.html)"
+
+clean:
+	rm -rf $(VENV)
+
+$(VENV)/.stamp: constraints.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Koine needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	@echo "setting up $(VENV) (once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/pip install -q --disable-pip-version-check -c constraints.lock uv
+	@VIRTUAL_ENV=$(abspath $(VENV)) $(VENV)/bin/uv pip install -q -c constraints.lock -e '.[dev]'
+	@touch $@

@@ -1,0 +1,23 @@
+"""Reading stored vectors, without importing an encoder."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from koine.runtime.errors import KoineError
+
+
+def read_vectors(path: Path, rows: int) -> npt.NDArray[np.float32]:
+    """Memory-map vectors that `encode` wrote; `[rows, d]`.
+
+    Raises:
+        KoineError: missing, cut short, or of another number of rows than the table they belong to.
+    """
+    try:
+        vectors = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise KoineError(f"{path}: not a whole .npy file ({error}); delete it and run again") from None
+    if len(vectors) != rows:
+        raise KoineError(f"{path}: {len(vectors)} vectors for {rows} texts; delete it and run again")
+    return np.asarray(vectors, dtype=np.float32)

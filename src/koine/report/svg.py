@@ -1,0 +1,167 @@
+"""Drawings of the page: small inline SVG, coloured by the style sheet, the same bytes for the same numbers.
+
+Charts that share a column or a grid take their horizontal positions in per cent of their own width, so that they
+need no fixed size and their text is never scaled. Colours are those of the strategy's class (`currentColor`).
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from koine.report.markup import Html, fraction, join, number, tag
+
+Point = tuple[float, float]
+
+#: Dashes of a batch type's line.
+DASHES = {"mono": None, "cross": "5 3", "mixed": "1.5 2.5"}
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A linear axis from `low` to `high`, in steps of `step`."""
+
+    low: float
+    high: float
+    step: float
+
+    @classmethod
+    def over(cls, values: Iterable[float], *, zero: bool = False, steps: int = 4) -> "Scale":
+        """Round limits around values (from 0 with `zero`), with about `steps` steps between them."""
+        found = [value for value in values if math.isfinite(value)] + ([0.0] if zero else [])
+        low, high = (min(found), max(found)) if found else (0.0, 1.0)
+        rough = ((high - low) or abs(high) or 1.0) / steps
+        power = 10.0 ** math.floor(math.log10(rough))
+        step = next(power * size for size in (1, 2, 2.5, 5, 10) if power * size >= rough * 0.999)
+        return cls(math.floor(low / step + 1e-9) * step, max(math.ceil(high / step - 1e-9), 1) * step, step)
+
+    def at(self, value: float) -> float:
+        """Position from 0 to 1."""
+        return min(1.0, max(0.0, (value - self.low) / ((self.high - self.low) or 1.0)))
+
+    def percent(self, value: float) -> str:
+        """Position as an SVG length."""
+        return f"{number(100 * self.at(value))}%"
+
+    def ticks(self) -> list[float]:
+        """All steps, both limits included."""
+        return [self.low + i * self.step for i in range(round((self.high - self.low) / self.step) + 1)]
+
+
+def _across(x1: str, x2: str, y: float, class_: str) -> Html:
+    return tag("line", x1=x1, x2=x2, y1=y, y2=y, class_=class_)
+
+
+def _mark(x: str, class_: str) -> Html:
+    return tag("line", x1=x, x2=x, y1="0", y2="100%", class_=class_)
+
+
+def dot(scale: Scale, mean: float, ends: Point | None, band: Point | None, label: str) -> Html:
+    """A mean as a dot and its interval as a whisker, over the shaded interval `band` of the best."""
+    shaded = None
+    if band:
+        width = f"{number(100 * (scale.at(band[1]) - scale.at(band[0])))}%"
+        shaded = tag("rect", x=scale.percent(band[0]), y="0", width=width, height="100%", class_="band")
+    return tag(
+        "svg",
+        tag("title", label),
+        shaded,
+        _across("0%", "100%", 8, "track"),
+        _across(scale.percent(ends[0]), scale.percent(ends[1]), 8, "whisker") if ends else None,
+        tag("circle", cx=scale.percent(mean), cy="8", r="4"),
+        class_="dot", width="100%", height="16", role="img", aria_label=label,
+    )  # fmt: skip
+
+
+def bar(scale: Scale, mean: float, ends: Point | None, marks: Sequence[float], label: str) -> Html:
+    """A value as a bar with its interval as a whisker; `marks` are dashed reference lines."""
+    return tag(
+        "svg",
+        tag("title", label),
+        tag("rect", x="0", y="4", width=scale.percent(mean), height="14", rx="2"),
+        *(_mark(scale.percent(value), "mark") for value in marks),
+        _across(scale.percent(ends[0]), scale.percent(ends[1]), 11, "ends") if ends else None,
+        *(tag("line", x1=x, x2=x, y1="7", y2="15", class_="ends") for x in map(scale.percent, ends or ())),
+        class_="bar", width="100%", height="22", role="img", aria_label=label,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Line:
+    """A curve: its points, the batch type that says its dashes, and what a pointer reads on it."""
+
+    points: Sequence[Point]
+    kind: str
+    label: str
+
+
+def curves(lines: Sequence[Line], across: Scale, up: Scale, label: str) -> Html:
+    """Curves of one strategy over the axes that all strategies share."""
+    left, top, width, height = 30.0, 8.0, 224.0, 112.0
+
+    def place(point: Point) -> str:
+        return f"{number(left + width * across.at(point[0]))},{number(top + height * (1 - up.at(point[1])))}"
+
+    grid: list[Html] = []
+    for tick in up.ticks():
+        y = top + height * (1 - up.at(tick))
+        grid.append(tag("line", x1=left, x2=left + width, y1=y, y2=y, class_="grid"))
+        grid.append(tag("text", f"{tick:g}", x=left - 6, y=y + 4, text_anchor="end"))
+    for tick in (across.low, across.high):
+        end = "start" if tick == across.low else "end"
+        grid.append(tag("text", f"{tick:,.0f}", x=left + width * across.at(tick), y=top + height + 16, text_anchor=end))
+    grid.append(tag("text", "step", x=left + width / 2, y=top + height + 16, text_anchor="middle"))
+    paths = [
+        tag("polyline", tag("title", line.label), points=" ".join(map(place, line.points)), stroke_dasharray=DASHES.get(line.kind))
+        for line in lines
+    ]
+    return tag("svg", *grid, *paths, class_="curves", viewBox="0 0 260 142", role="img", aria_label=label)
+
+
+def dashes(kind: str) -> Html:
+    """The line of a batch type, for the legend."""
+    line = tag("line", x1="0", x2="26", y1="5", y2="5", stroke_dasharray=DASHES.get(kind))
+    return tag("svg", line, class_="dashes", width="26", height="10", aria_hidden="true")
+
+
+def _chip(x: float, y: float, text: str, class_: str, width: float = 30) -> Html:
+    return join(
+        [
+            tag("rect", x=x, y=y, width=width, height="20", rx="4", class_=class_),
+            tag("text", text, x=x + width / 2, y=y + 14, text_anchor="middle", class_=class_),
+        ]
+    )
+
+
+def _arrow(x1: float, x2: float, y: float) -> Html:
+    head = f"{number(x2)},{number(y)} {number(x2 - 6)},{number(y - 3.5)} {number(x2 - 6)},{number(y + 3.5)}"
+    return join([tag("line", x1=x1, x2=x2 - 4, y1=y, y2=y), tag("polygon", points=head)])
+
+
+def _scene(label: str, *shapes: Html) -> Html:
+    return tag("svg", *shapes, class_="scene", viewBox="0 0 210 104", role="img", aria_label=label)
+
+
+def explain(setting: str) -> Html:
+    """What `mono`, `cross`, `multi` or `rank_distance` means, drawn with an Arabic question."""
+    if setting == "rank_distance":
+        order = [("en", False), ("ar", True), ("fi", False), ("zh", False), ("fi", True), ("ar", False), ("zh", True)]
+        boxes = [_chip(4 + 29 * i, 26, lang, "hit" if hit else "other", 26) for i, (lang, hit) in enumerate(order)]
+        places = [tag("text", str(i + 1), x=17 + 29 * i, y=18, text_anchor="middle", class_="small") for i in range(len(order))]
+        span = tag("polyline", points="46,54 46,64 191,64 191,54", class_="span")
+        text = tag("text", "7 − 2 = rank distance 5", x=118.5, y=84, text_anchor="middle", class_="note")
+        return _scene("A ranking with right passages at ranks 2, 5 and 7: rank distance 5", *boxes, *places, span, text)
+    pools = {"mono": ["ar"], "cross": ["fi"], "multi": ["ar", "fi", "zh"]}
+    question = join([_chip(4, 42, "ar ?", "question", 44), _arrow(54, 92, 52)])
+    columns = pools[setting]
+    width = 34 * len(columns) + 8
+    frame = tag("rect", x=96, y=6, width=width, height=92, rx="6", class_="pool")
+    boxes = [
+        _chip(102 + 34 * i, 13 + 28 * row, lang, "hit" if row == 1 else "other") for i, lang in enumerate(columns) for row in range(3)
+    ]
+    return _scene(f"An Arabic question and candidates in {', '.join(columns)}", frame, question, *boxes)
+
+
+def legend(scale: Scale) -> Html:
+    """The colours of a heat map between the limits of its scale."""
+    ramp = tag("i", class_="ramp")
+    return tag("span", fraction(scale.low, 1), ramp, fraction(scale.high, 1), class_="legend")
