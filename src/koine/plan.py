@@ -48,6 +48,20 @@ class Plan:
             for name, source in {**tested, **named}.items()
             if source.path is None
         }
+        #: Where `collect-fetch` finds each file, for `koine doctor`.
+        self.locations = {
+            name: {file.name: _location(source, file.name) for file in source.files.values()}
+            for name, source in {**tested, **named}.items()
+            if source.path is None
+        }
+        #: Files that the user says are there: whatever has a path and is not made by the sample.
+        self.own_files = [
+            path
+            for name, source in {**tested, **named}.items()
+            if source.path is not None
+            for path in _paths(name, source)
+            if path not in self.sample_files
+        ]
         self.sources = {
             name: {"files": _paths(name, named[name]), "flags": _source_flags(named[name])} for name in p.collect.sources
         }
@@ -146,6 +160,11 @@ def _options(name: str, values: Iterable[str]) -> list[str]:
     return [word for value in values for word in (f"--{name}", value)]
 
 
+def _location(source: Source, name: str) -> str:
+    """Address of a source's file, or its path below KOINE_MIRROR, or the Hub id."""
+    return source.hub or (source.url or source.mirror or "").format(name=name)
+
+
 def _fetch_flags(source: Source, name: str, sha256: str | None) -> str:
     if source.hub is not None:
         words = ["--hub", source.hub, "--split", source.split]
@@ -153,8 +172,7 @@ def _fetch_flags(source: Source, name: str, sha256: str | None) -> str:
             if value := getattr(source, option):
                 words += [f"--{option}", value]
         return shlex.join([*words, *_options("column", [f"{ours}={theirs}" for ours, theirs in source.columns.items()])])
-    location = (source.url or source.mirror or "").format(name=name)
-    return shlex.join(["--location", location, *(["--sha256", sha256] if sha256 else [])])
+    return shlex.join(["--location", _location(source, name), *(["--sha256", sha256] if sha256 else [])])
 
 
 def _path(name: str, source: Source, file: str) -> str:

@@ -24,8 +24,16 @@ class Schema:
     nullable: frozenset[str] = field(default_factory=frozenset)
 
     def frame(self, rows: object) -> pl.DataFrame:
-        """Build a table of this schema from records (dicts) or columns, and check it."""
-        return self.check(pl.DataFrame(rows, schema=self.columns, strict=True), self.name)  # type: ignore[arg-type]
+        """Build a table of this schema from records (dicts) or columns, and check it.
+
+        Raises:
+            KoineError: a value is of another type, or text that is not Unicode (half a surrogate pair).
+        """
+        try:
+            frame = pl.DataFrame(rows, schema=self.columns, strict=True)  # type: ignore[arg-type]
+        except (pl.exceptions.PolarsError, TypeError, UnicodeError) as error:
+            raise KoineError(f"{self.name}: a value does not fit its column: {str(error).splitlines()[0]}") from error
+        return self.check(frame, self.name)
 
     def check(self, frame: pl.DataFrame, where: object) -> pl.DataFrame:
         """Return `frame` with exactly this schema's columns, in order.
@@ -62,7 +70,7 @@ def read_parquet(path: Path) -> pl.DataFrame:
         raise KoineError(f"{path}: no such file; the step before has not made it")
     try:
         return pl.read_parquet(path, glob=False)
-    except (pl.exceptions.ComputeError, OSError) as error:
+    except (pl.exceptions.PolarsError, OSError) as error:
         raise KoineError(f"{path}: not a whole parquet file ({error}); delete it and run again") from None
 
 

@@ -4,6 +4,7 @@
 of their own (`local/…`) exist only there. The checksum is checked either way.
 """
 
+import http.client
 import os
 import shutil
 import time
@@ -76,6 +77,8 @@ def _download(url: str, partial: Path) -> None:
                 mode = "ab" if answer.status == 206 else "wb"
                 with partial.open(mode) as stream:
                     shutil.copyfileobj(answer, stream, BLOCK)
+                if answer.length:  # the connection was closed early, which reading by blocks does not report
+                    raise OSError(f"{answer.length:,} bytes did not arrive")
             return
         except urllib.error.HTTPError as error:
             if error.code == 416:  # nothing is left to ask for: the checksum decides
@@ -83,7 +86,7 @@ def _download(url: str, partial: Path) -> None:
             if error.code < 500 and error.code != 429:
                 raise KoineError(f"{url}: the server says {error.code} {error.reason}") from None
             reason: object = error
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             reason = error
         say(f"{url}: attempt {attempt} of {ATTEMPTS} failed: {reason}")
         if attempt < ATTEMPTS:

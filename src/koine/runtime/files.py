@@ -74,6 +74,8 @@ def read_json(path: Path) -> Any:
         raise KoineError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
     except json.JSONDecodeError as error:
         raise KoineError(f"{path}:{error.lineno}: not valid JSON: {error.msg}") from None
+    except (ValueError, RecursionError) as error:  # numbers and nesting beyond what Python reads
+        raise KoineError(f"{path}: not valid JSON: {error}") from None
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -96,6 +98,8 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 raise KoineError(f"{path}:{number}: not UTF-8; save the file as UTF-8") from None
             except json.JSONDecodeError as error:
                 raise KoineError(f"{path}:{number}: not valid JSON: {error.msg}") from None
+            except (ValueError, RecursionError) as error:
+                raise KoineError(f"{path}:{number}: not valid JSON: {error}") from None
             if not isinstance(row, dict):
                 raise KoineError(f"{path}:{number}: expected a JSON object, found {type(row).__name__}")
             yield number, row

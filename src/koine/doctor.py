@@ -1,0 +1,136 @@
+"""`koine doctor`: what this machine can run, and what a recipe lacks, before anything starts."""
+
+import os
+import shutil
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from koine.plan import Plan
+from koine.runtime.console import console
+from koine.runtime.errors import KoineError
+from koine.runtime.fetch import in_mirror
+
+HUB = "https://huggingface.co/api/models?limit=1"
+TIMEOUT = 5  # seconds to wait for the Hub
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report; `ok` is None where it is neither good nor bad."""
+
+    what: str
+    says: str
+    ok: bool | None = None
+
+
+def doctor(recipe: Path) -> bool:
+    """Print findings on the machine and on a recipe; True where nothing that the recipe needs is missing.
+
+    Raises:
+        KoineError: the recipe is not valid.
+    """
+    findings = [*_machine(), *_recipe(recipe)]
+    for finding in findings:
+        mark = {True: "[green]ok[/]     ", False: "[red]missing[/]", None: "       "}[finding.ok]
+        console.print(f"{mark} {finding.what:<12} ", end="")
+        console.print(finding.says, markup=False, soft_wrap=True)
+    lacking = sum(finding.ok is False for finding in findings)
+    console.print(f"{recipe} can run here" if not lacking else f"{recipe} lacks {lacking} thing(s)")
+    return not lacking
+
+
+def _machine() -> Iterator[Finding]:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    free = shutil.disk_usage(".").free / 2**30
+    yield Finding("machine", f"{cores} cores, {_memory()}, {free:.0f} GiB free on this disk")
+    import torch
+
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    yield Finding("GPU", ", ".join(gpus) or "none; encoders run on the CPU", bool(gpus) or None)
+    slurm = shutil.which("sbatch")
+    yield Finding("Slurm", "sbatch is here: --profile profiles/slurm" if slurm else "no sbatch; jobs run on this machine", bool(slurm) or None)
+    remote = _run("dvc", "remote", "list")
+    yield Finding("DVC remote", remote or "none; `dvc remote add -d NAME URL` to share data and models", bool(remote) or None)
+    for variable in ("KOINE_MIRROR", "KOINE_MODELS"):
+        folder = os.environ.get(variable)
+        says = folder or "not set"
+        there = Path(folder).is_dir() if folder else None
+        yield Finding(variable, says if there is not False else f"{says}: no such folder", there)
+    try:
+        with urllib.request.urlopen(HUB, timeout=TIMEOUT):
+            yield Finding("Hub", "reachable", True)
+    except OSError as error:
+        yield Finding("Hub", f"not reachable ({error}); set KOINE_MODELS for Hub ids (docs/offline.md)")
+
+
+def _memory() -> str:
+    try:
+        return f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB memory"
+    except (ValueError, OSError):
+        return "memory unknown"
+
+
+def _run(*command: str) -> str:
+    """Output of a command on one line; empty where it fails or is not installed."""
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    except OSError:
+        return ""
+    return " ".join(result.stdout.split()) if result.returncode == 0 else ""
+
+
+def load_recipe(recipe: Path) -> dict[str, Any]:
+    """params.yaml with a recipe laid over it, as Snakemake merges them.
+
+    Raises:
+        KoineError: a file is missing or is not a YAML mapping.
+    """
+    merged: dict[str, Any] = {}
+    for path in dict.fromkeys((Path("params.yaml"), recipe)):
+        try:
+            layer = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise KoineError(f"{path}: no such file; run koine from the checkout") from None
+        except yaml.YAMLError as error:
+            raise KoineError(f"{path}: not valid YAML: {error}") from None
+        if not isinstance(layer, dict):
+            raise KoineError(f"{path}: expected a mapping of parameters")
+        _merge(merged, layer)
+    return merged
+
+
+def _merge(base: dict[str, Any], layer: dict[str, Any]) -> None:
+    for key, value in layer.items():
+        if isinstance(value, dict) and isinstance(base.get(key), dict):
+            _merge(base[key], value)
+        else:
+            base[key] = value
+
+
+def _recipe(recipe: Path) -> Iterator[Finding]:
+    plan = Plan(load_recipe(recipe))
+    yield Finding("recipe", f"{plan.params.recipe}: {len(plan.runs)} models, {len(plan.benchmarks)} benchmarks, {plan.results}/", True)
+    for name, files in plan.fetch.items():
+        here = [file for file in files if Path(f"data/raw/{name}/{file}").is_file()]
+        if len(here) == len(files):
+            yield Finding(name, f"{len(files)} file(s) already in data/raw", True)
+            continue
+        locations = [location for file, location in plan.locations[name].items() if file not in here]
+        mirrored = [path for location in locations if (path := in_mirror(location))]
+        absent = [path for path in mirrored if not path.is_file()]
+        if absent:
+            yield Finding(name, f"KOINE_MIRROR lacks {absent[0]}" + (f" and {len(absent) - 1} more" if absent[1:] else ""), False)
+        elif mirrored:
+            yield Finding(name, f"{len(locations)} file(s) in the mirror", True)
+        elif all(location.startswith("https://") for location in locations):
+            yield Finding(name, f"{len(locations)} file(s) to download, e.g. {locations[0]}")
+        else:
+            yield Finding(name, f"{locations[0]} has no public address: set KOINE_MIRROR (docs/offline.md)", False)
+    for path in plan.own_files:
+        yield Finding("your file", path if Path(path).is_file() else f"{path}: no such file", Path(path).is_file())

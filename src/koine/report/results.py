@@ -1,0 +1,269 @@
+"""The page's results: headline tables, language by language, and language bias."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from koine.report.markup import DASH, Html, count, fraction, join, listing, rank, tag
+from koine.report.svg import Scale, bar, dot, legend
+from koine.report.view import SETTINGS, Estimate, View, named_language, value_text, whole
+
+#: Columns of the headline table: heading, setting, metric.
+HEADLINE = (
+    ("mono", "mono", "map"),
+    ("cross", "cross", "map"),
+    ("multi", "multi", "map"),
+    ("rank distance", "multi", "rank_distance"),
+)
+
+
+def headline(view: View) -> Html:
+    """One table per benchmark, with a dot and a whisker in every cell."""
+    seeds = sorted({one.seeds for one in view.results.values()})
+    over = f"{listing([str(n) for n in seeds], 'or')} seed{'s' if seeds != [1] else ''} and over questions"
+    note = tag(
+        "p",
+        "mAP: higher is better. Rank distance: lower is better. The dot is the mean, the whisker its "
+        f"{view.coverage()} interval, bootstrapped over {over}. ",
+        tag("b", "Bold"),
+        " is the best strategy of a backbone, and the shaded band its interval: a whisker outside the band differs clearly, one "
+        "that reaches into it may not. Each column has its own scale, printed in its head.",
+        class_="note",
+    )
+    return join([note, *_by_benchmark(view, lambda name: _headline_of(view, name))])
+
+
+def _by_benchmark(view: View, section: Any, heading: str = "h3") -> Iterator[Html]:
+    """A section per benchmark, sub-pools folded below the whole."""
+    for name in view.benchmarks:
+        content: Html | None = section(name)
+        if content is None:
+            continue
+        if name == whole(name):
+            yield join([tag(heading, name, tag("small", _extent(view, name))), content])
+        else:
+            summary = tag("summary", f"Sub-pool {name}")
+            yield tag("details", summary, tag("p", _extent(view, name), class_="note"), content)
+
+
+def _extent(view: View, benchmark: str) -> str:
+    queries = [one.queries for key, one in view.results.items() if key[0] == benchmark and key[3] in ("mono", "multi")]
+    languages = len(view.languages(benchmark))
+    parts = [count(languages, "language")] if languages else []
+    return ", ".join([*parts, *([count(max(queries), "question")] if queries else [])])
+
+
+def _headline_of(view: View, benchmark: str) -> Html | None:
+    models = view.models(benchmark)
+    if not models:
+        return None
+    scales = {}
+    for heading, setting, metric in HEADLINE:
+        found = [view.get(benchmark, b, s, setting, metric) for b, names in models.items() for s in names]
+        scales[heading] = Scale.over(value for one in found if one for value in (one.mean, *(one.ends or ())))
+    head = [tag("th", "strategy", scope="col")]
+    head += [tag("th", heading, _axis(scales[heading], metric), scope="col") for heading, _, metric in HEADLINE]
+    rows: list[Html] = []
+    for backbone, names in models.items():
+        rows.append(tag("tr", tag("th", f"backbone {backbone}", colspan=str(len(head)), scope="colgroup"), class_="group"))
+        for name in names:
+            cells = [
+                _headline_cell(
+                    view.get(benchmark, backbone, name, setting, metric),
+                    view.best(benchmark, backbone, setting, metric),
+                    metric, scales[heading], view.colour(name),
+                )  # fmt: skip
+                for heading, setting, metric in HEADLINE
+            ]
+            rows.append(tag("tr", tag("th", view.label(name), class_="name", scope="row"), *cells))
+    table = tag("table", tag("thead", tag("tr", *head)), tag("tbody", *rows), class_="head full")
+    return join([tag("div", table, class_="wide"), _other_metrics(view, benchmark, models)])
+
+
+def _axis(scale: Scale, metric: str) -> Html:
+    """Both ends of a scale, at the ends of the space they stand for."""
+    ends = [_tick(metric, value) for value in (scale.low, scale.high)]
+    return tag("span", *(tag("span", text) for text in ends), class_="axis")
+
+
+def _tick(metric: str, value: float) -> str:
+    text = f"{value:,.0f}" if metric == "rank_distance" else f"{value:.3f}".rstrip("0").rstrip(".")
+    return text[1:] if text.startswith("0.") else text
+
+
+def _is_best(one: Estimate, best: Estimate | None, metric: str) -> bool:
+    """As printed: what looks equal is equally bold."""
+    return best is not None and one.text(metric) == best.text(metric)
+
+
+def _headline_cell(one: Estimate | None, best: Estimate | None, metric: str, scale: Scale, colour: str) -> Html:
+    if one is None:
+        return tag("td", DASH)
+    value = one.text(metric)
+    low_high = tag("small", f"{value_text(metric, one.ends[0])} – {value_text(metric, one.ends[1])}") if one.ends else None
+    drawn = dot(scale, one.mean, one.ends, best.ends if best else None, f"{value}, interval {one.interval(metric)}")
+    chosen = "best" if _is_best(one, best, metric) else None
+    return tag("td", tag("span", value), low_high, tag("span", drawn, class_=colour), class_=chosen)
+
+
+def _other_metrics(view: View, benchmark: str, models: Mapping[str, Sequence[str]]) -> Html | None:
+    shown = {(setting, metric) for _, setting, metric in HEADLINE}
+    there = dict.fromkeys(key[3:] for key in view.results if key[0] == benchmark and key[3:] not in shown)
+    columns = {setting: [metric for own, metric in there if own == setting] for setting in SETTINGS}
+    columns = {setting: metrics for setting, metrics in columns.items() if metrics}
+    if not columns:
+        return None
+    groups = [tag("th", name, colspan=str(len(metrics)), class_="first", scope="colgroup") for name, metrics in columns.items()]
+    flat = [(setting, metric, i == 0) for setting, metrics in columns.items() for i, metric in enumerate(metrics)]
+    heads = [tag("th", metric, class_="n first" if first else "n", scope="col") for _, metric, first in flat]
+    rows: list[Html] = []
+    for backbone, names in models.items():
+        rows.append(tag("tr", tag("th", f"backbone {backbone}", colspan=str(len(flat) + 1)), class_="group"))
+        for name in names:
+            cells = []
+            for setting, metric, first in flat:
+                one = view.get(benchmark, backbone, name, setting, metric)
+                best = one is not None and _is_best(one, view.best(benchmark, backbone, setting, metric), metric)
+                classes = "n" + " first" * first + " best" * best
+                title = f"interval {one.interval(metric)}" if one else None
+                cells.append(tag("td", one.text(metric) if one else DASH, class_=classes, title=title))
+            rows.append(tag("tr", tag("th", view.label(name), class_="name", scope="row"), *cells))
+    head = tag("thead", tag("tr", tag("th", ""), *groups), tag("tr", tag("th", "strategy", scope="col"), *heads))
+    table = tag("table", head, tag("tbody", *rows), class_="compact full")
+    note = tag("p", "Point at a number for its interval.", class_="note")
+    return tag("details", tag("summary", "Other metrics: ranks cut at 10 or 20, recall"), tag("div", table, class_="wide"), note)
+
+
+def heat_maps(view: View) -> Html:
+    """mAP of every question language on every passage language, one map per model."""
+    note = tag(
+        "p",
+        "One map per strategy: a row is the language of the questions, a column that of the passages. The outlined diagonal is ",
+        tag("b", "mono"), ", everything else ", tag("b", "cross"), ". All maps of a benchmark share one colour scale; numbers are mAP, "
+        "averaged over seeds. ",
+        tag("span", "Languages in italics", class_="unseen"),
+        " gave the model no training pairs. Point at a cell for its exact value.",
+        class_="note",
+    )  # fmt: skip
+    return join([note, *_by_benchmark(view, lambda name: _maps_of(view, name))])
+
+
+Cells = dict[tuple[str, str], tuple[float, int]]
+
+
+def _maps_of(view: View, benchmark: str) -> Html | None:
+    own = (pl.col("benchmark") == benchmark) & (pl.col("metric") == "map") & pl.col("setting").is_in(["mono", "cross"])
+    keys = ["backbone", "strategy", "query_lang", "doc_lang"]
+    means = view.pairs.filter(own).group_by(keys, maintain_order=True).agg(pl.col("value").mean(), pl.col("n_queries").max())
+    maps: dict[tuple[str, str], Cells] = {}
+    for backbone, strategy, query, doc, value, queries in means.iter_rows():
+        if value is not None and math.isfinite(value):
+            maps.setdefault((backbone, strategy), {})[query, doc] = (value, queries)
+    if not maps:
+        return None
+    highest = max(value for cells in maps.values() for value, _ in cells.values())
+    scale = Scale(0.0, max(1, math.ceil(highest * 10 - 1e-9)) / 10, 0.1)
+    languages = view.languages(benchmark)
+    parts: list[Html] = [tag("p", legend(scale))]
+    for backbone in view.backbones:
+        figures = [
+            tag(
+                "figure",
+                tag("figcaption", view.label(name)),
+                _heat_map(maps[backbone, name], languages, view.trained.get((backbone, name), languages), scale),
+            )
+            for name in view.strategies
+            if (backbone, name) in maps
+        ]
+        if figures:
+            parts += [tag("h4", f"backbone {backbone}"), tag("div", *figures, class_="maps")]
+    return join(parts)
+
+
+def _heat_map(cells: Cells, languages: Sequence[str], seen: Sequence[str], scale: Scale) -> Html:
+    def header(code: str, scope: str) -> Html:
+        mark = None if code in seen else "unseen"
+        return tag("th", tag("span", code, class_=mark), scope=scope, title=named_language(code))
+
+    head = tag("thead", tag("tr", tag("th", ""), *(header(code, "col") for code in languages)))
+    rows = []
+    for query in languages:
+        row = [header(query, "row")]
+        for doc in languages:
+            if (query, doc) not in cells:
+                row.append(tag("td", DASH, class_="none"))
+                continue
+            value, queries = cells[query, doc]
+            title = f"{named_language(query)} → {named_language(doc)}: mAP {value:.4f}, {count(queries, 'question')}"
+            row.append(heated("td", value, scale, "same" if query == doc else None, title))
+        rows.append(tag("tr", *row))
+    long = any(len(code) > 3 for code in languages)
+    return tag("table", head, tag("tbody", *rows), class_="heat long" if long else "heat")
+
+
+def heated(name: str, value: float, scale: Scale, class_: str | None = None, title: str | None = None) -> Html:
+    """A cell coloured by its value."""
+    share = scale.at(value)
+    classes = " ".join(filter(None, [class_, "hot" if share > 0.5 else None])) or None
+    return tag(name, fraction(value, 2), class_=classes, style=f"--v:{100 * share:.0f}%", title=title)
+
+
+def bias(view: View, indexes: Mapping[str, Mapping[str, Any]]) -> Html | None:
+    """Rank distance of every strategy as bars."""
+    pools = {key.rpartition("/")[2]: entry["vectors"] for key, entry in indexes.items()}
+    note = tag(
+        "p",
+        "Each question has right passages in several languages, and a model without preferences ranks them next to each other. Rank "
+        "distance is the number of places between the first and the last of them in the pool of all languages, averaged over "
+        "questions. ",
+        tag("b", "Lower is better"),
+        "; a single language that is ranked last is enough to make it large.",
+        class_="note",
+    )
+    parts = list(_by_benchmark(view, lambda name: _bias_of(view, name, pools.get(name))))
+    return join([note, *parts]) if parts else None
+
+
+def _bias_of(view: View, benchmark: str, pool: int | None) -> Html | None:
+    bars = {
+        backbone: [(name, one) for name in names if (one := view.get(benchmark, backbone, name, "multi", "rank_distance"))]
+        for backbone, names in view.models(benchmark).items()
+    }
+    shown = [one for found in bars.values() for _, one in found]
+    if not shown:
+        return None
+    n = len(view.languages(benchmark))
+    chance = (pool + 1) * (n - 1) / (n + 1) if pool else None
+    marks = [chance] if chance else []
+    scale = Scale.over([value for one in shown for value in (one.mean, *(one.ends or ()))] + marks, zero=True)
+    grid: list[Html] = []
+    for backbone, found in bars.items():
+        if len(bars) > 1 and found:
+            grid.append(tag("h4", f"backbone {backbone}", style="grid-column:1/-1;margin-bottom:0"))
+        for name, one in found:
+            text = f"{rank(one.mean)}, interval {one.interval('rank_distance')}"
+            drawn = tag("span", bar(scale, one.mean, one.ends, marks, text), class_=view.colour(name))
+            ends = tag("small", f" {rank(one.ends[0])} – {rank(one.ends[1])}") if one.ends else None
+            grid += [view.label(name), drawn, tag("span", tag("b", rank(one.mean)), ends)]
+    grid.append(_axis(scale, "rank_distance"))
+    best = f"The best value possible is {n - 1}, where a question has one right passage in each of the {n} languages."
+    dashed = f" The dashed line is a random order of the {pool:,} passages: {rank(chance)}." if chance else ""
+    return join([tag("div", *grid, class_="bars"), tag("p", best + dashed, class_="note")])
+
+
+def winners(view: View, benchmark: str, backbone: str) -> list[str]:
+    """`x-y in cross (its interval overlaps that of hybrid)` for each setting."""
+    sentences = []
+    for setting in SETTINGS:
+        found = {name: one for name in view.strategies if (one := view.get(benchmark, backbone, name, setting, "map"))}
+        best = view.best(benchmark, backbone, setting, "map")
+        if best is None or len(found) < 2:
+            continue
+        first = next(name for name, one in found.items() if one is best)
+        close = [name for name, one in found.items() if name != first and one.overlaps(best)]
+        sentences.append(f"{first} in {setting}" + (f" (its interval overlaps that of {listing(close)})" if close else ""))
+    return sentences
+
+

@@ -1,0 +1,165 @@
+"""What the page's sections look things up in: results by name, the order of rows, and a strategy's colour and words."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from koine.report.markup import Html, fraction, language, rank, tag
+
+SETTINGS = ("mono", "cross", "multi")
+
+#: Strategies in the order of the page, with what a batch holds, in words and as an example of three batches.
+STRATEGIES = {
+    "untrained": ("random or pretrained weights as they came", ""),
+    "en-en": ("every pair in the source language", "en→en en→en | en→en en→en | en→en en→en"),
+    "x-x": ("each pair in one language, languages mixed in a batch", "ar→ar fi→fi | en→en ar→ar | fi→fi zh→zh"),
+    "x-x-mono": ("monolingual batches: the whole batch in one language", "ar→ar ar→ar | fi→fi fi→fi | zh→zh zh→zh"),
+    "x-y": ("cross-lingual batches: question and passage in different languages", "ar→fi zh→en | fi→zh en→ar | zh→ar fi→en"),
+    "hybrid": ("some batches monolingual (a share α), the others cross-lingual", "ar→ar ar→ar | fi→zh en→ar | zh→zh zh→zh"),
+}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean with its interval (None where it is not known)."""
+
+    mean: float
+    ends: tuple[float, float] | None
+    seeds: int
+    queries: int
+
+    def text(self, metric: str) -> str:
+        """The mean, as the page prints this metric."""
+        return value_text(metric, self.mean)
+
+    def interval(self, metric: str) -> str:
+        """The interval, as the page prints this metric."""
+        return f"{value_text(metric, self.ends[0])} to {value_text(metric, self.ends[1])}" if self.ends else "no interval"
+
+    def overlaps(self, other: "Estimate") -> bool:
+        """Whether the two intervals share a value."""
+        return bool(self.ends and other.ends and self.ends[0] <= other.ends[1] and other.ends[0] <= self.ends[1])
+
+
+def value_text(metric: str, value: float) -> str:
+    """A fraction or a rank, as the metric is."""
+    return rank(value) if metric == "rank_distance" else fraction(value)
+
+
+def lower_is_better(metric: str) -> bool:
+    """Of the metrics, rank distance alone."""
+    return metric == "rank_distance"
+
+
+@dataclass(frozen=True)
+class View:
+    """The evidence, in order and by name."""
+
+    recipe: str
+    confidence: float
+    benchmarks: list[str]
+    backbones: list[str]
+    strategies: list[str]
+    results: dict[tuple[str, str, str, str, str], Estimate]
+    pairs: pl.DataFrame
+    trained: dict[tuple[str, str], list[str]]
+
+    @classmethod
+    def of(cls, table: pl.DataFrame, pairs: pl.DataFrame, models: Sequence[dict[str, Any]], confidence: float) -> "View":
+        """Look through the tables and the models."""
+        results = {}
+        for row in table.iter_rows(named=True):
+            if row["mean"] is not None and math.isfinite(row["mean"]):
+                low, high = row["ci_low"], row["ci_high"]
+                known = low is not None and high is not None and math.isfinite(low) and math.isfinite(high)
+                key = (row["benchmark"], row["backbone"], row["strategy"], row["setting"], row["metric"])
+                results[key] = Estimate(row["mean"], (low, high) if known else None, row["n_seeds"], row["n_queries"])
+        trained: dict[tuple[str, str], list[str]] = {}
+        for model in models:
+            known_languages = list(model.get("languages", []))
+            limit = {"untrained": 0, "en-en": 1}.get(model["strategy"], len(known_languages))  # the source language is first
+            trained[model["backbone"], model["strategy"]] = known_languages[:limit]
+        recipes, benchmarks = _distinct(table, pairs, "recipe"), _distinct(table, pairs, "benchmark")
+        wholes = list(dict.fromkeys(whole(name) for name in benchmarks))
+        return cls(
+            recipe=" ".join(recipes) or "no results yet",
+            confidence=confidence,
+            benchmarks=sorted(benchmarks, key=lambda name: (wholes.index(whole(name)), name != whole(name))),
+            backbones=list(dict.fromkeys([*_distinct(table, pairs, "backbone"), *(model["backbone"] for model in models)])),
+            strategies=sorted({*_distinct(table, pairs, "strategy"), *(model["strategy"] for model in models)}, key=_order),
+            results=results,
+            pairs=pairs,
+            trained=trained,
+        )
+
+    def get(self, benchmark: str, backbone: str, strategy: str, setting: str, metric: str) -> Estimate | None:
+        """A result, where there is one."""
+        return self.results.get((benchmark, backbone, strategy, setting, metric))
+
+    def models(self, benchmark: str) -> dict[str, list[str]]:
+        """Backbones with results on a benchmark, and the strategies of each."""
+        there = {key[1:3] for key in self.results if key[0] == benchmark}
+        named = {backbone: [name for name in self.strategies if (backbone, name) in there] for backbone in self.backbones}
+        return {backbone: strategies for backbone, strategies in named.items() if strategies}
+
+    def best(self, benchmark: str, backbone: str, setting: str, metric: str) -> Estimate | None:
+        """The best strategy's result."""
+        found = [self.get(benchmark, backbone, name, setting, metric) for name in self.strategies]
+        sign = -1 if lower_is_better(metric) else 1
+        return max((one for one in found if one), key=lambda one: sign * one.mean, default=None)
+
+    def languages(self, benchmark: str) -> list[str]:
+        """Languages of a benchmark, those of the training data first."""
+        rows = self.pairs.filter(benchmark=benchmark)
+        found = dict.fromkeys([*rows["query_lang"], *rows["doc_lang"].filter(rows["doc_lang"] != "all")])
+        known = list(dict.fromkeys(lang for languages in self.trained.values() for lang in languages))
+        return sorted(found, key=lambda lang: known.index(lang) if lang in known else len(known))
+
+    def coverage(self) -> str:
+        """`95 %`."""
+        return f"{100 * self.confidence:g} %"
+
+    def colour(self, strategy: str) -> str:
+        """The class that carries a strategy's colour."""
+        return f"s{self.strategies.index(strategy)}"
+
+    def label(self, strategy: str) -> Html:
+        """A strategy's name with a dot of its colour."""
+        dot = tag("span", class_="swatch", aria_hidden="true")
+        return tag("span", dot, tag("span", strategy), class_=f"name {self.colour(strategy)}")
+
+    def colours(self) -> str:
+        """The style sheet of the strategies: a hybrid at its own α is a shade of the hybrid's colour."""
+        shades = [name for name in self.strategies if name.startswith("hybrid@")]
+        rules = []
+        for name in self.strategies:
+            colour = f"var(--{name if name in STRATEGIES else 'other'})"
+            if name in shades:
+                ink = 30 + round(45 * shades.index(name) / max(1, len(shades) - 1))
+                colour = f"color-mix(in oklab, var(--ink) {ink}%, var(--hybrid))"
+            rules.append(f".{self.colour(name)} {{ color: {colour}; }}")
+        return "\n".join(rules)
+
+
+def whole(benchmark: str) -> str:
+    """The benchmark that a sub-pool such as `xquad-r:en+fi` is a part of; itself otherwise."""
+    return benchmark.partition(":")[0]
+
+
+def named_language(code: str) -> str:
+    """`Finnish (fi)`."""
+    name = language(code)
+    return f"{name} ({code})" if name != code else code
+
+
+def _distinct(table: pl.DataFrame, pairs: pl.DataFrame, column: str) -> list[str]:
+    values: Iterable[str] = [*table[column], *pairs[column]]
+    return list(dict.fromkeys(values))
+
+
+def _order(strategy: str) -> tuple[int, str]:
+    name = strategy.partition("@")[0]
+    return (list(STRATEGIES).index(name) if name in STRATEGIES else len(STRATEGIES), strategy)
