@@ -79,13 +79,14 @@ def takes(command: Callable[..., None]) -> Callable[..., None]:
     parameters = [p for n, p in signature.parameters.items() if n not in blocks]
     for block in blocks.values():
         for name, field in block.model_fields.items():
-            annotation, extra = field.annotation, {}
+            annotation: Any = field.annotation
+            option = typer.Option(help=field.description)
             if get_origin(annotation) in (Union, types.UnionType) and type(None) in get_args(annotation):
-                annotation, extra = float | None, {"parser": _number_or_none, "metavar": "NUMBER|none"}
-            default = field.default_factory() if field.default_factory else field.default  # type: ignore[call-arg]
+                annotation = float | None
+                option = typer.Option(help=field.description, parser=_number_or_none, metavar="NUMBER|none")
+            default = field.get_default(call_default_factory=True)
             default = ... if default is PydanticUndefined else default
-            option = typer.Option(help=field.description, **extra)
-            kind = Annotated[annotation, option]  # type: ignore[valid-type]
+            kind = Annotated[annotation, option]
             parameters.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=default))
 
     @functools.wraps(command)

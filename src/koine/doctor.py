@@ -53,8 +53,9 @@ def _machine() -> Iterator[Finding]:
 
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     yield Finding("GPU", ", ".join(gpus) or "none; encoders run on the CPU", bool(gpus) or None)
-    slurm = shutil.which("sbatch")
-    yield Finding("Slurm", "sbatch is here: --profile profiles/slurm" if slurm else "no sbatch; jobs run on this machine", bool(slurm) or None)
+    slurm = bool(shutil.which("sbatch"))
+    says = "sbatch is here: --profile profiles/slurm" if slurm else "no sbatch; jobs run on this machine"
+    yield Finding("Slurm", says, slurm or None)
     remote = _run("dvc", "remote", "list")
     yield Finding("DVC remote", remote or "none; `dvc remote add -d NAME URL` to share data and models", bool(remote) or None)
     for variable in ("KOINE_MIRROR", "KOINE_MODELS"):
@@ -115,7 +116,8 @@ def _merge(base: dict[str, Any], layer: dict[str, Any]) -> None:
 
 def _recipe(recipe: Path) -> Iterator[Finding]:
     plan = Plan(load_recipe(recipe))
-    yield Finding("recipe", f"{plan.params.recipe}: {len(plan.runs)} models, {len(plan.benchmarks)} benchmarks, {plan.results}/", True)
+    says = f"{plan.params.recipe}: {len(plan.runs)} model(s), {len(plan.benchmarks)} benchmark(s), results in {plan.results}/"
+    yield Finding("recipe", says, True)
     for name, files in plan.fetch.items():
         here = [file for file in files if Path(f"data/raw/{name}/{file}").is_file()]
         if len(here) == len(files):
@@ -132,5 +134,6 @@ def _recipe(recipe: Path) -> Iterator[Finding]:
             yield Finding(name, f"{len(locations)} file(s) to download, e.g. {locations[0]}")
         else:
             yield Finding(name, f"{locations[0]} has no public address: set KOINE_MIRROR (docs/offline.md)", False)
-    for path in plan.own_files:
-        yield Finding("your file", path if Path(path).is_file() else f"{path}: no such file", Path(path).is_file())
+    for own in plan.own_files:
+        there = Path(own).is_file()
+        yield Finding("your file", own if there else f"{own}: no such file", there)

@@ -4,11 +4,11 @@
 rule collect_sample:
     output:
         plan.sample_files,
+    log:
+        "logs/sample/collect_sample.log",
     params:
         flags=plan.flags["collect_sample"],
         code=plan.code("collect"),
-    log:
-        "logs/sample/collect_sample.log",
     shell:
         "koine collect-sample {params.flags} --out data/sample/raw > {log} 2>&1"
 
@@ -16,11 +16,11 @@ rule collect_sample:
 rule collect_fetch:
     output:
         "data/raw/{source}/{file}",
-    params:
-        flags=lookup(dpath="{source}/{file}", within=plan.fetch),
     log:
         "logs/raw/{source}/{file}.log",
     retries: 2
+    params:
+        flags=lookup(dpath="{source}/{file}", within=plan.fetch),
     shell:
         "koine collect-fetch {params.flags} --out {output} > {log} 2>&1"
 
@@ -30,11 +30,11 @@ rule collect_source:
         lookup(dpath="{source}/files", within=plan.sources),
     output:
         "<data>/collect/sources/{source}.parquet",
+    log:
+        "logs/<data>/collect_source/{source}.log",
     params:
         flags=lookup(dpath="{source}/flags", within=plan.sources),
         code=plan.code("collect"),
-    log:
-        "logs/<data>/collect_source/{source}.log",
     shell:
         "koine collect-source {input} --name {wildcards.source} {params.flags} --out {output} > {log} 2>&1"
 
@@ -49,12 +49,12 @@ rule collect_benchmark:
             "passages.parquet",
             "qrels.parquet",
         ),
+    log:
+        "logs/<data>/collect_benchmark/{benchmark}.log",
     params:
         out=subpath(output[0], parent=True),
         flags=lookup(dpath="{benchmark}/flags", within=plan.benchmarks),
         code=plan.code("collect"),
-    log:
-        "logs/<data>/collect_benchmark/{benchmark}.log",
     shell:
         "koine collect-benchmark {params.flags} --out {params.out} > {log} 2>&1"
 
@@ -63,18 +63,19 @@ rule collect:
     input:
         sources=expand("<data>/collect/sources/{source}.parquet", source=plan.sources),
         benchmarks=expand(
-            "<data>/collect/benchmarks/{benchmark}/queries.parquet", benchmark=plan.benchmarks
+            "<data>/collect/benchmarks/{benchmark}/queries.parquet",
+            benchmark=plan.benchmarks,
         ),
     output:
         qa="<data>/collect/qa.parquet",
         dropped="<data>/collect/dropped.parquet",
         summary="<data>/collect/collect.json",
+    log:
+        "logs/<data>/collect.log",
     params:
         out=subpath(output.qa, parent=True),
         benchmarks=plan.tested,
         flags=plan.flags["collect"],
         code=plan.code("collect"),
-    log:
-        "logs/<data>/collect.log",
     shell:
         "koine collect {input.sources} {params.benchmarks} {params.flags} --out {params.out} > {log} 2>&1"

@@ -9,16 +9,19 @@ rule encode:
         passages="<data>/collect/benchmarks/{benchmark}/passages.parquet",
     output:
         multiext(
-            "<data>/encode/<run>/{benchmark}/", "queries.npy", "passages.npy", "encode.json"
+            "<data>/encode/<run>/{benchmark}/",
+            "queries.npy",
+            "passages.npy",
+            "encode.json",
         ),
+    log:
+        "logs/<data>/encode/<run>/{benchmark}.log",
     params:
         model=subpath(input.model, parent=True),
         benchmark=subpath(input.queries, parent=True),
         out=subpath(output[0], parent=True),
         flags=plan.flags["encode"],
         code=plan.code("encode"),
-    log:
-        "logs/<data>/encode/<run>/{benchmark}.log",
     shell:
         "koine encode --model {params.model} --benchmark {params.benchmark} {params.flags} "
         "{plan.execution[encode]} --out {params.out} > {log} 2>&1"

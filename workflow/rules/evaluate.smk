@@ -10,6 +10,8 @@ rule evaluate:
         qrels="<data>/collect/benchmarks/{benchmark}/qrels.parquet",
     output:
         multiext("<data>/evaluate/<run>/{benchmark}/", "pairs.csv", "scores.parquet"),
+    log:
+        "logs/<data>/evaluate/<run>/{benchmark}.log",
     params:
         vectors=subpath(input.query_vectors, parent=True),
         benchmark=subpath(input.queries, parent=True),
@@ -17,8 +19,6 @@ rule evaluate:
         recipe=plan.params.recipe,
         pools=plan.pools,
         code=plan.code("evaluate"),
-    log:
-        "logs/<data>/evaluate/<run>/{benchmark}.log",
     shell:
         "koine evaluate --vectors {params.vectors} --benchmark {params.benchmark} --recipe {params.recipe} "
         "--backbone {wildcards.backbone} --strategy {wildcards.strategy} --seed {wildcards.seed} {params.pools} "

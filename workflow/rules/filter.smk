@@ -4,18 +4,21 @@
 rule filter_score:
     input:
         qa="<data>/collect/qa.parquet",
-        translations=expand("<data>/translate/{{lang}}/{shard}.parquet", shard=plan.shards),
+        translations=expand(
+            "<data>/translate/{{lang}}/{shard}.parquet", shard=plan.shards
+        ),
         benchmarks=expand(
-            "<data>/collect/benchmarks/{benchmark}/queries.parquet", benchmark=plan.benchmarks
+            "<data>/collect/benchmarks/{benchmark}/queries.parquet",
+            benchmark=plan.benchmarks,
         ),
     output:
         "<data>/filter/{lang}.scores.parquet",
+    log:
+        "logs/<data>/filter_score/{lang}.log",
     params:
         benchmarks=plan.tested,
         flags=plan.flags["filter_score"],
         code=plan.code("filter"),
-    log:
-        "logs/<data>/filter_score/{lang}.log",
     shell:
         "koine filter-score {input.translations} --qa {input.qa} --lang {wildcards.lang} {params.flags} "
         "{params.benchmarks} {plan.execution[filter_score]} --out {output} > {log} 2>&1"
@@ -28,11 +31,11 @@ rule filter:
     output:
         kept="<data>/filter/{lang}.parquet",
         summary="<data>/filter/{lang}.json",
+    log:
+        "logs/<data>/filter/{lang}.log",
     params:
         flags=plan.flags["filter"],
         code=plan.code("filter"),
-    log:
-        "logs/<data>/filter/{lang}.log",
     shell:
         "koine filter --scores {input.scores} {params.flags} "
         "--out {output.kept} --summary {output.summary} > {log} 2>&1"

@@ -8,15 +8,20 @@ rule index:
         queries="<data>/collect/benchmarks/{benchmark}/queries.parquet",
         passages="<data>/collect/benchmarks/{benchmark}/passages.parquet",
     output:
-        multiext("<data>/index/<run>/{benchmark}/", "index.faiss", "ids.parquet", "index.json"),
+        multiext(
+            "<data>/index/<run>/{benchmark}/",
+            "index.faiss",
+            "ids.parquet",
+            "index.json",
+        ),
+    log:
+        "logs/<data>/index/<run>/{benchmark}.log",
     params:
         vectors=subpath(input.query_vectors, parent=True),
         benchmark=subpath(input.queries, parent=True),
         out=subpath(output[0], parent=True),
         kind=plan.params.index.kind,
         code=plan.code("index"),
-    log:
-        "logs/<data>/index/<run>/{benchmark}.log",
     shell:
         "koine index --vectors {params.vectors} --benchmark {params.benchmark} --kind {params.kind} "
         "--out {params.out} > {log} 2>&1"

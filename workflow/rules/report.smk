@@ -9,7 +9,9 @@ rule report:
         logs=plan.per_run("<models>/{run}/train.jsonl"),
         indexes=plan.per_run("<data>/index/{run}/{benchmark}/index.json", plan.indexed),
         collected="<data>/collect/collect.json",
-        filtered=expand("<data>/filter/{lang}.json", lang=plan.params.translate.languages),
+        filtered=expand(
+            "<data>/filter/{lang}.json", lang=plan.params.translate.languages
+        ),
     output:
         table=report(
             "<results>/table.csv", caption="../report/table.rst", category="report"
@@ -21,12 +23,12 @@ rule report:
             "<results>/report.html", caption="../report/page.rst", category="report"
         ),
         metrics="<results>/metrics.json",
+    log:
+        "logs/<data>/report.log",
     params:
         out=subpath(output.table, parent=True),
         reported=plan.reported,
         flags=plan.flags["report"],
         code=plan.code("report"),
-    log:
-        "logs/<data>/report.log",
     shell:
         "koine report {params.reported} {params.flags} --out {params.out} > {log} 2>&1"

@@ -4,18 +4,23 @@
 rule train_tokens:
     input:
         qa="<data>/collect/qa.parquet",
-        parallel=expand("<data>/filter/{lang}.parquet", lang=plan.params.translate.languages),
+        parallel=expand(
+            "<data>/filter/{lang}.parquet", lang=plan.params.translate.languages
+        ),
     output:
         multiext(
-            "<data>/train/{backbone}/", "tokenizer.json", "queries.arrow", "passages.arrow"
+            "<data>/train/{backbone}/",
+            "tokenizer.json",
+            "queries.arrow",
+            "passages.arrow",
         ),
+    log:
+        "logs/<data>/train_tokens/{backbone}.log",
     params:
         out=subpath(output[0], parent=True),
         parallel=plan.parallel,
         flags=lookup(dpath="{backbone}", within=plan.tokenizers),
         code=plan.code("train"),
-    log:
-        "logs/<data>/train_tokens/{backbone}.log",
     shell:
         "koine train-tokens --qa {input.qa} {params.parallel} {params.flags} --out {params.out} > {log} 2>&1"
 
@@ -35,6 +40,8 @@ rule train:
             "train.jsonl",
             "README.md",
         ),
+    log:
+        "logs/<models>/<run>/train.log",
     params:
         tokens=subpath(input.tokens, parent=True),
         out=subpath(output[0], parent=True),
@@ -42,8 +49,6 @@ rule train:
         backbone=lookup(dpath="{backbone}", within=plan.backbones),
         source=plan.params.translate.source,
         code=plan.code("train"),
-    log:
-        "logs/<models>/<run>/train.log",
     shell:
         "koine train --tokens {params.tokens} --source {params.source} {params.strategy} --seed {wildcards.seed} "
         "--backbone {wildcards.backbone} {params.backbone} {plan.execution[train]} --out {params.out} > {log} 2>&1"

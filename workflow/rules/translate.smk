@@ -8,12 +8,12 @@ rule translate:
         back=lookup(dpath="{lang}", within=plan.reverse),
     output:
         "<data>/translate/{lang}/{shard}.parquet",
+    log:
+        "logs/<data>/translate/{lang}-{shard}.log",
     params:
         resources=lookup(dpath="{lang}", within=plan.resource_flags),
         flags=plan.flags["translate"],
         code=plan.code("translate"),
-    log:
-        "logs/<data>/translate/{lang}-{shard}.log",
     shell:
         "koine translate --qa {input.qa} --target {wildcards.lang} --shard {wildcards.shard} {params.flags} "
         "{params.resources} --out {output} > {log} 2>&1"

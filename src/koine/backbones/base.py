@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from koine.backbones.tokenizer import Tokens, tokenize
-from koine.runtime.files import write_json
+from koine.runtime.files import read_json, write_json
 
 Kind = Literal["query", "passage"]
 Vectors = npt.NDArray[np.float32]
@@ -95,7 +95,7 @@ def write_sentence_transformer(folder: Path, modules: Sequence[tuple[str, str]],
             "__version__": {name: version(name.replace("_", "-")) for name in ("sentence_transformers", "transformers")},
             "default_prompt_name": None,
             "model_type": "SentenceTransformer",
-            "prompts": {**prefixes, "document": prefixes["passage"]},
+            "prompts": {"query": prefixes["query"], "passage": prefixes["passage"], "document": prefixes["passage"]},
             "similarity_fn_name": "cosine",
         },
     )
@@ -114,7 +114,5 @@ NORMALIZE = "sentence_transformers.base.modules.normalize.Normalize"
 
 def read_prefixes(folder: Path) -> dict[Kind, str]:
     """The prefixes that `write_sentence_transformer` stored."""
-    from koine.runtime.files import read_json
-
     prompts = read_json(folder / "config_sentence_transformers.json")["prompts"]
     return {"query": prompts["query"], "passage": prompts["passage"]}

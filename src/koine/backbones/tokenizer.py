@@ -66,22 +66,22 @@ def train_tokenizer(texts: Iterable[str], settings: Tokenizer, out: Path) -> Non
         settings: model, size, case, length.
         out: the file.
     """
+    size, special = settings.vocab_size, list(SPECIAL)
+    trainer: trainers.Trainer
     if settings.model == "wordpiece":
         tokenizer = tokenizers.Tokenizer(models.WordPiece(unk_token="<unk>", max_input_chars_per_word=100))
-        trainer = trainers.WordPieceTrainer(vocab_size=settings.vocab_size, special_tokens=list(SPECIAL), show_progress=False)
-        tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        trainer = trainers.WordPieceTrainer(vocab_size=size, special_tokens=special, show_progress=False)
         tokenizer.decoder = decoders.WordPiece()
+        tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     else:
         if settings.model == "unigram":
             tokenizer = tokenizers.Tokenizer(models.Unigram())
-            trainer = trainers.UnigramTrainer(
-                vocab_size=settings.vocab_size, special_tokens=list(SPECIAL), unk_token="<unk>", show_progress=False
-            )
+            trainer = trainers.UnigramTrainer(vocab_size=size, special_tokens=special, unk_token="<unk>", show_progress=False)
         else:
             tokenizer = tokenizers.Tokenizer(models.BPE(unk_token="<unk>"))
-            trainer = trainers.BpeTrainer(vocab_size=settings.vocab_size, special_tokens=list(SPECIAL), show_progress=False)
-        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.BertPreTokenizer(), pre_tokenizers.Metaspace()])
+            trainer = trainers.BpeTrainer(vocab_size=size, special_tokens=special, show_progress=False)
         tokenizer.decoder = decoders.Metaspace()
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.BertPreTokenizer(), pre_tokenizers.Metaspace()])
     folds: list[normalizers.Normalizer] = [normalizers.NFKC()]
     if settings.lowercase:
         folds.append(normalizers.Lowercase())
@@ -94,6 +94,13 @@ def train_tokenizer(texts: Iterable[str], settings: Tokenizer, out: Path) -> Non
     tokenizer.enable_truncation(settings.max_length)
     with atomic(out) as temporary:
         temporary.write_text(tokenizer.to_str(pretty=True), encoding="utf-8")
+
+
+def max_length(tokenizer: tokenizers.Tokenizer) -> int:
+    """At how many tokens a tokenizer of `train_tokenizer` cuts a text."""
+    truncation = tokenizer.truncation
+    assert truncation is not None, "made by train_tokenizer, which always sets it"
+    return int(truncation["max_length"])
 
 
 def tokenize(tokenizer: tokenizers.Tokenizer, texts: Sequence[str], prefix: str, special: bool) -> Tokens:

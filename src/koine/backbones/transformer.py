@@ -10,7 +10,7 @@ from torch.nn import functional
 from transformers import AutoModel, PreTrainedModel, XLMRobertaConfig, XLMRobertaModel
 
 from koine.backbones.base import NORMALIZE, Kind, TrainableEncoder, read_prefixes, write_normalize, write_sentence_transformer
-from koine.backbones.tokenizer import SPECIAL, Tokens
+from koine.backbones.tokenizer import SPECIAL, Tokens, max_length
 from koine.params import Architecture
 from koine.runtime.files import write_json, write_text
 
@@ -42,7 +42,7 @@ class TransformerEncoder(TrainableEncoder):
             num_hidden_layers=architecture.layers,
             num_attention_heads=architecture.heads,
             intermediate_size=4 * architecture.dim,
-            max_position_embeddings=tokenizer.truncation["max_length"] + PAD + 1,  # XLM-R counts from PAD + 1
+            max_position_embeddings=max_length(tokenizer) + PAD + 1,  # XLM-R counts from PAD + 1
             hidden_dropout_prob=0.0,  # a small model on much data underfits; dropout only slows it
             attention_probs_dropout_prob=0.0,
             pad_token_id=PAD,
@@ -67,7 +67,7 @@ class TransformerEncoder(TrainableEncoder):
             folder / "tokenizer_config.json",
             {
                 "tokenizer_class": "PreTrainedTokenizerFast",
-                "model_max_length": self.tokenizer.truncation["max_length"],
+                "model_max_length": max_length(self.tokenizer),
                 "bos_token": first,
                 "eos_token": last,
                 "cls_token": first,

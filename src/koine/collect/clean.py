@@ -10,34 +10,48 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from koine.collect.normalise import characters_per_word, normalise, words
+from koine.collect.normalise import normalise, quarters, words
 from koine.params import Clean
 from koine.runtime.files import text_id
 
 MINHASH_BANDS, MINHASH_ROWS = 20, 5  # finds pairs of Jaccard >= 0.8 with probability > 0.999
 SHINGLE = 5
+BASE = 0x9E3779B97F4A7C15  # odd, so that it has an inverse modulo 2⁶⁴
 
 
 class NgramHasher:
     """Hashes runs of n words to 64 bits, vectorised; the same in every process, unlike Python's `hash`.
 
-    In scripts without spaces, where `words` gives characters, a run is as long as n words are.
+    In scripts without spaces, where `words` gives characters, a run is as long as n words are. How long it is
+    depends on nothing but itself, so that a run is found in whatever text it stands.
     """
 
     def __init__(self, n: int) -> None:
         self.n = n
         self._ids: dict[str, int] = {}
+        self._quarters: list[int] = []
 
     def __call__(self, tokens: list[str]) -> npt.NDArray[np.uint64]:
         """Distinct hashes of the runs of n words of a text; none where it is shorter."""
-        length = self.n * characters_per_word(tokens)
-        if len(tokens) < length:
-            return np.empty(0, dtype=np.uint64)
-        ids = np.array([self._ids.setdefault(token, len(self._ids) + 1) for token in tokens], dtype=np.uint64)
-        ids *= np.uint64(0xBF58476D1CE4E5B9)  # spread small numbers over 64 bits (splitmix64)
-        ids ^= ids >> np.uint64(27)
-        powers = np.array([pow(0x9E3779B97F4A7C15, k + 1, 2**64) for k in range(length)], dtype=np.uint64)
-        return np.unique(np.lib.stride_tricks.sliding_window_view(ids, length) @ powers)
+        for token in tokens:
+            if token not in self._ids:
+                self._ids[token] = len(self._ids)
+                self._quarters.append(quarters(token))
+        ids = [self._ids[token] for token in tokens]
+        sizes = np.array([self._quarters[i] for i in ids], dtype=np.int64)
+        ends = np.cumsum(sizes)
+        last = np.searchsorted(ends, ends - sizes + 4 * self.n)  # of the run that starts here
+        last = last[last < len(tokens)]
+        mixed = (np.array(ids, dtype=np.uint64) + np.uint64(1)) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed ^= mixed >> np.uint64(27)  # spreads small numbers over 64 bits (splitmix64)
+        # A run is a polynomial in BASE; a difference of prefix sums, divided by the power where it starts.
+        before = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(mixed * _powers(BASE, len(ids)))])
+        return np.unique((before[last + 1] - before[: len(last)]) * _powers(pow(BASE, -1, 2**64), len(last)))
+
+
+def _powers(base: int, count: int) -> npt.NDArray[np.uint64]:
+    """1, base, base², …, modulo 2⁶⁴."""
+    return np.cumprod(np.array([1] + [base] * (count - 1), dtype=np.uint64)[:count])
 
 
 class Contamination:

@@ -10,18 +10,14 @@ _CHARACTERS = {"Han": 2, "Hiragana": 2, "Katakana": 2, "Thai": 4, "Lao": 4, "Mya
 _UNSPACED = "".join(rf"\p{{Script={script}}}" for script in _CHARACTERS)
 _WORD = regex.compile(rf"[{_UNSPACED}]\p{{M}}*|[\p{{L}}\p{{M}}\p{{N}}--[{_UNSPACED}]]+", regex.V1)
 
+_PARTS = [
+    (4 // count, regex.compile("|".join(rf"\p{{Script={s}}}" for s, c in _CHARACTERS.items() if c == count))) for count in (2, 4)
+]
 
-_SCRIPTS = {
-    factor: regex.compile("|".join(rf"\p{{Script={s}}}" for s, f in _CHARACTERS.items() if f == factor)) for factor in (2, 4)
-}
 
-
-def characters_per_word(tokens: list[str]) -> int:
-    """How many of these tokens (of `words`) make up a word: 1, or more where most are single characters."""
-    for factor, script in _SCRIPTS.items():
-        if sum(bool(script.match(token)) for token in tokens) * 2 > len(tokens):
-            return factor
-    return 1
+def quarters(token: str) -> int:
+    """How much of a word a token of `words` is, in quarters: less than 4 for a character of a script without spaces."""
+    return next((part for part, script in _PARTS if script.match(token)), 4)
 
 
 def normalise(text: str) -> str:
@@ -31,4 +27,5 @@ def normalise(text: str) -> str:
 
 def words(text: str) -> list[str]:
     """Case-folded words of a text, without punctuation; characters, where the script has no spaces."""
-    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
+    found: list[str] = _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
+    return found

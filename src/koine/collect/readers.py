@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from koine.runtime.errors import KoineError
-from koine.runtime.files import read_json, read_jsonl
+from koine.runtime.files import read_json, read_jsonl, read_text
 
 
 @dataclass(frozen=True)
@@ -36,40 +36,54 @@ def read_squad(path: Path) -> Iterator[Question]:
     Raises:
         KoineError: not this format; the message names the article and paragraph.
     """
-    document = read_json(path)
-    try:
-        articles = document["data"]
-    except (KeyError, TypeError):
-        raise KoineError(f"{path}: no `data` list; is this a SQuAD file?") from None
-    for a, article in enumerate(articles):
-        for p, paragraph in enumerate(article.get("paragraphs", ())):
-            where = f"{path}: data[{a}].paragraphs[{p}]"
-            try:
-                context = paragraph["context"]
-                breaks = tuple((int(start), int(end)) for start, end in paragraph.get("sentence_breaks", ()))
-                for qa in paragraph["qas"]:
-                    if qa.get("is_impossible"):
-                        continue
-                    answer = qa["answers"][0] if qa.get("answers") else {}
-                    yield Question(
-                        id=str(qa["id"]),
-                        text=qa["question"].strip(),
-                        answer=answer.get("text"),
-                        answer_start=answer.get("answer_start"),
-                        title=article.get("title", str(a)),
-                        context=context,
-                        sentences=breaks,
-                    )
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
-                raise KoineError(f"{where}: not SQuAD format ({type(error).__name__}: {error})") from None
+    for where, title, context, breaks, paragraph in _paragraphs(path):
+        try:
+            for qa in paragraph["qas"]:
+                if qa.get("is_impossible"):
+                    continue
+                answer = qa["answers"][0] if qa.get("answers") else {}
+                start = answer.get("answer_start")
+                yield Question(
+                    id=str(qa["id"]),
+                    text=_text(qa["question"]).strip(),
+                    answer=_text(answer["text"]) if "text" in answer else None,
+                    answer_start=None if start is None else int(start),
+                    title=title,
+                    context=context,
+                    sentences=breaks,
+                )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise KoineError(f"{where}: not SQuAD format ({type(error).__name__}: {error})") from None
 
 
 def read_contexts(path: Path) -> Iterator[tuple[str, str, tuple[tuple[int, int], ...]]]:
     """(title, context, sentences) of every paragraph, also of those without questions: they are candidates."""
-    for a, article in enumerate(read_json(path)["data"]):
-        for paragraph in article["paragraphs"]:
-            breaks = tuple((int(start), int(end)) for start, end in paragraph.get("sentence_breaks", ()))
-            yield article.get("title", str(a)), paragraph["context"], breaks
+    for _, title, context, breaks, _ in _paragraphs(path):
+        yield title, context, breaks
+
+
+def _paragraphs(path: Path) -> Iterator[tuple[str, str, str, tuple[tuple[int, int], ...], dict[str, Any]]]:
+    """(place, title, context, sentences, paragraph); the title of an article without one is empty."""
+    document = read_json(path)
+    if not isinstance(document, dict) or not isinstance(document.get("data"), list):
+        raise KoineError(f"{path}: no `data` list; is this a SQuAD file?")
+    for a, article in enumerate(document["data"]):
+        if not isinstance(article, dict) or not isinstance(article.get("paragraphs"), list):
+            raise KoineError(f"{path}: data[{a}]: no `paragraphs` list; is this a SQuAD file?")
+        for p, paragraph in enumerate(article["paragraphs"]):
+            where = f"{path}: data[{a}].paragraphs[{p}]"
+            try:
+                context = _text(paragraph["context"])
+                breaks = tuple((int(start), int(end)) for start, end in paragraph.get("sentence_breaks", ()))
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                raise KoineError(f"{where}: not SQuAD format ({type(error).__name__}: {error})") from None
+            yield where, str(article.get("title") or ""), context, breaks, paragraph
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r:.40} is not text")
+    return value
 
 
 def read_qa(path: Path, reader: str) -> Iterator[dict[str, Any]]:
@@ -96,7 +110,10 @@ def read_qa(path: Path, reader: str) -> Iterator[dict[str, Any]]:
             for key in ("question", "passage"):
                 if not isinstance(row.get(key), str) or not row[key].strip():
                     raise KoineError(f"{path}:{number}: {key!r} is missing or empty; each row needs question and passage")
-            yield {"id": str(number), **row}
+            for key in ("answer", "lang", "domain"):
+                if not isinstance(row.get(key), str | None):
+                    raise KoineError(f"{path}:{number}: {key!r} is not text but {row[key]!r:.40}")
+            yield {**row, "id": str(number) if row.get("id") is None else row["id"]}
     elif reader == "beir":
         queries, corpus = read_beir_texts(path / "queries.jsonl"), read_beir_texts(path / "corpus.jsonl")
         for query_id, passage_id in read_beir_qrels(path):
@@ -123,7 +140,7 @@ def read_beir_qrels(folder: Path) -> Iterator[tuple[str, str]]:
     path = next((p for split in ("test", "dev", "train") if (p := folder / "qrels" / f"{split}.tsv").is_file()), None)
     if path is None:
         raise KoineError(f"{folder}/qrels: none of test.tsv, dev.tsv and train.tsv is there")
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
         if number == 1 and not line.rsplit("\t", 1)[-1].lstrip("-").isdigit():
             continue  # the header
         fields = line.split("\t")
@@ -181,6 +198,8 @@ def _read_tmx(path: Path) -> Iterator[Segment]:
                 for target_lang, target in variants:
                     if source_lang != target_lang:
                         yield Segment(source_lang, target_lang, source, target)
+    except FileNotFoundError:
+        raise KoineError(f"{path}: no such file") from None
     except ElementTree.ParseError as error:
         raise KoineError(f"{path}: not well-formed XML: {error}") from None
 
@@ -201,7 +220,7 @@ def read_dictionary(path: Path) -> Iterator[tuple[str, str]]:
     `Not used in Turkish` give nothing. Where an entry gives transcriptions, only the transcribed forms count:
     in `國王, 国王 /guówáng/` that is the simplified one.
     """
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in read_text(path).splitlines():
         match = _ENTRY.match(line)
         if line.startswith("#") or match is None or "SEE:" in match["rest"]:
             continue

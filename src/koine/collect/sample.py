@@ -63,14 +63,17 @@ class Cell:
 
     @property
     def id(self) -> str:
+        """Readable and stable: `T-FI-currency`."""
         return f"{_PREFIX[self.kind]}-{self.entity.replace('/', '.')}-{self.attribute}"
 
     @property
     def group(self) -> str:
+        """The entity: what an article is in other sources."""
         return f"{self.kind}:{self.entity}"
 
     @property
     def template(self) -> str:
+        """Key of its sentences in `sample_templates.yaml`."""
         return f"{self.kind}.{self.attribute}"
 
 
@@ -84,6 +87,7 @@ class Item:
 
     @property
     def texts(self) -> tuple[Names, Names, Names]:
+        """Question, passage and answer."""
         return self.question, self.passage, self.cell.value
 
 

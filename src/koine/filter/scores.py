@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache
 from multiprocessing import get_context
+from typing import Any
 
 import regex
 
@@ -19,7 +20,7 @@ _NUMBER = regex.compile(r"\p{Nd}+(?:[.,:\u066b\u066c\u00a0\u202f]\p{Nd}+)*")
 
 
 @cache
-def _detector(languages: tuple[str, ...]) -> tuple[object, dict[str, object]]:
+def _detector(languages: tuple[str, ...]) -> tuple[Any, dict[str, Any]]:
     """A lingua detector that chooses among `languages`, and lingua's name of each language it knows."""
     from lingua import Language, LanguageDetectorBuilder
 
@@ -37,7 +38,7 @@ def language(texts: Sequence[str], lang: str, among: Sequence[str]) -> list[floa
     if lang not in known:
         return [None] * len(texts)
     heads = [text[:IDENTIFIED] for text in texts]
-    return list(detector.compute_language_confidence_in_parallel(heads, known[lang]))  # type: ignore[attr-defined]
+    return list(detector.compute_language_confidence_in_parallel(heads, known[lang]))
 
 
 def length_ratios(sources: Sequence[str], targets: Sequence[str]) -> list[float]:
@@ -104,13 +105,13 @@ def _round_trip(pair: tuple[str, str]) -> tuple[float, float]:
     chrf, bleu = _metrics()
     back, source = pair
     return (
-        chrf.sentence_score(back, [source]).score / 100,  # type: ignore[attr-defined]
-        bleu.sentence_score(back, [source]).score / 100,  # type: ignore[attr-defined]
+        chrf.sentence_score(back, [source]).score / 100,
+        bleu.sentence_score(back, [source]).score / 100,
     )
 
 
 @cache
-def _metrics() -> tuple[object, object]:
+def _metrics() -> tuple[Any, Any]:
     from sacrebleu.metrics.bleu import BLEU
     from sacrebleu.metrics.chrf import CHRF
 

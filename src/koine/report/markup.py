@@ -20,7 +20,7 @@ class Html(str):
     __slots__ = ()
 
 
-def tag(name: str, *children: str | None, **attributes: str | float | None) -> Html:
+def tag(name: str, /, *children: str | None, **attributes: str | float | None) -> Html:
     """An element.
 
     Args:

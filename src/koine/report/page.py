@@ -1,14 +1,38 @@
-"""results/report.html."""
+"""results/report.html: one self-contained page that a person reads, from the title to the versions.
+
+The page is a pure function of the evidence: no dates, no network, no random names. It is put together here from the
+sections of `results` (tables, heat maps, language bias) and `origins` (data, training, indexes); `view` looks things
+up for them, `svg` draws, and `markup` builds the elements and escapes every text. Styles are in page.css.
+"""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from koine.report import origins, results
+from koine.report.markup import Html, count, fraction, join, rank, tag
+from koine.report.svg import explain
+from koine.report.view import STRATEGIES, View, whole
+
+DEFAULT = "sample"  # the recipe that params.yaml is
+
 
 @dataclass(frozen=True)
 class Evidence:
-    """Everything the page shows."""
+    """Everything the page shows.
+
+    Attributes:
+        table: headline results (`records.TABLE`).
+        pairs: every cell of every run (`records.PAIRS`).
+        collected: collect.json; empty if there is none.
+        filtered: a summary per language.
+        models: koine.json of each model.
+        curves: training log of each model, in the same order.
+        indexes: index.json by `backbone/strategy/seed-N/benchmark`.
+        confidence: coverage of the table's intervals.
+    """
 
     table: pl.DataFrame
     pairs: pl.DataFrame
@@ -22,4 +46,156 @@ class Evidence:
 
 def render(evidence: Evidence) -> str:
     """The page as HTML."""
-    return f"<html>{len(evidence.table)}</html>"
+    view = View.of(evidence.table, evidence.pairs, evidence.models, evidence.confidence)
+    found = {
+        "terms": ("In plain words", _terms(view)),
+        "results": ("Results", results.headline(view) if view.results else None),
+        "languages": ("Language by language", results.heat_maps(view) if len(view.pairs) else None),
+        "bias": ("Language bias", results.bias(view, evidence.indexes)),
+        "data": ("Data", origins.data(evidence.collected, evidence.filtered)),
+        "training": ("Training", origins.training(view, evidence.models, evidence.curves)),
+        "indexes": ("Indexes", origins.indexes(evidence.indexes)),
+        "again": ("Run it again", _again(view, evidence.models)),
+    }
+    sections = {name: (title, content) for name, (title, content) in found.items() if content}
+    links = [tag("a", title, href=f"#{name}") for name, (title, _) in sections.items()]
+    body = [tag("section", tag("h2", title), content, id=name) for name, (title, content) in sections.items()]
+    style = Path(__file__).with_name("page.css").read_text(encoding="utf-8") + view.colours()
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("title", f"Koine: {view.recipe}"),
+        tag("style", Html(style)),
+    )
+    page = [tag("nav", tag("b", "Koine"), *links), tag("main", _top(view, evidence), *body)]
+    return "<!doctype html>\n" + tag("html", head, tag("body", *page), lang="en") + "\n"
+
+
+def _top(view: View, evidence: Evidence) -> Html:
+    """Title, what was found, and the size of the experiment."""
+    questions = evidence.collected.get("kept", 0)
+    languages = {lang for model in evidence.models for lang in model.get("languages", [])}
+    seeds = len({model["seed"] for model in evidence.models})
+    shape = [count(len(view.backbones), "backbone"), count(len(view.strategies), "strategy", "strategies"), count(seeds, "seed")]
+    pools = sum(name == whole(name) for name in view.benchmarks)
+    tiles = [
+        (len(evidence.models), "models: " + " × ".join(shape)),
+        (questions, "questions to train on, before translation"),
+        (len(languages), "languages in training"),
+        (pools, "benchmark" if pools == 1 else "benchmarks"),
+    ]
+    shown = [tag("div", tag("b", f"{value:,}"), tag("span", text)) for value, text in tiles if value]
+    return tag(
+        "header",
+        tag("p", "Multilingual retrieval: an experiment with Koine", class_="eyebrow"),
+        tag("h1", view.recipe),
+        *_summary(view),
+        tag("div", *shown, class_="tiles") if shown else None,
+    )
+
+
+def _summary(view: View) -> list[Html]:
+    """A paragraph for every benchmark and backbone, in words that the numbers carry."""
+    mains = [name for name in view.benchmarks if name == whole(name)]
+    places = [(benchmark, backbone) for benchmark in mains for backbone in view.models(benchmark)]
+    where = len(places) > 1
+    paragraphs = [_found(view, benchmark, backbone, where) for benchmark, backbone in places]
+    return [one for one in paragraphs if one] or [tag("p", "There are no results to sum up.", class_="lead")]
+
+
+def _spoken(strategy: str) -> str:
+    """How a sentence calls training with a strategy."""
+    return {
+        "untrained": "without training",
+        "en-en": "trained on source-language pairs only (en-en)",
+        "x-x": "with language-mixed batches (x-x)",
+        "x-x-mono": "with monolingual batches (x-x-mono)",
+        "x-y": "with cross-lingual batches (x-y)",
+        "hybrid": "with hybrid batches",
+    }.get(strategy, f"with {strategy} batches")
+
+
+def _found(view: View, benchmark: str, backbone: str, where: bool) -> Html | None:
+    """What one backbone's strategies do on one benchmark."""
+    there = view.models(benchmark)[backbone]
+    hybrids = [name for name in there if name.partition("@")[0] == "hybrid"]
+    own = (hybrids or there)[0]
+    rival = next((name for name in ("x-x-mono", "x-x", "en-en", "untrained") if name in there and name != own), None)
+
+    def pair(setting: str, metric: str) -> tuple[str, str | None] | None:
+        mine = view.get(benchmark, backbone, own, setting, metric)
+        theirs = view.get(benchmark, backbone, rival, setting, metric) if rival else None
+        say = rank if metric == "rank_distance" else lambda value: fraction(value, 2)
+        return (say(mine.mean), say(theirs.mean) if theirs else None) if mine else None
+
+    sentences: list[Html] = []
+    if cross := pair("cross", "map"):
+        other = join(["; ", _spoken(rival), " it does so with ", tag("b", cross[1])]) if rival and cross[1] else None
+        opening = f"{_spoken(own)[0].upper()}{_spoken(own)[1:]}, a question finds its passage in "
+        sentences.append(join([opening, tag("em", "another"), " language with mAP ", tag("b", cross[0]), other, "."]))
+    for before, found, after in (
+        ("In its own language mAP is ", pair("mono", "map"), "."),
+        ("Among the passages of all languages at once it is ", pair("multi", "map"), "."),
+        ("There, its first and its last right passage are ranked ", pair("multi", "rank_distance"), " places apart."),
+    ):
+        if found:
+            against = join([" against ", tag("b", found[1])]) if found[1] else None
+            sentences.append(join([before, tag("b", found[0]), against, after]))
+    if best := results.winners(view, benchmark, backbone):
+        sentences.append(join(["Highest mAP of all: ", "; ".join(best), "."]))
+    if not sentences:
+        return None
+    place = tag("b", f"{benchmark}, {backbone}. ") if where else None
+    return tag("p", place, join(sentences, " "), class_="lead many" if where else "lead")
+
+
+def _terms(view: View) -> Html:
+    """Settings, the measures and the strategies."""
+    scenes = {
+        "mono": ("mono", "Questions and passages in the same language."),
+        "cross": ("cross", "Questions in one language, passages in another; the mean over all ordered pairs of languages."),
+        "multi": ("multi", "One pool with the passages of all languages; each of them has its own right passage."),
+        "rank_distance": ("rank distance", "In multi: how far apart the first and the last right passage are ranked."),
+    }
+    figures = [tag("figure", explain(name), tag("h4", title), tag("figcaption", text)) for name, (title, text) in scenes.items()]
+    intro = tag(
+        "p",
+        "A retriever turns questions and passages into vectors, and answers a question with the passages whose vectors are "
+        "nearest. A multilingual one should find the right passage whatever language either is in, and should not rank passages "
+        "by their language. It is tested in three settings (filled boxes are right passages):",
+    )
+    measure = tag(
+        "p",
+        tag("b", "mAP"),
+        " (mean average precision) says how high the right passages stand: 1 if they always come first, .5 if the one right "
+        "passage always comes second. Values are averaged over languages, or over pairs of languages, so that each counts the "
+        "same.",
+    )
+    rows = []
+    for name in view.strategies:
+        words, example = STRATEGIES.get(name.partition("@")[0], ("", ""))
+        if "@" in name:
+            words, example = f"as {name.partition('@')[0]}, with α = {name.partition('@')[2]}", ""
+        rows.append(
+            tag("tr", tag("th", view.label(name), class_="who", scope="row"), tag("td", words), tag("td", tag("code", example)))
+        )
+    heads = ("strategy", "a training batch holds", "three batches of two pairs")
+    head = tag("tr", *(tag("th", text, scope="col") for text in heads))
+    strategies = tag("div", tag("table", tag("thead", head), tag("tbody", *rows)), class_="wide") if rows else None
+    lead = tag("p", "The strategies differ in nothing but the languages that meet in a training batch:") if rows else None
+    return join([intro, tag("div", *figures, class_="scenes"), measure, lead, strategies])
+
+
+def _again(view: View, models: list[dict[str, Any]]) -> Html:
+    """The command that makes this page, and the versions it was made with."""
+    recipe = "" if view.recipe == DEFAULT else f" --configfile recipes/{view.recipe}.yaml"
+    parts = [
+        tag("p", "Everything on this page is made again from raw inputs by"),
+        tag("pre", f"snakemake --cores all{recipe}"),
+        tag("p", "What is there and still true is not made again; ", tag("code", "snakemake -n"), " says what would run."),
+    ]
+    if versions := (models[0] if models else {}).get("versions"):
+        words = ", ".join(f"{name} {value}" for name, value in versions.items())
+        parts.append(tag("p", f"Versions: {words}.", class_="note"))
+    return join(parts)

@@ -1,7 +1,7 @@
 """The page's results: headline tables, language by language, and language bias."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -10,6 +10,7 @@ from koine.report.markup import DASH, Html, count, fraction, join, listing, rank
 from koine.report.svg import Scale, bar, dot, legend
 from koine.report.view import SETTINGS, Estimate, View, named_language, value_text, whole
 
+DARK = 0.6  # share of the colour scale from which text is light
 #: Columns of the headline table: heading, setting, metric.
 HEADLINE = (
     ("mono", "mono", "map"),
@@ -22,11 +23,13 @@ HEADLINE = (
 def headline(view: View) -> Html:
     """One table per benchmark, with a dot and a whisker in every cell."""
     seeds = sorted({one.seeds for one in view.results.values()})
-    over = f"{listing([str(n) for n in seeds], 'or')} seed{'s' if seeds != [1] else ''} and over questions"
+    over = f"{listing([str(n) for n in seeds], 'or')} seeds and over questions"
+    if seeds == [1]:
+        over = "questions; of one seed, it does not say how much training itself varies"
     note = tag(
         "p",
         "mAP: higher is better. Rank distance: lower is better. The dot is the mean, the whisker its "
-        f"{view.coverage()} interval, bootstrapped over {over}. ",
+        f"{view.coverage()} interval (bootstrap over {over}). ",
         tag("b", "Bold"),
         " is the best strategy of a backbone, and the shaded band its interval: a whisker outside the band differs clearly, one "
         "that reaches into it may not. Each column has its own scale, printed in its head.",
@@ -35,14 +38,14 @@ def headline(view: View) -> Html:
     return join([note, *_by_benchmark(view, lambda name: _headline_of(view, name))])
 
 
-def _by_benchmark(view: View, section: Any, heading: str = "h3") -> Iterator[Html]:
+def _by_benchmark(view: View, section: Callable[[str], Html | None]) -> Iterator[Html]:
     """A section per benchmark, sub-pools folded below the whole."""
     for name in view.benchmarks:
-        content: Html | None = section(name)
+        content = section(name)
         if content is None:
             continue
         if name == whole(name):
-            yield join([tag(heading, name, tag("small", _extent(view, name))), content])
+            yield join([tag("h3", name, tag("small", _extent(view, name))), content])
         else:
             summary = tag("summary", f"Sub-pool {name}")
             yield tag("details", summary, tag("p", _extent(view, name), class_="note"), content)
@@ -52,7 +55,7 @@ def _extent(view: View, benchmark: str) -> str:
     queries = [one.queries for key, one in view.results.items() if key[0] == benchmark and key[3] in ("mono", "multi")]
     languages = len(view.languages(benchmark))
     parts = [count(languages, "language")] if languages else []
-    return ", ".join([*parts, *([count(max(queries), "question")] if queries else [])])
+    return ", ".join([*parts, *([count(max(queries), "question") + " in all"] if queries else [])])
 
 
 def _headline_of(view: View, benchmark: str) -> Html | None:
@@ -64,7 +67,10 @@ def _headline_of(view: View, benchmark: str) -> Html | None:
         found = [view.get(benchmark, b, s, setting, metric) for b, names in models.items() for s in names]
         scales[heading] = Scale.over(value for one in found if one for value in (one.mean, *(one.ends or ())))
     head = [tag("th", "strategy", scope="col")]
-    head += [tag("th", heading, _axis(scales[heading], metric), scope="col") for heading, _, metric in HEADLINE]
+    head += [
+        tag("th", heading, tag("small", "mAP") if metric == "map" else None, _axis(scales[heading], metric), scope="col")
+        for heading, _, metric in HEADLINE
+    ]
     rows: list[Html] = []
     for backbone, names in models.items():
         rows.append(tag("tr", tag("th", f"backbone {backbone}", colspan=str(len(head)), scope="colgroup"), class_="group"))
@@ -73,11 +79,13 @@ def _headline_of(view: View, benchmark: str) -> Html | None:
                 _headline_cell(
                     view.get(benchmark, backbone, name, setting, metric),
                     view.best(benchmark, backbone, setting, metric),
-                    metric, scales[heading], view.colour(name),
-                )  # fmt: skip
+                    metric,
+                    scales[heading],
+                    view.colour(name),
+                )
                 for heading, setting, metric in HEADLINE
             ]
-            rows.append(tag("tr", tag("th", view.label(name), class_="name", scope="row"), *cells))
+            rows.append(tag("tr", tag("th", view.label(name), class_="who", scope="row"), *cells))
     table = tag("table", tag("thead", tag("tr", *head)), tag("tbody", *rows), class_="head full")
     return join([tag("div", table, class_="wide"), _other_metrics(view, benchmark, models)])
 
@@ -129,24 +137,27 @@ def _other_metrics(view: View, benchmark: str, models: Mapping[str, Sequence[str
                 classes = "n" + " first" * first + " best" * best
                 title = f"interval {one.interval(metric)}" if one else None
                 cells.append(tag("td", one.text(metric) if one else DASH, class_=classes, title=title))
-            rows.append(tag("tr", tag("th", view.label(name), class_="name", scope="row"), *cells))
+            rows.append(tag("tr", tag("th", view.label(name), class_="who", scope="row"), *cells))
     head = tag("thead", tag("tr", tag("th", ""), *groups), tag("tr", tag("th", "strategy", scope="col"), *heads))
-    table = tag("table", head, tag("tbody", *rows), class_="compact full")
+    table = tag("table", head, tag("tbody", *rows), class_="dense full")
     note = tag("p", "Point at a number for its interval.", class_="note")
     return tag("details", tag("summary", "Other metrics: ranks cut at 10 or 20, recall"), tag("div", table, class_="wide"), note)
 
 
 def heat_maps(view: View) -> Html:
-    """mAP of every question language on every passage language, one map per model."""
+    """The mAP of every question language on every passage language, one map per model."""
     note = tag(
         "p",
-        "One map per strategy: a row is the language of the questions, a column that of the passages. The outlined diagonal is ",
-        tag("b", "mono"), ", everything else ", tag("b", "cross"), ". All maps of a benchmark share one colour scale; numbers are mAP, "
-        "averaged over seeds. ",
+        "One map per strategy: a row is the language of the questions, a column that of the passages; numbers are mAP, averaged "
+        "over seeds. The outlined diagonal is ",
+        tag("b", "mono"),
+        ", everything else ",
+        tag("b", "cross"),
+        ". All maps of a benchmark share one colour scale. ",
         tag("span", "Languages in italics", class_="unseen"),
         " gave the model no training pairs. Point at a cell for its exact value.",
         class_="note",
-    )  # fmt: skip
+    )
     return join([note, *_by_benchmark(view, lambda name: _maps_of(view, name))])
 
 
@@ -197,17 +208,17 @@ def _heat_map(cells: Cells, languages: Sequence[str], seen: Sequence[str], scale
                 continue
             value, queries = cells[query, doc]
             title = f"{named_language(query)} → {named_language(doc)}: mAP {value:.4f}, {count(queries, 'question')}"
-            row.append(heated("td", value, scale, "same" if query == doc else None, title))
+            row.append(_heated(value, scale, "same" if query == doc else None, title))
         rows.append(tag("tr", *row))
     long = any(len(code) > 3 for code in languages)
     return tag("table", head, tag("tbody", *rows), class_="heat long" if long else "heat")
 
 
-def heated(name: str, value: float, scale: Scale, class_: str | None = None, title: str | None = None) -> Html:
+def _heated(value: float, scale: Scale, class_: str | None, title: str) -> Html:
     """A cell coloured by its value."""
     share = scale.at(value)
-    classes = " ".join(filter(None, [class_, "hot" if share > 0.5 else None])) or None
-    return tag(name, fraction(value, 2), class_=classes, style=f"--v:{100 * share:.0f}%", title=title)
+    classes = " ".join(filter(None, [class_, "hot" if share > DARK else None])) or None
+    return tag("td", fraction(value, 2), class_=classes, style=f"--v:{100 * share:.0f}%", title=title)
 
 
 def bias(view: View, indexes: Mapping[str, Mapping[str, Any]]) -> Html | None:
@@ -215,9 +226,9 @@ def bias(view: View, indexes: Mapping[str, Mapping[str, Any]]) -> Html | None:
     pools = {key.rpartition("/")[2]: entry["vectors"] for key, entry in indexes.items()}
     note = tag(
         "p",
-        "Each question has right passages in several languages, and a model without preferences ranks them next to each other. Rank "
-        "distance is the number of places between the first and the last of them in the pool of all languages, averaged over "
-        "questions. ",
+        "Each question has right passages in several languages, and a model without preferences ranks them next to each other. "
+        "Rank distance is the difference between the last and the first of their ranks in the pool of all languages, averaged "
+        "over questions. ",
         tag("b", "Lower is better"),
         "; a single language that is ranked last is enough to make it large.",
         class_="note",
@@ -254,8 +265,8 @@ def _bias_of(view: View, benchmark: str, pool: int | None) -> Html | None:
 
 
 def winners(view: View, benchmark: str, backbone: str) -> list[str]:
-    """`x-y in cross (its interval overlaps that of hybrid)` for each setting."""
-    sentences = []
+    """Who has the highest mAP in which settings, as `x-y in cross (its interval overlaps that of hybrid)`."""
+    where: dict[tuple[str, str], list[str]] = {}
     for setting in SETTINGS:
         found = {name: one for name in view.strategies if (one := view.get(benchmark, backbone, name, setting, "map"))}
         best = view.best(benchmark, backbone, setting, "map")
@@ -263,7 +274,6 @@ def winners(view: View, benchmark: str, backbone: str) -> list[str]:
             continue
         first = next(name for name, one in found.items() if one is best)
         close = [name for name, one in found.items() if name != first and one.overlaps(best)]
-        sentences.append(f"{first} in {setting}" + (f" (its interval overlaps that of {listing(close)})" if close else ""))
-    return sentences
-
-
+        overlap = f" (its interval overlaps that of {listing(close)})" if close else ""
+        where.setdefault((first, overlap), []).append(setting)
+    return [f"{first} in {listing(settings)}{overlap}" for (first, overlap), settings in where.items()]

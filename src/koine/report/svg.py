@@ -110,10 +110,10 @@ def curves(lines: Sequence[Line], across: Scale, up: Scale, label: str) -> Html:
         end = "start" if tick == across.low else "end"
         grid.append(tag("text", f"{tick:,.0f}", x=left + width * across.at(tick), y=top + height + 16, text_anchor=end))
     grid.append(tag("text", "step", x=left + width / 2, y=top + height + 16, text_anchor="middle"))
-    paths = [
-        tag("polyline", tag("title", line.label), points=" ".join(map(place, line.points)), stroke_dasharray=DASHES.get(line.kind))
-        for line in lines
-    ]
+    paths = []
+    for line in lines:
+        points = " ".join(map(place, line.points))
+        paths.append(tag("polyline", tag("title", line.label), points=points, stroke_dasharray=DASHES.get(line.kind)))
     return tag("svg", *grid, *paths, class_="curves", viewBox="0 0 260 142", role="img", aria_label=label)
 
 
@@ -155,9 +155,8 @@ def explain(setting: str) -> Html:
     columns = pools[setting]
     width = 34 * len(columns) + 8
     frame = tag("rect", x=96, y=6, width=width, height=92, rx="6", class_="pool")
-    boxes = [
-        _chip(102 + 34 * i, 13 + 28 * row, lang, "hit" if row == 1 else "other") for i, lang in enumerate(columns) for row in range(3)
-    ]
+    spots = [(i, row) for i in range(len(columns)) for row in range(3)]
+    boxes = [_chip(102 + 34 * i, 13 + 28 * row, columns[i], "hit" if row == 1 else "other") for i, row in spots]
     return _scene(f"An Arabic question and candidates in {', '.join(columns)}", frame, question, *boxes)
 
 

@@ -22,8 +22,8 @@ RUN = ["recipe", "backbone", "strategy", "seed"]
 
 def read_pairs(evaluated: Sequence[Path]) -> pl.DataFrame:
     """All pairs.csv of these folders as one table (`records.PAIRS`)."""
-    overrides = {name: dtype for name, dtype in PAIRS.columns.items()}
-    frames = [PAIRS.check(pl.read_csv(path / "pairs.csv", schema_overrides=overrides), path / "pairs.csv") for path in evaluated]
+    paths = [folder / "pairs.csv" for folder in evaluated]
+    frames = [PAIRS.check(pl.read_csv(path, schema_overrides=dict(PAIRS.columns)), path) for path in paths]
     return pl.concat(frames)
 
 

@@ -49,11 +49,6 @@ def value_text(metric: str, value: float) -> str:
     return rank(value) if metric == "rank_distance" else fraction(value)
 
 
-def lower_is_better(metric: str) -> bool:
-    """Of the metrics, rank distance alone."""
-    return metric == "rank_distance"
-
-
 @dataclass(frozen=True)
 class View:
     """The evidence, in order and by name."""
@@ -108,7 +103,7 @@ class View:
     def best(self, benchmark: str, backbone: str, setting: str, metric: str) -> Estimate | None:
         """The best strategy's result."""
         found = [self.get(benchmark, backbone, name, setting, metric) for name in self.strategies]
-        sign = -1 if lower_is_better(metric) else 1
+        sign = -1 if metric == "rank_distance" else 1  # of the metrics, it alone is better when lower
         return max((one for one in found if one), key=lambda one: sign * one.mean, default=None)
 
     def languages(self, benchmark: str) -> list[str]:

@@ -60,18 +60,29 @@ def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
             stream.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
+def read_text(path: Path) -> str:
+    """The text of a file.
+
+    Raises:
+        KoineError: the file is missing or is not UTF-8; the message names file and byte.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise KoineError(f"{path}: no such file") from None
+    except UnicodeDecodeError as error:
+        raise KoineError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
+
+
 def read_json(path: Path) -> Any:
     """Parse a JSON file.
 
     Raises:
         KoineError: the file is missing, is not UTF-8 or is not JSON; the message names file and line.
     """
+    text = read_text(path)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise KoineError(f"{path}: no such file") from None
-    except UnicodeDecodeError as error:
-        raise KoineError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
+        return json.loads(text)
     except json.JSONDecodeError as error:
         raise KoineError(f"{path}:{error.lineno}: not valid JSON: {error.msg}") from None
     except (ValueError, RecursionError) as error:  # numbers and nesting beyond what Python reads

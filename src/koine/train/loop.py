@@ -99,7 +99,7 @@ def _descend(
             vectors = model.pair(queries, passages)
             loss = info_nce(*vectors, same, temperature=settings.temperature, symmetric=settings.symmetric)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
         if step % LOG_EVERY == 0 or step == len(plan) - 1:
             value = float(loss.detach())

@@ -63,7 +63,7 @@ class Lexicon:
 
     def _join(self, words: Iterator[str]) -> str:
         text = (" " if self._spaced else "").join(words)
-        return regex.sub(r"\s+(?=[.,;:!?%)\]])", "", text)
+        return str(regex.sub(r"\s+(?=[.,;:!?%)\]])", "", text))
 
 
 def stems(word: str) -> Iterator[str]:

@@ -1,0 +1,208 @@
+"""Where the results come from: the page's sections on data, training, and indexes."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from koine.filter.steps import REASONS
+from koine.report.markup import Html, count, fraction, join, listing, share, tag
+from koine.report.svg import Line, Point, Scale, curves, dashes
+from koine.report.view import View, named_language
+
+BINS = 60  # points of a curve
+WINDOW = 2  # neighbours on either side that smooth a point
+
+Json = Mapping[str, Any]
+
+
+def _table(heads: Sequence[tuple[str, str | None]], rows: Sequence[Sequence[Html]], class_: str | None = None) -> Html:
+    """A table from headings (text, class) and rows of cells."""
+    head = tag("tr", *(tag("th", text, class_=own, scope="col") for text, own in heads))
+    body = [tag("tr", *cells) for cells in rows]
+    return tag("div", tag("table", tag("thead", head), tag("tbody", *body), class_=class_), class_="wide")
+
+
+def _cell(value: str | int) -> Html:
+    return tag("td", f"{value:,}", class_="n") if isinstance(value, int) else tag("td", value)
+
+
+def _filled(part: int, whole_: int, widest: float) -> Html:
+    """A count over a bar of its share; `widest` is the share that fills the cell."""
+    width = 100 * part / whole_ / widest if whole_ and widest else 0
+    return tag("td", f"{part:,}", class_="n fill", style=f"--p:{width:.1f}%", title=share(part, whole_))
+
+
+def data(collected: Json, filtered: Sequence[Json]) -> Html | None:
+    """What was collected, what went and why, and what the filter did to the translations."""
+    parts = [*(_collected(collected) if collected else ()), *(_filtered(filtered) if filtered else ())]
+    planted = [summary for summary in filtered if summary.get("planted")]
+    return join([*parts, *(_planted(planted) if planted else ())]) or None
+
+
+def _collected(collected: Json) -> Iterator[Html]:
+    total, kept, dropped = collected["collected"], collected["kept"], collected.get("dropped", {})
+    yield tag("h3", "Collected questions")
+    passages = f" on {count(collected['passages'], 'passage')}" if "passages" in collected else ""
+    yield tag("p", f"Of {count(total, 'collected question')}, {kept:,} ({share(kept, total)}){passages} were kept.")
+    pieces = [("kept", kept), *dropped.items()]
+    flow = [
+        tag("div", f"{name} {n:,}", style=f"flex:{n} 1 0", class_="kept" if i == 0 else None, title=f"{name}: {n:,}")
+        for i, (name, n) in enumerate(pieces)
+        if n
+    ]
+    yield tag("div", *flow, class_="flow")
+    unlisted = total - kept - sum(dropped.values())
+    if unlisted > 0:
+        yield tag("p", f"Another {count(unlisted, 'question')} were left out to keep to the recipe's limit.", class_="note")
+    if dropped:
+        widest = max(dropped.values()) / total if total else 0.0
+        rows = [[_cell(name), _filled(n, total, widest), _cell(share(n, total))] for name, n in dropped.items()]
+        yield _table([("dropped because", None), ("questions", "n"), ("share", None)], rows)
+    yield from _contamination(collected.get("contamination", []))
+    if sources := collected.get("sources"):
+        rows = [[_cell(one["source"]), _cell(one["licence"]), _cell(one["questions"])] for one in sources]
+        yield tag("h3", "Sources")
+        yield _table([("source", None), ("licence", None), ("questions kept", "n")], rows)
+
+
+def _contamination(found: Sequence[Json]) -> Iterator[Html]:
+    yield tag("h3", "Training never saw the evaluation data")
+    searched = (
+        "Every collected question and passage was compared with all texts of all benchmarks, in every language: equal texts, "
+        "long runs of equal words and, unless the recipe turns that off, articles of the same title. "
+    )
+    if not found:
+        yield tag("p", searched, "Nothing was found.")
+        return
+    yield tag("p", searched, "What was found is not trained on:")
+    rows = [[_cell(one["against"]), _cell(one["reason"]), _cell(one["len"])] for one in found]
+    yield _table([("benchmark", None), ("found", None), ("questions removed", "n")], rows)
+
+
+def _filtered(filtered: Sequence[Json]) -> Iterator[Html]:
+    rules = list(dict.fromkeys(rule for summary in filtered for rule in summary["dropped"]))
+    shares = [summary["dropped"].get(rule, 0) / summary["pairs"] for summary in filtered for rule in rules if summary["pairs"]]
+    widest = max(shares, default=0.0)
+    pairs, kept = (sum(summary[key] for summary in filtered) for key in ("pairs", "kept"))
+    yield tag("h3", "Translated pairs, filtered")
+    yield tag(
+        "p",
+        f"{count(len(filtered), 'target language')}, {count(pairs, 'translated pair')}, of which {kept:,} ({share(kept, pairs)}) "
+        "passed every rule. The columns on the right count the pairs that break each rule; a pair may break several.",
+    )
+    rows = [
+        [
+            tag("td", named_language(one["lang"]), class_="lang"),
+            _cell(one["pairs"]),
+            _filled(one["kept"], one["pairs"], 1.0),
+            _cell(share(one["kept"], one["pairs"])),
+            *(_filled(one["dropped"].get(rule, 0), one["pairs"], widest) for rule in rules),
+        ]
+        for one in filtered
+    ]
+    heads: list[tuple[str, str | None]] = [("language", None), ("pairs", "n"), ("kept", "n"), ("share", None)]
+    yield _table([*heads, *((REASONS.get(rule, rule), "n") for rule in rules)], rows, "compact full")
+
+
+def _planted(filtered: Sequence[Json]) -> Iterator[Html]:
+    kinds = sorted({kind for one in filtered for kind in one["planted"].get("recall_by_defect", {})})
+
+    def cell(value: float | None) -> Html:
+        width = None if value is None else f"--p:{100 * value:.1f}%"
+        return tag("td", fraction(value, 2), class_="n fill" if width else "n", style=width)
+
+    yield tag("h3", "How good is the filter?")
+    yield tag(
+        "p",
+        "This recipe's translations hold defects that were planted on purpose. Recall is the share of spoilt pairs that the "
+        "filter dropped, precision the share of dropped pairs that were spoilt. Precision counts against the filter what it "
+        "drops for other good reasons too, such as text shared with a benchmark.",
+    )
+    rows = [
+        [
+            tag("td", named_language(one["lang"]), class_="lang"),
+            _cell(one["planted"]["pairs"]),
+            cell(one["planted"].get("precision")),
+            cell(one["planted"].get("recall")),
+            *(cell(one["planted"].get("recall_by_defect", {}).get(kind)) for kind in kinds),
+        ]
+        for one in filtered
+    ]
+    heads: list[tuple[str, str | None]] = [("language", None), ("spoilt pairs", "n"), ("precision", "n"), ("recall", "n")]
+    yield _table([*heads, *((f"recall: {kind.replace('_', ' ')}", "n") for kind in kinds)], rows, "compact")
+
+
+def training(view: View, models: Sequence[Json], logs: Sequence[Sequence[Json]]) -> Html | None:
+    """Loss over steps, one chart per strategy; the charts of a backbone share their axes."""
+    runs = [(model, log) for model, log in zip(models, logs, strict=True) if log]
+    kinds = [kind for kind in ("mono", "cross", "mixed") if any(line["type"] == kind for _, log in runs for line in log)]
+    parts: list[Html] = []
+    if runs:
+        keys = [tag("span", dashes(kind), f"{kind} batches") for kind in kinds]
+        note = (
+            "Thin lines are seeds, smoothed. Losses of different strategies are not comparable: a passage is told apart from the "
+            "other passages of its batch, and how hard that is depends on their languages."
+        )
+        parts = [tag("p", note, class_="note"), tag("div", *keys, class_="keys")]
+    for backbone in view.backbones:
+        own = [(model, log) for model, log in runs if model["backbone"] == backbone]
+        if own:
+            parts += [tag("h3", f"backbone {backbone}"), tag("div", *_facets(view, own), class_="facets")]
+    settings = [_settings(backbone, [one for one in models if one["backbone"] == backbone]) for backbone in view.backbones]
+    return join([*parts, *(one for one in settings if one)]) or None
+
+
+def _facets(view: View, runs: Sequence[tuple[Json, Sequence[Json]]]) -> Iterator[Html]:
+    lines: dict[str, list[Line]] = {}
+    for model, log in runs:
+        for kind in dict.fromkeys(line["type"] for line in log):
+            points = smooth([(line["step"], line["loss"]) for line in log if line["type"] == kind])
+            text = f"seed {model['seed']}, {kind} batches: at the end {points[-1][1]:.2f}"
+            lines.setdefault(model["strategy"], []).append(Line(points, kind, text))
+    shown = [point for own in lines.values() for line in own for point in line.points]
+    last = max(line["step"] for _, log in runs for line in log)
+    across, up = Scale(0.0, float(last), float(last)), Scale.over([loss for _, loss in shown], zero=True)
+    for name in view.strategies:
+        if name in lines:
+            drawn = curves(lines[name], across, up, f"Loss of {name} over {last:,} steps")
+            yield tag("figure", tag("figcaption", view.label(name)), tag("span", drawn, class_=view.colour(name)))
+
+
+def smooth(points: Sequence[Point]) -> list[Point]:
+    """At most `BINS` points: means of bins of the steps, each averaged with its neighbours."""
+    size = (points[-1][0] - points[0][0]) / BINS or 1.0
+    bins: dict[int, list[Point]] = {}
+    for point in points:
+        bins.setdefault(int((point[0] - points[0][0]) / size), []).append(point)
+    means = [(sum(x for x, _ in own) / len(own), sum(y for _, y in own) / len(own)) for own in bins.values()]
+    reach = [min(WINDOW, i, len(means) - 1 - i) for i in range(len(means))]  # the same to both sides: the ends stay
+    near = [means[i - r : i + r + 1] for i, r in enumerate(reach)]
+    return [(x, sum(y for _, y in own) / len(own)) for (x, _), own in zip(means, near, strict=True)]
+
+
+def _settings(backbone: str, models: Sequence[Json]) -> Html | None:
+    """How the models of a backbone were made, from the first one's manifest."""
+    first = next((model for model in models if model["strategy"] != "untrained"), models[0] if models else {})
+    facts = {"kind": first.get("kind"), "questions": first.get("questions"), "α of hybrid": first.get("alpha")}
+    for part in ("architecture", "optimisation"):
+        facts |= {key.replace("_", " "): value for key, value in first.get(part, {}).items()}
+    words = [f"{key} {value}" for key, value in facts.items() if value is not None]
+    languages = [named_language(lang) for lang in first.get("languages", [])]
+    if not words:
+        return None
+    known = tag("p", f"Training pairs in {listing(languages)}.") if languages else None
+    return tag("details", tag("summary", f"Settings of {backbone}"), tag("p", ", ".join(words) + "."), known)
+
+
+def indexes(found: Mapping[str, Json]) -> Html | None:
+    """The FAISS indexes."""
+    rows = []
+    for key, one in found.items():
+        model, _, benchmark = key.rpartition("/")
+        size = f"{one['bytes'] / 2**20:,.1f} MiB"
+        cells = [_cell(model), _cell(benchmark), _cell(one["kind"]), _cell(one["vectors"]), _cell(one["dim"])]
+        rows.append([*cells, tag("td", size, class_="n"), tag("td", fraction(one.get("recall@10")), class_="n")])
+    if not rows:
+        return None
+    note = tag("p", "Recall@10 is the share of the ten nearest passages, by exact search, that the index finds.", class_="note")
+    heads = [("model", None), ("benchmark", None), ("kind", None), ("vectors", "n"), ("dimensions", "n"), ("size", "n")]
+    return join([_table([*heads, ("recall@10", "n")], rows), note])

@@ -1,0 +1,237 @@
+"""The page: whole, escaped, the same every time, and asking nothing of the network."""
+
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import polars as pl
+import pytest
+
+from koine.records import PAIRS, TABLE
+from koine.report.markup import Html, fraction, join, language, listing, rank, tag
+from koine.report.origins import smooth
+from koine.report.page import Evidence, render
+from koine.report.svg import Scale
+from koine.report.view import View
+
+HOSTILE = "<script>alert(1)</script>"
+LANGUAGES = ("en", "ar", "zh", "pt-BR", "fi", "el")
+STRATEGIES = ("hybrid@0.3", "hybrid", "x-x-mono", "untrained", "en-en", "hybrid@0.7")
+BENCHMARKS = {"xquad-r": LANGUAGES, "mine": LANGUAGES[:3], "xquad-r:en+fi": ("en", "fi")}
+VOID = {"meta"}
+
+
+def evidence(recipe: str = "test", languages: dict[str, tuple[str, ...]] = BENCHMARKS, **parts: Any) -> Evidence:
+    """Two backbones, six strategies, a benchmark without rank distance and a sub-pool."""
+    table: list[dict[str, Any]] = []
+    pairs: list[dict[str, Any]] = []
+    for b, backbone in enumerate(("static", "xlm-r")):
+        for s, strategy in enumerate(STRATEGIES):
+            named = {"recipe": recipe, "backbone": backbone, "strategy": strategy}
+            for benchmark, codes in languages.items():
+                for setting in ("mono", "cross", "multi"):
+                    mean = 0.2 + 0.05 * s + 0.1 * b
+                    result = {**named, "benchmark": benchmark, "setting": setting, "n_seeds": 1, "n_queries": 1200}
+                    table += [
+                        {**result, "metric": metric, "mean": mean, "ci_low": mean - 0.02, "ci_high": mean + 0.02}
+                        for metric in ("map", "ndcg@10")
+                    ]
+                    if setting == "multi" and benchmark != "mine":
+                        spread = {"mean": 900.0 - 100 * s, "ci_low": 800.0 - 100 * s, "ci_high": 1000.0 - 100 * s}
+                        table.append({**result, "metric": "rank_distance", **spread})
+                cells = [(q, d) for q in codes for d in codes]
+                for query, doc in cells:
+                    cell = {"setting": "mono" if query == doc else "cross", "query_lang": query, "doc_lang": doc}
+                    pairs.append(
+                        {**named, "seed": 1, "benchmark": benchmark, **cell, "metric": "map", "value": 0.3, "n_queries": 200}
+                    )
+    models = [
+        {"backbone": backbone, "strategy": strategy, "seed": 1, "languages": ["en", "ar", "zh"], "alpha": 0.5, "questions": 1700,
+         "optimisation": {"batch_size": 64}, "versions": {"torch": "2.13.0"}}
+        for backbone in ("static", "xlm-r") for strategy in STRATEGIES
+    ]  # fmt: skip
+    kinds = {"untrained": [], "x-x-mono": ["mono"], "en-en": ["mono"]}
+    curves = [
+        [
+            {"step": 10 * i, "type": kind, "loss": 5 / (i + 1), "lr": 0.1}
+            for i in range(200)
+            for kind in kinds.get(model["strategy"], ["mono", "cross"])
+        ]
+        for model in models
+    ]
+    given: dict[str, Any] = {
+        "table": TABLE.frame(table),
+        "pairs": PAIRS.frame(pairs),
+        "collected": {
+            "collected": 3000, "kept": 1700, "passages": 900, "dropped": {"duplicate pair": 300, "passage in a benchmark": 900},
+            "contamination": [{"reason": "passage in a benchmark", "against": "xquad-r", "len": 900}],
+            "sources": [{"source": "squad", "licence": "CC-BY-SA-4.0", "questions": 1700}],
+        },
+        "filtered": [
+            {"lang": "ar", "pairs": 1700, "kept": 1500, "dropped": {"language": 150, "new_rule": 90},
+             "planted": {"pairs": 80, "precision": None, "recall": 0.9, "recall_by_defect": {"wrong_language": 1.0}}},
+            {"lang": "zh", "pairs": 1700, "kept": 1200, "dropped": {"language": 500}},
+        ],
+        "models": models,
+        "curves": curves,
+        "indexes": {
+            "static/hybrid/seed-1/xquad-r": {"kind": "flat", "vectors": 13014, "dim": 128, "bytes": 5_000_000, "recall@10": 1.0}
+        },
+        "confidence": 0.95,
+    }  # fmt: skip
+    return Evidence(**(given | parts))
+
+
+EMPTY = Evidence(TABLE.frame([]), PAIRS.frame([]), {}, [], [], [], {}, 0.9)
+
+
+class Balance(HTMLParser):
+    """Fails where a tag is not closed in its order; collects text and attributes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.text: list[str] = []
+        self.attributes: list[tuple[str, str, str | None]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value) for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def parse(page: str) -> Balance:
+    parser = Balance()
+    parser.feed(page)
+    parser.close()
+    assert parser.open == []
+    return parser
+
+
+@pytest.mark.parametrize("given", [evidence(), EMPTY, evidence(indexes={}, models=[], curves=[], collected={}, filtered=[])])
+def test_page_is_whole_and_the_same_every_time(given: Evidence) -> None:
+    page = render(given)
+    assert page == render(given)
+    parser = parse(page)
+    targets = {value for tag, name, value in parser.attributes if name == "id"}
+    assert {value for tag, name, value in parser.attributes if name == "href"} == {f"#{target}" for target in targets}
+
+
+def test_page_loads_nothing() -> None:
+    page = render(evidence())
+    parser = parse(page)
+    assert not {"script", "link", "img", "iframe", "object", "embed"} & set(parser.tags)
+    assert not [value for _, name, value in parser.attributes if name in ("src", "srcset", "xlink:href", "data")]
+    assert not re.search(r"https?://|@import|url\(", page)
+
+
+def test_hostile_names_stay_names() -> None:
+    given = evidence(recipe=HOSTILE, languages={HOSTILE: ("en", HOSTILE), "b:" + HOSTILE: ("en", '" onload="x')})
+    given.collected["sources"] = [{"source": HOSTILE, "licence": HOSTILE, "questions": 1}]
+    given.collected["dropped"] = {HOSTILE: 5}
+    given.filtered.append({"lang": HOSTILE, "pairs": 0, "kept": 0, "dropped": {HOSTILE: 0}})
+    for model in given.models:
+        model |= {"strategy": HOSTILE, "backbone": HOSTILE, "versions": {HOSTILE: HOSTILE}, "languages": [HOSTILE]}
+    given.indexes[f"{HOSTILE}/b"] = {"kind": HOSTILE, "vectors": 1, "dim": 1, "bytes": 1}
+    parser = parse(render(given))
+    assert "script" not in parser.tags
+    assert not [name for _, name, _ in parser.attributes if name.startswith("on")]
+    assert HOSTILE in parser.text
+
+
+def test_summary_says_what_the_numbers_say() -> None:
+    text = "".join(parse(render(evidence())).text)
+    # Of hybrid, the second strategy, and x-x-mono, the third: .25 and .30 with static, .35 and .40 with xlm-r.
+    assert "With hybrid batches, a question finds its passage in another language with mAP .25; with monolingual" in text
+    assert "Among the passages of all languages at once it is .35 against .40." in text
+    assert "Highest mAP of all: hybrid@0.7 in mono, cross and multi." in text
+    assert "ranked 800 places apart" not in "".join(parse(render(evidence(languages={"mine": ("en",)}))).text)
+
+
+def test_summary_without_hybrid_and_with_overlap() -> None:
+    table = evidence().table.filter(pl.col("strategy").is_in(["en-en", "untrained"])).with_columns(ci_low=0.0)
+    text = "".join(parse(render(evidence(table=table))).text)
+    assert "Highest mAP of all: en-en in mono, cross and multi (its interval overlaps that of untrained)" in text
+
+
+def test_missing_values_are_dashes() -> None:
+    absent = pl.when(pl.col("strategy") != "en-en").then("mean")
+    page = render(evidence(table=evidence().table.with_columns(mean=absent, ci_low=pl.lit(None, dtype=pl.Float64))))
+    assert "<td>–</td>" in page
+    assert 'class="whisker"' not in page
+
+
+def test_languages_that_gave_no_pairs_are_marked() -> None:
+    given = evidence()
+    view = View.of(given.table, given.pairs, given.models, given.confidence)
+    assert view.trained["static", "en-en"] == ["en"]
+    assert view.trained["static", "untrained"] == []
+    assert view.trained["static", "hybrid"] == ["en", "ar", "zh"]
+    assert view.strategies == ["untrained", "en-en", "x-x-mono", "hybrid", "hybrid@0.3", "hybrid@0.7"]
+    assert view.benchmarks == ["xquad-r", "xquad-r:en+fi", "mine"]
+    assert view.languages("xquad-r")[:3] == ["en", "ar", "zh"]
+    page = render(given)
+    assert '<th scope="col" title="Finnish (fi)"><span class="unseen">fi</span></th>' in page
+
+
+def test_best_of_each_backbone_is_bold_and_lowest_rank_distance_is_best() -> None:
+    given = evidence()
+    view = View.of(given.table, given.pairs, given.models, given.confidence)
+    best = view.best("xquad-r", "static", "multi", "rank_distance")
+    assert best is not None and best.mean == 400.0
+    # Three settings of three benchmarks with two metrics, and rank distance of two, for two backbones.
+    assert len(re.findall(r'<td [^>]*class="[^"]*\bbest\b', render(given))) == (3 * 3 * 2 + 2) * 2
+
+
+def test_command_names_the_recipe() -> None:
+    assert "snakemake --cores all --configfile recipes/test.yaml" in render(evidence())
+    assert "<pre>snakemake --cores all</pre>" in render(evidence(recipe="sample"))
+
+
+def test_texts_are_escaped_and_markup_is_not() -> None:
+    assert tag("p", "a < b", tag("b", "c"), None, title='"') == '<p title="&quot;">a &lt; b<b>c</b></p>'
+    assert join(["&", Html("&amp;")], " & ") == "&amp; &amp; &amp;"
+    assert tag("rect", x=1.50, y=2, class_="a", aria_label="b", rx=None) == '<rect x="1.5" y="2" class="a" aria-label="b"></rect>'
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.6374, ".637"), (1.0, "1.000"), (0.0, ".000"), (None, "–"), (float("nan"), "–"), (0.9999, "1.000")]
+)
+def test_fraction(value: float | None, text: str) -> None:
+    assert fraction(value) == text
+
+
+def test_words() -> None:
+    assert [rank(4137.4), rank(8.34), rank(None)] == ["4,137", "8.3", "–"]
+    assert [listing([]), listing(["a"]), listing(["a", "b", "c"])] == ["", "a", "a, b and c"]
+    assert [language(code) for code in ("fi", "zh-Hans", "ar", HOSTILE)] == ["Finnish", "Chinese (Simplified)", "Arabic", HOSTILE]
+
+
+@pytest.mark.parametrize(
+    ("values", "zero", "limits"),
+    [
+        ([0.31, 0.62], False, (0.3, 0.7)),
+        ([0.31, 0.62], True, (0.0, 0.8)),
+        ([3310, 9661], True, (0.0, 10000.0)),
+        ([], True, (0, 0.25)),
+    ],
+)
+def test_scale_has_round_limits(values: list[float], zero: bool, limits: tuple[float, float]) -> None:
+    scale = Scale.over(values, zero=zero)
+    assert (scale.low, scale.high) == pytest.approx(limits)
+    assert scale.ticks()[-1] == pytest.approx(scale.high)
+    assert [scale.at(scale.low), scale.at(scale.high)] == [0.0, 1.0]
+
+
+def test_smoothing_keeps_the_ends_and_bounds_the_points() -> None:
+    assert smooth([(0, 7.0), (10, 6.0), (20, 2.0)]) == [(0, 7.0), (10, 5.0), (20, 2.0)]
+    assert len(smooth([(step, 1.0) for step in range(100_000)])) <= 61
+    assert smooth([(5, 3.0)]) == [(5, 3.0)]
