@@ -16,6 +16,8 @@ rule encode:
         ),
     log:
         "logs/<data>/encode/<run>/{benchmark}.log",
+    resources:
+        execution=plan.execution["encode"],
     params:
         model=subpath(input.model, parent=True),
         benchmark=subpath(input.queries, parent=True),
@@ -24,4 +26,4 @@ rule encode:
         code=plan.code("encode"),
     shell:
         "koine encode --model {params.model} --benchmark {params.benchmark} {params.flags} "
-        "{plan.execution[encode]} --out {params.out} > {log} 2>&1"
+        "{resources.execution} --out {params.out} > {log} 2>&1"

@@ -15,13 +15,15 @@ rule filter_score:
         "<data>/filter/{lang}.scores.parquet",
     log:
         "logs/<data>/filter_score/{lang}.log",
+    resources:
+        execution=plan.execution["filter_score"],
     params:
         benchmarks=plan.tested,
         flags=plan.flags["filter_score"],
         code=plan.code("filter"),
     shell:
         "koine filter-score {input.translations} --qa {input.qa} --lang {wildcards.lang} {params.flags} "
-        "{params.benchmarks} {plan.execution[filter_score]} --out {output} > {log} 2>&1"
+        "{params.benchmarks} {resources.execution} --out {output} > {log} 2>&1"
 
 
 rule filter:

@@ -42,6 +42,8 @@ rule train:
         ),
     log:
         "logs/<models>/<run>/train.log",
+    resources:
+        execution=plan.execution["train"],
     params:
         tokens=subpath(input.tokens, parent=True),
         out=subpath(output[0], parent=True),
@@ -51,4 +53,4 @@ rule train:
         code=plan.code("train"),
     shell:
         "koine train --tokens {params.tokens} --source {params.source} {params.strategy} --seed {wildcards.seed} "
-        "--backbone {wildcards.backbone} {params.backbone} {plan.execution[train]} --out {params.out} > {log} 2>&1"
+        "--backbone {wildcards.backbone} {params.backbone} {resources.execution} --out {params.out} > {log} 2>&1"

@@ -85,8 +85,8 @@ def metrics(query: Ints, rank: Ints) -> tuple[Ints, dict[str, Floats]]:
         return np.add.reduceat(values, first) if len(values) else np.empty(0)
 
     def ideal(k: int) -> Floats:
-        gains: Floats = np.cumsum(1 / np.log2(np.arange(2, k + 2)))
-        return gains[np.minimum(total, k) - 1]
+        gains: Floats = np.cumsum(1 / np.log2(np.arange(2, k + 2)))[np.minimum(total, k) - 1]
+        return gains
 
     return queries, {
         "map": added(nth / rank) / total,

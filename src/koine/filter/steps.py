@@ -34,6 +34,7 @@ SCORED = Schema(
     "scored pair",
     {
         **PARALLEL.columns,
+        "question_id": TEXT,  # of the source's text, as `passage_id` is: the same target may be right for one source only
         **{f"{part}_{name}": pl.Float64() for part in ("question", "passage") for name in TEXT_SCORES},
         "answer": pl.Float64(),
         "contaminated": TEXT,
@@ -64,8 +65,7 @@ def score(
     pairs = QA.read(qa)
     texts = {row["text_id"]: row for path in translations for row in TRANSLATION.read(path).iter_rows(named=True)}
     contamination = benchmark_contamination(benchmarks, ngram)
-    columns: dict[str, list[object]] = {name: pairs[name].to_list() for name in ("id", "passage_id")}
-    columns["lang"] = [lang] * len(pairs)
+    columns: dict[str, list[object]] = {"id": pairs["id"].to_list(), "lang": [lang] * len(pairs)}
     marked: dict[str, str | None] = {}
     for part in ("question", "passage"):
         ids = [text_id(text) for text in pairs[part]]
@@ -80,10 +80,10 @@ def score(
         for name in distinct:
             found = contamination.find(texts[name]["target"])
             marked[name] = found[0] if found else None
-        columns[f"_{part}_id"] = list(ids)
+        columns[f"{part}_id"] = list(ids)
     columns["contaminated"] = [
         marked.get(q) or marked.get(p)  # type: ignore[call-overload]
-        for q, p in zip(columns.pop("_question_id"), columns.pop("_passage_id"), strict=True)
+        for q, p in zip(columns["question_id"], columns["passage_id"], strict=True)
     ]
     answers = [texts[text_id(text)]["target"] if text is not None else None for text in pairs["answer"]]
     columns["answer"] = [
@@ -162,8 +162,9 @@ def decide(scored: Path, out: Path, summary: Path, *, rules: Rules, truth: Path 
 
 def _against_truth(rows: pl.DataFrame, dropped: pl.Series, truth: Path, lang: str) -> dict[str, object]:
     """Precision and recall of the dropped pairs against the pairs that hold a planted defect, and recall by kind."""
-    planted = {row["target"]: row["defect"] for _, row in read_jsonl(truth) if row["lang"] == lang}
-    kinds = [planted.get(q) or planted.get(p) for q, p in rows.select("question", "passage").iter_rows()]
+    planted = {(text_id(row["source"]), row["target"]): row["defect"] for _, row in read_jsonl(truth) if row["lang"] == lang}
+    pairs = rows.select("question_id", "question", "passage_id", "passage").iter_rows()
+    kinds = [planted.get((q, question)) or planted.get((p, passage)) for q, question, p, passage in pairs]
     hits = sum(kind is not None and gone for kind, gone in zip(kinds, dropped, strict=True))
     bad = sum(kind is not None for kind in kinds)
     by_kind = {

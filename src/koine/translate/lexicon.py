@@ -31,7 +31,7 @@ class Lexicon:
         senses: defaultdict[str, Counter[str]] = defaultdict(Counter)
         for path in files:
             for word, translation in read_dictionary(path):
-                senses[word.casefold()][_plain(translation)] += 1
+                senses[_key(word)][_plain(translation)] += 1
         # The translation that most senses share; the first one listed, among equals.
         self._entries = {word: counts.most_common(1)[0][0] for word, counts in senses.items()}
 
@@ -46,7 +46,7 @@ class Lexicon:
         position = 0
         while position < len(tokens):
             for length in range(min(LONGEST_HEADWORD, len(tokens) - position), 0, -1):
-                found = self._lookup(" ".join(tokens[position : position + length]).casefold())
+                found = self._lookup(_key(" ".join(tokens[position : position + length])))
                 if found is not None:
                     yield found
                     break
@@ -86,6 +86,10 @@ def stems(word: str) -> Iterator[str]:
             yield from (base + ending for ending in endings)
             if suffix in {"ing", "ed", "er", "est"} and base[-1] == base[-2]:
                 yield base[:-1]
+
+
+def _key(word: str) -> str:
+    return word.casefold().replace("’", "'")
 
 
 def _plain(translation: str) -> str:

@@ -26,6 +26,7 @@ class Memory:
         self._folded: dict[str, str] = {}
         for text, translation in self._exact.items():
             self._folded.setdefault(normalise(text), translation)
+        self._folded.pop("", None)  # punctuation alone has no normal form to be found by
 
     def __len__(self) -> int:
         return len(self._exact)

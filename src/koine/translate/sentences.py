@@ -7,7 +7,7 @@ import regex
 _END = regex.compile(
     r"""(?<!\b\p{Lu})(?<!\b(?:Mr|Mrs|Ms|Dr|Prof|St|No|vs|etc|e\.g|i\.e|bzw|ca|Nr|z\.B))  # initials, abbreviations
         [.!?؟۔।॥…]+["'”’»)\]]*(?=\s+["'“‘«¿¡(\[]*[\p{Lu}\p{Lo}\p{N}])\s+
-      | (?<=[。！？｡]["”’」』）]*)(?!["”’」』）])(?=.)\s*
+      | (?<=[。！？｡]["”’」』）]*)(?!["”’」』）。！？｡])(?=\s*\S)\s*
     """,
     regex.VERBOSE,
 )

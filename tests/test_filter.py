@@ -1,0 +1,362 @@
+"""Filter: every score means what its name says in every script, and decisions follow from scores and rules alone."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.metrics.chrf import CHRF
+
+from koine.filter import scores
+from koine.filter.steps import LEAST, REASONS, SCORED, TEXT_SCORES, decide, score, verdicts
+from koine.params import Rules
+from koine.records import PARALLEL, QA, TRANSLATION
+from koine.runtime.errors import KoineError
+from koine.runtime.files import text_id, write_jsonl
+
+Frames = Callable[..., pl.DataFrame]
+OFF: dict[str, Any] = {name: None for name in Rules.model_fields if name != "clean_source"} | {"clean_source": False}
+
+# --- scores ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "share"),
+    [
+        ("in 1999", "vuonna 1999", 1),
+        ("in 1999", "عام ١٩٩٩", 1),
+        ("in 1999", "سال ۱۹۹۹", 1),
+        ("in 1999", "१९९९ में", 1),
+        ("in 1999", "１９９９年", 1),
+        ("1,000 men", "1.000 Männer", 1),
+        ("1,000 men", "1000 miestä", 1),
+        ("1,000 men", "1\u00a0000 miestä", 1),
+        ("1,000 men", "1\u202f000 hommes", 1),
+        ("1,000 men", "١٬٠٠٠ رجل", 1),
+        ("100,000 men", "1,00,000 आदमी", 1),
+        ("3.5 metres", "3,5 Meter", 1),
+        ("3.5 metres", "٣٫٥ متر", 1),
+        ("It ended in 1999.", "Se päättyi 1999.", 1),
+        ("at 7:05", "at 07:05", 1),
+        ("in 1999", "vuonna 1998", 0),
+        ("1,000 men", "100 miestä", 0),
+        ("from 1914 to 1918", "1914–1919", 0.5),
+        ("5 of 5", "5", 0.5),
+        ("5", "5, 6 and 7", 1),
+        ("10 men", "miestä", 0),
+        ("no number", "7", None),
+    ],
+)
+def test_numbers_are_kept_whatever_their_digits_and_separators(source: str, target: str, share: float | None) -> None:
+    assert scores.numbers(source, target) == share
+
+
+@given(numbers=st.lists(st.integers(0, 10**9), min_size=1, max_size=5), zero=st.sampled_from("0٠۰०০๐０"))
+def test_any_digits_of_unicode_say_the_same_number(numbers: list[int], zero: str) -> None:
+    source = " x ".join(map(str, numbers))
+    target = " y ".join("".join(chr(ord(zero) + int(digit)) for digit in str(number)) for number in reversed(numbers))
+    assert scores.numbers(source, target) == 1
+
+
+SENTENCES = {
+    "en": "The city was founded by merchants who came from the north of the country.",
+    "fi": "Kaupungin perustivat kauppiaat, jotka tulivat maan pohjoisosasta.",
+    "de": "Die Stadt wurde von Kaufleuten gegründet, die aus dem Norden des Landes kamen.",
+    "ru": "Город был основан купцами, которые пришли с севера страны.",
+    "ar": "تأسست المدينة على يد تجار قدموا من شمال البلاد.",
+    "hi": "शहर की स्थापना उन व्यापारियों ने की थी जो देश के उत्तर से आए थे।",
+    "zh": "这座城市由来自该国北部的商人建立。",
+}
+
+
+@pytest.mark.parametrize("lang", SENTENCES)
+def test_the_right_language_is_recognised_and_every_other_one_is_not(lang: str) -> None:
+    confidence = dict(zip(SENTENCES, scores.language(list(SENTENCES.values()), lang, list(SENTENCES)), strict=True))
+    assert max(confidence, key=lambda other: confidence[other] or 0) == lang
+    assert confidence[lang] > 0.9  # type: ignore[operator]
+    assert all(value < 0.1 for other, value in confidence.items() if other != lang)  # type: ignore[operator]
+
+
+def test_of_a_language_that_cannot_be_told_nothing_is_said() -> None:
+    assert scores.language(["a", "b"], "xx", ["en", "fi"]) == [None, None]
+    assert scores.language(["a"], "en", ["en"]) == [None]
+    assert scores.language([], "en", ["en", "fi"]) == []
+
+
+LENGTHS = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), min_size=1, max_size=12)
+
+
+def of_length(pairs: Sequence[tuple[int, int]], stretch: int = 1) -> list[float]:
+    return scores.length_ratios(["s" * a for a, _ in pairs], ["t" * (stretch * (b + 1) - 1) for _, b in pairs])
+
+
+@given(pairs=LENGTHS, stretch=st.integers(1, 9))
+def test_length_ratios_are_at_least_1_and_do_not_depend_on_how_long_a_language_is(
+    pairs: list[tuple[int, int]], stretch: int
+) -> None:
+    ratios = of_length(pairs)
+    assert min(ratios) == pytest.approx(1)
+    assert all(ratio >= 1 - 1e-12 for ratio in ratios)
+    assert of_length(pairs, stretch) == pytest.approx(ratios)
+
+
+def test_what_is_twice_as_long_or_half_as_long_as_usual_says_two() -> None:
+    assert of_length([(9, 9), (9, 9), (9, 9), (9, 19), (9, 4)]) == [1, 1, 1, 2, 2]
+    assert scores.length_ratios([], []) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "share"),
+    [
+        ("The city of Turku", "The city of Turku", 1),
+        ("The city of Turku", "THE CITY, of turku!", 1),
+        ("The city of Turku", "Turku on kaupunki", 1 / 3),
+        ("The city", "Город", 0),
+        ("The city", "城市", 0),
+        ("The city", "", 1),
+        ("The city", "?!", 1),
+    ],
+)
+def test_copied_is_the_share_of_words_that_the_source_has(source: str, target: str, share: float) -> None:
+    assert scores.copied(source, target) == pytest.approx(share)
+
+
+@pytest.mark.parametrize("loop", ["und so weiter und ", "и так далее и ", "में और फिर से ", "一二三四"])
+def test_repetition_rises_with_a_decoders_loop_but_not_with_the_sources_own(loop: str) -> None:
+    assert scores.repetition("a b c d e f", loop * 20) > 0.7
+    assert scores.repetition(loop * 20, loop * 20) == 0
+    assert scores.repetition("a b c d e f", SENTENCES["de"]) == 0
+    assert scores.repetition("", "") == 0
+
+
+@given(source=st.text(), target=st.text())
+def test_shares_lie_between_0_and_1(source: str, target: str) -> None:
+    for value in (scores.copied(source, target), scores.repetition(source, target), scores.numbers(source, target)):
+        assert value is None or 0 <= value <= 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "passage", "kept"),
+    [
+        ("Ada Lovelace", "It was ADA, Lovelace!", 1),
+        ("Ada", "It was Adam.", 1),  # inflections begin like their word
+        ("1843", "vuonna 1843", 1),
+        ("北京", "他住在北京。", 1),
+        ("Ada", "It was Bob.", 0),
+        (None, "anything", None),
+        ("?", "anything", None),
+    ],
+)
+def test_an_answer_is_kept_where_the_passage_holds_it(answer: str | None, passage: str, kept: float | None) -> None:
+    assert scores.answer_kept(answer, passage) == kept
+
+
+TEXTS = st.lists(st.sampled_from(["the", "cat", "Кот", "sat", "on", "मैट", "城市", ",", "!"]), max_size=9).map(" ".join)
+
+
+@given(pairs=st.lists(st.tuples(TEXTS, st.none() | TEXTS), max_size=5))
+def test_round_trips_are_sacrebleus_scores_of_a_corpus_of_one(pairs: list[tuple[str, str | None]]) -> None:
+    found = scores.round_trips([source for source, _ in pairs], [back for _, back in pairs], workers=1)
+    chrf, bleu = CHRF(), BLEU(effective_order=True)
+    for (source, back), pair in zip(pairs, found, strict=True):
+        if back is None:
+            assert pair == (None, None)
+        else:
+            expected = [metric.corpus_score([back.lower()], [[source.lower()]]).score / 100 for metric in (chrf, bleu)]
+            assert pair == pytest.approx(expected)
+
+
+def test_round_trips_are_the_same_with_more_processes() -> None:
+    sources = [f"the cat {n} sat on the mat" for n in range(1001)]
+    backs = [None if n % 7 == 0 else f"a cat {n} sat on a mat" for n in range(len(sources))]
+    backs += ["x"] * 200
+    sources += ["x y"] * 200
+    assert scores.round_trips(sources, backs, workers=2) == scores.round_trips(sources, backs, workers=1)
+
+
+# --- verdicts --------------------------------------------------------------------------------------------
+
+GOOD: dict[str, Any] = {
+    **{"language": 1.0, "length_ratio": 1.0, "numbers": 1.0, "copied": 0.0, "repetition": 0.0},
+    **{"round_trip_chrf": 1.0, "round_trip_bleu": 1.0},
+}
+BAD: dict[str, float] = {
+    **{"language": 0.0, "length_ratio": 9.0, "numbers": 0.0, "copied": 1.0, "repetition": 1.0, "answer": 0.0},
+    **{"round_trip_chrf": 0.0, "round_trip_bleu": 0.0},
+}
+ALL_ON = Rules(answer=1.0, round_trip_bleu=0.5)
+
+
+def scored(*changes: dict[str, Any]) -> pl.DataFrame:
+    """Scored pairs that pass every rule, but for the changes."""
+    rows = []
+    for number, change in enumerate(changes):
+        row = {"id": f"t/{number}", "passage_id": f"p{number}", "lang": "fi", "question": "K?", "passage": f"Kappale {number}."}
+        row |= {"question_id": f"q{number}"}
+        row |= {f"{part}_{name}": value for part in ("question", "passage") for name, value in GOOD.items()}
+        rows.append({**row, "answer": 1.0, "contaminated": None, **change})
+    return SCORED.frame([{name: row.get(name) for name in SCORED.columns} for row in rows])
+
+
+def broken(frame: pl.DataFrame, rules: Rules) -> list[set[str]]:
+    return [{name for name, value in row.items() if value is True} for row in verdicts(frame, rules).to_dicts()]
+
+
+COLUMNS = [f"{part}_{name}" for part in ("question", "passage") for name in TEXT_SCORES] + ["answer"]
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_a_bad_score_breaks_its_own_rule_and_no_other(column: str) -> None:
+    name = column.removeprefix("question_").removeprefix("passage_")
+    frame = scored({}, {column: BAD[name]})
+    assert broken(frame, ALL_ON) == [set(), {name}]
+    assert broken(frame, ALL_ON.model_copy(update={name: None})) == [set(), set()]
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_a_score_of_null_breaks_nothing(column: str) -> None:
+    assert broken(scored({column: None}), ALL_ON) == [set()]
+
+
+@pytest.mark.parametrize("name", [name for name in Rules.model_fields if name != "clean_source"])
+def test_a_score_at_the_threshold_passes_and_one_beyond_it_does_not(name: str) -> None:
+    rules = Rules(**{**OFF, name: 1.0 if name == "length_ratio" else 0.5})
+    limit, beyond = getattr(rules, name), -0.01 if name in LEAST else 0.01
+    column = name if name == "answer" else f"passage_{name}"
+    assert broken(scored({column: limit}, {column: limit + beyond}), rules) == [set(), {name}]
+
+
+def test_untranslated_and_contaminated_pairs_are_named_so() -> None:
+    frame = scored({"question": None}, {"passage": None}, {"contaminated": "xquad-r"}, {})
+    assert broken(frame, Rules()) == [{"untranslated"}, {"untranslated"}, {"contaminated"}, set()]
+    assert broken(frame, Rules(**OFF)) == [{"untranslated"}, {"untranslated"}, set(), set()]
+
+
+def test_every_rule_has_its_words_for_people() -> None:
+    assert set(verdicts(scored({}), ALL_ON).columns) - {"id"} == set(REASONS)
+
+
+VALUES = st.none() | st.floats(0, 1)
+PAIRS = st.fixed_dictionaries({name: VALUES for name in COLUMNS} | {"contaminated": st.none() | st.just("b")})
+THRESHOLDS = st.fixed_dictionaries({name: VALUES for name in OFF if name not in ("length_ratio", "clean_source")})
+
+
+@given(pairs=st.lists(PAIRS, min_size=1, max_size=6), rules=THRESHOLDS, clean=st.booleans())
+def test_kept_are_just_the_pairs_that_break_no_rule_and_the_counts_add_up(
+    tmp_path_factory: pytest.TempPathFactory, pairs: list[dict[str, Any]], rules: dict[str, Any], clean: bool
+) -> None:
+    folder = tmp_path_factory.getbasetemp() / "decide"
+    frame = scored({}, *pairs)
+    frame[0, "question_round_trip_bleu"] = 1.0
+    SCORED.write(frame, folder / "scored")
+    chosen = Rules(**rules, length_ratio=None, clean_source=clean)
+    reasons = broken(frame, chosen)
+    decide(folder / "scored", folder / "kept", folder / "summary", rules=chosen)
+    summary = json.loads((folder / "summary").read_text())
+    kept = PARALLEL.read(folder / "kept")
+    assert kept["id"].to_list() == [i for i, why in zip(frame["id"], reasons, strict=True) if not why]
+    assert (summary["pairs"], summary["kept"]) == (len(frame), len(kept))
+    assert summary["dropped"] == {name: sum(name in why for why in reasons) for name in summary["dropped"]}
+    assert max(summary["dropped"].values()) <= len(frame) - len(kept) <= sum(summary["dropped"].values())
+
+
+def test_nothing_kept_is_an_error_that_names_the_language_and_the_scores(tmp_path: Path) -> None:
+    SCORED.write(scored({"question": None}), tmp_path / "scored")
+    with pytest.raises(KoineError, match=r"fi: no pair passes the filter.*scored"):
+        decide(tmp_path / "scored", tmp_path / "kept", tmp_path / "summary", rules=Rules())
+    assert not (tmp_path / "kept").exists()
+
+
+# --- both commands together ------------------------------------------------------------------------------
+
+NAMES = ["Ada", "Bob", "Eva", "Kai", "Leo", "Mia", "Ole", "Pia", "Rob", "Tom"]
+
+
+def english(n: int) -> tuple[str, str]:
+    name = NAMES[n]
+    return f"In which year was the merchant {name} born?", f"The merchant {name} was born in the city in {1900 + n}."
+
+
+def finnish(n: int) -> tuple[str, str]:
+    name = NAMES[n]
+    return f"Minä vuonna kauppias {name} syntyi?", f"Kauppias {name} syntyi kaupungissa vuonna {1900 + n}."
+
+
+Truth = list[dict[str, str]]
+
+
+@pytest.fixture
+def planted(tmp_path: Path, qa: Frames) -> tuple[Path, Path, Path]:
+    """QA rows, their translations with one defect of each kind, and the truth about them."""
+    rows, translations, truth = [], {}, []
+    defects = {
+        (0, 0): ("untranslated", english(0)[0], english(0)[0]),
+        (1, 1): ("wrong_language", "Der Kaufmann Bob wurde in der Stadt im Jahre 1901 geboren.", english(1)[1]),
+        (2, 1): ("number_changed", finnish(2)[1].replace("1902", "1992"), english(2)[1].replace("1902", "1992")),
+        (3, 1): ("truncated", finnish(3)[1][:13], english(3)[1][:13]),
+        (4, 0): ("neighbour", finnish(5)[0], english(5)[0]),  # which is the right translation of another question
+    }
+    for n in range(len(NAMES)):
+        rows.append({"id": f"t/{n}", "question": english(n)[0], "passage": english(n)[1], "answer": str(1900 + n)})
+        for part in (0, 1):
+            kind, target, back = defects.get((n, part), ("", finnish(n)[part], english(n)[part]))
+            translations[text_id(english(n)[part])] = (english(n)[part], target, back)
+            if kind:
+                truth.append({"lang": "fi", "source": english(n)[part], "target": target, "defect": kind})
+                truth.append({"lang": "sv", "source": english(9)[0], "target": finnish(9)[0], "defect": kind})
+        translations[text_id(str(1900 + n))] = (str(1900 + n),) * 3
+    QA.write(qa(*rows), tmp_path / "qa")
+    done = [{"text_id": i, "source": s, "target": t, "back": b} for i, (s, t, b) in sorted(translations.items())]
+    for shard in (0, 1):
+        TRANSLATION.write(TRANSLATION.frame(done[shard::2]), tmp_path / f"shard{shard}")
+    write_jsonl(tmp_path / "truth", truth)
+    score(
+        tmp_path / "qa", [tmp_path / "shard0", tmp_path / "shard1"], [], tmp_path / "scored",
+        lang="fi", among=["en", "de", "fi"], ngram=13, workers=1,
+    )  # fmt: skip
+    return tmp_path / "qa", tmp_path / "scored", tmp_path / "truth"
+
+
+def test_every_pair_is_scored_with_its_own_translations(planted: tuple[Path, Path, Path]) -> None:
+    pairs, frame = QA.read(planted[0]), SCORED.read(planted[1])
+    assert frame["id"].equals(pairs["id"])
+    assert frame["passage_id"].equals(pairs["passage_id"])
+    assert frame["question_id"].to_list() == [text_id(question) for question in pairs["question"]]
+    assert frame["question"][6] == finnish(6)[0]
+    assert frame["answer"].to_list() == [1, 0, 0, 0, 1, 1, 1, 1, 1, 1] or frame["answer"][2] == 0
+    assert frame["passage_numbers"].to_list() == [1, 1, 0, 0, 1, 1, 1, 1, 1, 1]
+    assert frame["question_numbers"].null_count() == len(frame)
+
+
+def test_every_planted_defect_is_found_and_no_clean_pair_lost(tmp_path: Path, planted: tuple[Path, Path, Path]) -> None:
+    _, scored_pairs, truth = planted
+    decide(scored_pairs, tmp_path / "kept", tmp_path / "summary", rules=Rules(), truth=truth)
+    summary = json.loads((tmp_path / "summary").read_text())
+    kinds = ("neighbour", "number_changed", "truncated", "untranslated", "wrong_language")
+    assert summary["planted"] == {
+        **{"pairs": 5, "precision": 1.0, "recall": 1.0},
+        "recall_by_defect": dict.fromkeys(kinds, 1.0),
+    }
+    assert PARALLEL.read(tmp_path / "kept")["id"].to_list() == [f"t/{n}" for n in range(5, 10)]
+
+
+def test_changed_rules_need_no_new_scores(tmp_path: Path, planted: tuple[Path, Path, Path]) -> None:
+    _, scored_pairs, truth = planted
+    before = scored_pairs.read_bytes()
+    decide(scored_pairs, tmp_path / "all", tmp_path / "summary", rules=Rules(**OFF), truth=truth)
+    assert len(PARALLEL.read(tmp_path / "all")) == 10
+    assert json.loads((tmp_path / "summary").read_text())["planted"]["recall"] == 0
+    decide(scored_pairs, tmp_path / "some", tmp_path / "summary", rules=Rules(**{**OFF, "numbers": 1.0}))
+    assert PARALLEL.read(tmp_path / "some")["id"].to_list() == ["t/0", "t/1", *(f"t/{n}" for n in range(4, 10))]
+    assert scored_pairs.read_bytes() == before
+
+
+def test_translations_of_other_pairs_are_an_error(tmp_path: Path, planted: tuple[Path, Path, Path]) -> None:
+    with pytest.raises(KoineError, match="do not belong together"):
+        score(planted[0], [tmp_path / "shard0"], [], tmp_path / "never", lang="fi", among=["en", "fi"], ngram=13, workers=1)
+    assert not (tmp_path / "never").exists()
