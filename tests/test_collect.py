@@ -136,8 +136,10 @@ def test_squad_dev_parallel_has_the_1684_questions_that_all_six_languages_have(p
     assert counts(folder / "queries.parquet") == counts(folder / "qrels.parquet") == dict.fromkeys(files, 1_684)
     assert set(QUERIES.read(folder / "queries.parquet")["id"]) == everywhere
     gold = QRELS.read(folder / "qrels.parquet").select("lang", id="passage_id").unique()
-    assert len(gold) == len(PASSAGES.read(folder / "passages.parquet").join(gold, on=["lang", "id"])) == sum(
-        counts(folder / "passages.parquet").values()
+    assert (
+        len(gold)
+        == len(PASSAGES.read(folder / "passages.parquet").join(gold, on=["lang", "id"]))
+        == sum(counts(folder / "passages.parquet").values())
     )
 
 
@@ -419,7 +421,9 @@ def test_which_questions_are_kept_does_not_depend_on_their_order(n: int, most: i
 def test_nothing_of_a_benchmark_in_any_of_its_languages_is_left(tmp_path: Path, qa: Frames) -> None:
     files = {
         "en": squad(tmp_path / "en.json", "Ada wrote the first program in the year 1843.", None, ("who", "Ada"), title="Ada"),
-        "fi": squad(tmp_path / "fi.json", "Ada kirjoitti ensimmäisen ohjelman vuonna 1843.", None, ("who", "Ada"), title="Ada (fi)"),
+        "fi": squad(
+            tmp_path / "fi.json", "Ada kirjoitti ensimmäisen ohjelman vuonna 1843.", None, ("who", "Ada"), title="Ada (fi)"
+        ),
     }
     bench = tmp_path / "bench"
     collect_benchmark(files, bench, name="bench", reader="squad", candidate="passage", parallel_only=False)

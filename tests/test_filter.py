@@ -242,7 +242,7 @@ def test_every_rule_has_its_words_for_people() -> None:
 
 
 VALUES = st.none() | st.floats(0, 1)
-PAIRS = st.fixed_dictionaries({name: VALUES for name in COLUMNS} | {"contaminated": st.none() | st.just("b")})
+PAIRS = st.fixed_dictionaries(dict.fromkeys(COLUMNS, VALUES) | {"contaminated": st.none() | st.just("b")})
 THRESHOLDS = st.fixed_dictionaries({name: VALUES for name in OFF if name not in ("length_ratio", "clean_source")})
 
 
@@ -328,7 +328,7 @@ def test_every_pair_is_scored_with_its_own_translations(planted: tuple[Path, Pat
     assert frame["passage_id"].equals(pairs["passage_id"])
     assert frame["question_id"].to_list() == [text_id(question) for question in pairs["question"]]
     assert frame["question"][6] == finnish(6)[0]
-    assert frame["answer"].to_list() == [1, 0, 0, 0, 1, 1, 1, 1, 1, 1] or frame["answer"][2] == 0
+    assert frame["answer"].to_list() == [1, 1, 0, 0, 1, 1, 1, 1, 1, 1]
     assert frame["passage_numbers"].to_list() == [1, 1, 0, 0, 1, 1, 1, 1, 1, 1]
     assert frame["question_numbers"].null_count() == len(frame)
 

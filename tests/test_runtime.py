@@ -3,11 +3,10 @@
 import hashlib
 import http.client
 import io
-import json
-import os
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable
@@ -231,7 +230,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Server]:
     def start(*script: Callable[[int], Any]) -> Server:
         server = Server(*script)
         monkeypatch.setattr(urllib.request, "urlopen", server.urlopen)
-        monkeypatch.setattr(fetching.time, "sleep", server.waited.append)
+        monkeypatch.setattr(time, "sleep", server.waited.append)
         monkeypatch.setattr(fetching, "BLOCK", 16)
         return server
 
@@ -298,7 +297,9 @@ def test_a_server_that_ignores_ranges_is_read_from_the_start(tmp_path: Path, ser
     assert (tmp_path / "file.json").read_bytes() == BODY
 
 
-@given(cuts=st.lists(st.tuples(st.integers(0, 400), st.sampled_from([reset_after, closed_after])), max_size=4), last=st.booleans())
+@given(
+    cuts=st.lists(st.tuples(st.integers(0, 400), st.sampled_from([reset_after, closed_after])), max_size=4), last=st.booleans()
+)
 def test_however_a_download_is_cut_the_file_is_whole(
     tmp_path_factory: pytest.TempPathFactory, cuts: list[tuple[int, Callable[[int], Callable[[int], Any]]]], last: bool
 ) -> None:
@@ -306,7 +307,7 @@ def test_however_a_download_is_cut_the_file_is_whole(
     server = Server(*(cut(count) for count, cut in cuts), whole if last else ignores_ranges, status(416))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(urllib.request, "urlopen", server.urlopen)
-        patch.setattr(fetching.time, "sleep", server.waited.append)
+        patch.setattr(time, "sleep", server.waited.append)
         patch.setattr(fetching, "BLOCK", 16)
         fetch(URL, DIGEST, folder / "file.json")
     assert (folder / "file.json").read_bytes() == BODY
@@ -483,7 +484,9 @@ def test_a_damaged_table_never_ends_in_a_traceback(tmp_path: Path) -> None:
             assert str(path) in str(error)
 
 
-@pytest.mark.parametrize("value", [["a list"], {"an": "object"}, b"bytes", "\ud800"], ids=["list", "object", "bytes", "surrogate"])
+@pytest.mark.parametrize(
+    "value", [["a list"], {"an": "object"}, b"bytes", "\ud800"], ids=["list", "object", "bytes", "surrogate"]
+)
 def test_rows_with_something_else_than_text_are_refused(value: object) -> None:
     with pytest.raises(KoineError, match="query"):
         QUERIES.frame([{"id": "a", "lang": "en", "text": value}])

@@ -82,7 +82,10 @@ def test_nothing_has_no_sentences() -> None:
     assert split("") == split(" \n ") == []
 
 
-MIXED = st.lists(st.sampled_from([*".!?؟۔।॥…。！？｡ \n\u3000\"'”’)」(“«", "A", "b", "Ж", "ن", "क", "中", "の", "ก", "7", "Mr", "z.B"]), max_size=20)
+MIXED = st.lists(
+    st.sampled_from([*".!?؟۔।॥…。！？｡ \n\u3000\"'”’)」(“«", "A", "b", "Ж", "ن", "क", "中", "の", "ก", "7", "Mr", "z.B"]),
+    max_size=20,
+)
 
 
 @given(text=st.one_of(MIXED.map("".join), st.text()))
@@ -220,9 +223,10 @@ def test_without_entries_a_text_keeps_its_words(tokens: list[str]) -> None:
 @pytest.fixture
 def collected(tmp_path: Path, qa: Frames) -> tuple[Path, Path, Path]:
     """QA rows, a memory for nearly all of their texts, and a memory back for some."""
-    rows = [{"question": f"Who is number {n}?", "passage": f"Number {n // 2} lives here.", "answer": f"{n % 3}"} for n in range(12)]
-    rows.append({"question": "Who is unknown?", "passage": "0", "answer": None})
-    frame = qa(*rows)
+    rows = [
+        {"question": f"Who is number {n}?", "passage": f"Number {n // 2} lives here.", "answer": f"{n % 3}"} for n in range(12)
+    ]
+    frame = qa(*rows, {"question": "Who is unknown?", "passage": "0", "answer": None})
     QA.write(frame, tmp_path / "qa.parquet")
     texts = sorted({text for column in ("question", "passage", "answer") for text in frame[column] if text})
     there = memory_file(tmp_path / "there.jsonl", {text: f"fi({text})" for text in texts if "unknown" not in text})

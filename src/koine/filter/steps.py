@@ -65,7 +65,8 @@ def score(
     pairs = QA.read(qa)
     texts = {row["text_id"]: row for path in translations for row in TRANSLATION.read(path).iter_rows(named=True)}
     contamination = benchmark_contamination(benchmarks, ngram)
-    columns: dict[str, list[object]] = {"id": pairs["id"].to_list(), "lang": [lang] * len(pairs)}
+    columns: dict[str, list[object]] = {name: pairs[name].to_list() for name in ("id", "passage_id")}
+    columns["lang"] = [lang] * len(pairs)
     marked: dict[str, str | None] = {}
     for part in ("question", "passage"):
         ids = [text_id(text) for text in pairs[part]]
@@ -80,10 +81,11 @@ def score(
         for name in distinct:
             found = contamination.find(texts[name]["target"])
             marked[name] = found[0] if found else None
-        columns[f"{part}_id"] = list(ids)
+        columns[f"_{part}_id"] = list(ids)
+    columns["question_id"] = columns.pop("_question_id")
     columns["contaminated"] = [
         marked.get(q) or marked.get(p)  # type: ignore[call-overload]
-        for q, p in zip(columns["question_id"], columns["passage_id"], strict=True)
+        for q, p in zip(columns["question_id"], columns.pop("_passage_id"), strict=True)
     ]
     answers = [texts[text_id(text)]["target"] if text is not None else None for text in pairs["answer"]]
     columns["answer"] = [

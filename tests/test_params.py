@@ -1,0 +1,256 @@
+"""Parameters: one source of truth, so that files, schema, options and code can never tell different stories."""
+
+import inspect
+import json
+import shlex
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import jsonschema  # type: ignore[import-untyped]
+import pytest
+import typer
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from koine import cli, params
+from koine.collect import registry
+from koine.params import Backbone, Block, Optimisation, Params, Rules, Sample, Score, Tokenizer, flags, parse, render, schema
+from koine.runtime.errors import KoineError
+
+ROOT = Path(__file__).parents[1]
+
+
+def blocks() -> list[type[Block]]:
+    """Every kind of block, of the whole experiment downwards."""
+    found: list[type[Block]] = []
+
+    def visit(kind: Any) -> None:
+        if isinstance(kind, type) and issubclass(kind, Block) and kind not in found:
+            found.append(kind)
+            for field in kind.model_fields.values():
+                visit(field.annotation)
+        for inner in get_args(kind):
+            visit(inner)
+
+    visit(Params)
+    return found
+
+
+def taken() -> list[type[Block]]:
+    """The blocks that commands take as options."""
+    signatures = [
+        inspect.signature(inspect.unwrap(command.callback)) for command in cli.app.registered_commands if command.callback
+    ]
+    kinds = [parameter.annotation for signature in signatures for parameter in signature.parameters.values()]
+    return list(dict.fromkeys(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Block)))
+
+
+def laid_over(base: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:
+    """Mappings merge, lists and scalars replace: what Snakemake does with --configfile."""
+    both = {
+        key: laid_over(base[key], top[key]) if isinstance(base[key], dict) and isinstance(top[key], dict) else top[key]
+        for key in base.keys() & top.keys()
+    }
+    return {**base, **top, **both}
+
+
+# --- the generated files ---------------------------------------------------------------------------------
+
+
+def test_the_generated_files_are_fresh() -> None:
+    """After a change in params.py run `python -m koine.params`."""
+    assert (ROOT / params.PARAMS_FILE).read_text(encoding="utf-8") == render()
+    assert (ROOT / params.SCHEMA_FILE).read_text(encoding="utf-8") == schema()
+
+
+def test_params_yaml_says_just_the_defaults() -> None:
+    assert parse(yaml.safe_load(render())) == parse({}) == Params()
+    assert yaml.safe_load(render()) == Params().model_dump()
+
+
+def test_the_schema_accepts_the_defaults_and_refuses_a_typo() -> None:
+    validator = jsonschema.Draft202012Validator(json.loads(schema()))
+    assert validator.is_valid(yaml.safe_load(render()))
+    assert not validator.is_valid({"trian": {}})
+    assert not validator.is_valid({"filter": {"rules": {"language": 2}}})
+
+
+@pytest.mark.parametrize("block", blocks(), ids=lambda block: block.__name__)
+def test_every_parameter_is_explained_and_no_typo_passes(block: type[Block]) -> None:
+    assert block.__doc__
+    assert block.model_config["extra"] == "forbid"
+    for name, field in block.model_fields.items():
+        explained = field.description or (isinstance(field.annotation, type) and issubclass(field.annotation, Block))
+        assert explained, f"{block.__name__}.{name} has no description"
+
+
+def test_every_recipe_is_a_valid_experiment_of_its_own_name() -> None:
+    base = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    for path in sorted((ROOT / "recipes").glob("*.yaml")):
+        recipe = parse(laid_over(base, yaml.safe_load(path.read_text(encoding="utf-8")) or {}), path.name)
+        for name in (*recipe.collect.sources, *recipe.translate.resources, *recipe.translate.reverse):
+            registry.source(name, recipe)
+        for name in recipe.evaluate.benchmarks:
+            registry.benchmark(name, recipe)
+
+
+# --- mistakes --------------------------------------------------------------------------------------------
+
+
+def mistake(config: dict[str, Any]) -> str:
+    with pytest.raises(KoineError) as error:
+        parse(config, "recipes/mine.yaml")
+    assert str(error.value).startswith("recipes/mine.yaml: ")
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({"trian": {}}, "trian: no such parameter; did you mean 'train'?"),
+        ({"train": {"strategis": []}}, "train.strategis: no such parameter; did you mean 'strategies'?"),
+        ({"filter": {"rules": {"langage": 1}}}, "filter.rules.langage: no such parameter; did you mean 'language'?"),
+        (
+            {"backbones": {"mine": {"kind": "static", "optimisation": {"stepps": 1}}}},
+            "backbones.mine.optimisation.stepps: no such parameter; did you mean 'steps'?",
+        ),
+        (
+            {"collect": {"registry": {"mine": {"path": "a", "reader": "jsonl", "files": {"en": {"nam": "b"}}}}}},
+            "collect.registry.mine.files.en.nam: no such parameter; did you mean 'name'?",
+        ),
+        (
+            {"evaluate": {"registry": {"mine": {"path": "a", "reader": "beir", "files": {}, "candidat": "passage"}}}},
+            "evaluate.registry.mine.candidat: no such parameter; did you mean 'candidate'?",
+        ),
+        ({"encode": {"zzz": 1}}, "encode.zzz: no such parameter (known: dtype)"),
+        ({"train": {"strategies": ["hybird"]}}, "unknown strategy 'hybird'; did you mean 'hybrid'?"),
+        ({"train": {"strategies": ["x-x-momo"]}}, "unknown strategy 'x-x-momo'; did you mean 'x-x-mono'?"),
+        ({"train": {"strategies": ["hybrid@1.5"]}}, "unknown strategy 'hybrid@1.5'"),
+        ({"train": {"backbones": ["xlmr"]}}, "train.backbones: 'xlmr' is not defined under backbones (static, tiny)"),
+        ({"index": {"strategies": ["x-x"]}}, "index.strategies: 'x-x' is not in train.strategies"),
+        ({"translate": {"languages": ["en", "fi"]}}, "translate.languages: 'en' is the source language"),
+        ({"filter": {"rules": {"language": 1.5}}}, "filter.rules.language: "),
+        ({"recipe": "My recipe"}, "recipe: "),
+        ({"collect": {"registry": {"a": {"path": "a", "url": "b", "reader": "jsonl", "files": {}}}}}, "exactly one of url"),
+        ({"collect": {"registry": {"a": {"reader": "jsonl", "files": {}}}}}, "exactly one of url"),
+    ],
+)
+def test_a_mistake_is_named_with_its_path_and_what_was_meant(config: dict[str, Any], expected: str) -> None:
+    assert expected in mistake(config)
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    message = mistake({"trian": {}, "train": {"alpha": 2}, "report": {"confidence": 1}})
+    assert "3 mistake(s)" in message
+    assert len(message.splitlines()) == 4
+
+
+@pytest.mark.parametrize(
+    "strategy", ["untrained", "en-en", "x-x", "x-x-mono", "x-y", "hybrid", "hybrid@0", "hybrid@0.3", "hybrid@1"]
+)
+def test_every_strategy_is_known(strategy: str) -> None:
+    assert parse({"train": {"strategies": [strategy, "hybrid"]}}).train.strategies[0] == strategy
+
+
+def test_parameters_cannot_be_changed_by_accident() -> None:
+    with pytest.raises(ValidationError):
+        Params().train.alpha = 0.1  # type: ignore[misc]
+
+
+# --- options ---------------------------------------------------------------------------------------------
+
+
+def from_options(kind: type[Block], options: str) -> Block:
+    """What a command that takes such a block gets when these options are typed."""
+    got: list[Block] = []
+
+    def command(settings: Block) -> None:
+        got.append(settings)
+
+    command.__annotations__["settings"] = kind
+    app = typer.Typer()
+    app.command()(cli.takes(command))
+    typer.main.get_command(app).main(shlex.split(options), standalone_mode=False)
+    return got[0]
+
+
+def values(annotation: Any) -> st.SearchStrategy[Any]:
+    """Values of a parameter's type; which of them are in range is for the model to say."""
+    if get_origin(annotation) is Literal:
+        return st.sampled_from(get_args(annotation))
+    if annotation is bool:
+        return st.booleans()
+    if annotation is int:
+        return st.integers(0, 10**6)
+    if annotation is str:
+        return st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
+    if annotation == list[str]:
+        return st.lists(values(str), min_size=1, max_size=3)
+    numbers = st.floats(0, 1) | st.floats(1, 1e6)
+    return st.none() | numbers if type(None) in get_args(annotation) else numbers
+
+
+@st.composite
+def any_block(draw: st.DrawFn) -> Block:
+    kind = draw(st.sampled_from(taken()))
+
+    def allowed(name: str, value: Any) -> bool:
+        try:
+            kind.model_validate({name: value})
+        except ValidationError:
+            return False
+        return True
+
+    fields = kind.model_fields.items()
+    return kind(**{n: draw(values(f.annotation).filter(partial(allowed, n))) for n, f in fields})
+
+
+def test_commands_take_blocks() -> None:
+    assert {Sample, Score, Rules, Tokenizer, Optimisation} <= set(taken())
+
+
+@pytest.mark.parametrize("kind", taken(), ids=lambda kind: kind.__name__)
+def test_the_options_of_the_defaults_are_the_defaults(kind: type[Block]) -> None:
+    assert from_options(kind, flags(kind())) == from_options(kind, "") == kind()
+
+
+@given(block=any_block())
+def test_options_say_what_the_block_says(block: Block) -> None:
+    assert from_options(type(block), flags(block)) == block
+
+
+@pytest.mark.parametrize(
+    ("block", "options"),
+    [
+        (Rules(language=None, clean_source=False), "--language none --length-ratio 2.0"),
+        (Tokenizer(query_prefix="Query: ", passage_prefix="it's"), "--query-prefix 'Query: ' --passage-prefix 'it'\"'\"'s'"),
+        (Tokenizer(query_prefix="--lr 5"), "--query-prefix '--lr 5' --passage-prefix ''"),
+        (Score(neighbours=["nb", "et"]), "--neighbours nb --neighbours et"),
+        (Optimisation(symmetric=True, lr=1e-5), "--lr 1e-05"),
+    ],
+)
+def test_options_are_quoted_for_the_shell(block: Block, options: str) -> None:
+    assert options in flags(block)
+    assert from_options(type(block), flags(block)) == block
+
+
+def test_every_parameter_is_among_the_options_of_its_block() -> None:
+    for kind in taken():
+        words = {word.removeprefix("--").removeprefix("no-") for word in shlex.split(flags(kind())) if word.startswith("--")}
+        scalar = {name for name, field in kind.model_fields.items() if getattr(kind(), name) != []}
+        assert words == {name.replace("_", "-") for name in scalar}
+
+
+@pytest.mark.parametrize("options", ["--language 2", "--length-ratio 0.5"])
+def test_an_option_out_of_range_is_named(options: str) -> None:
+    with pytest.raises(KoineError, match=rf"^{options.split()[0]}: "):
+        from_options(Rules, options)
+
+
+def test_a_backbone_says_what_kind_it_is() -> None:
+    with pytest.raises(ValidationError):
+        Backbone()  # type: ignore[call-arg]
+    assert "backbones.mine.kind" in mistake({"backbones": {"mine": {}}})

@@ -1,0 +1,298 @@
+"""Both engines, one truth: Snakemake and DVC agree on what is up to date, in a clone whose file times are scrambled.
+
+One scratch repository runs a small version of the default experiment through `dvc repro`, pushes to a local
+remote and is cloned; the tests look at the clone. Slow (minutes): `pytest -m workflow`.
+"""
+
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from koine.params import Block, Params
+
+pytestmark = pytest.mark.workflow
+
+ROOT = Path(__file__).parents[1]
+# Small enough for CI: three languages, two strategies, one seed, few steps. The shape of the DAG is the same.
+SMALL = {
+    "collect": {"sample": {"languages": ["en", "fi", "zh"]}},
+    "translate": {"languages": ["fi", "zh"]},
+    "backbones": {"static": {"optimisation": {"steps": 20, "batch_size": 64}, "architecture": {"dim": 16}}},
+    "train": {"strategies": ["x-x-mono", "hybrid"], "seeds": [1]},
+    "report": {"resamples": 50},
+}
+ENV = {**os.environ, "DVC_NO_ANALYTICS": "1", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "KOINE_MIRROR": ""}
+
+
+def run(folder: Path, *command: str) -> str:
+    """Output of a command; its whole output is the message of a failure."""
+    result = subprocess.run(command, cwd=folder, env=ENV, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, f"{' '.join(command)}\n{result.stdout}\n{result.stderr}"
+    return result.stdout + result.stderr
+
+
+def merge(base: dict[str, Any], layer: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in layer.items():
+        merged[key] = merge(merged[key], value) if isinstance(value, dict) and isinstance(merged.get(key), dict) else value
+    return merged
+
+
+def nested(path: tuple[str, ...], value: object) -> dict[str, Any]:
+    return {path[0]: nested(path[1:], value) if len(path) > 1 else value}
+
+
+def planned(folder: Path, overrides: dict[str, Any] | None = None, name: str = "none") -> dict[str, str]:
+    """Rules that Snakemake would run, with the reason of their first job; `overrides` are laid over params.yaml."""
+    options = []
+    if overrides:
+        recipe = folder / f".override-{name}.yaml"
+        recipe.write_text(yaml.safe_dump(overrides), encoding="utf-8")
+        options = ["--configfile", str(recipe)]
+    output = run(folder, "snakemake", "-n", "--nolock", *options)
+    jobs = re.findall(r"^(?:local)?rule (\w+):\n(?:    .*\n)*?    reason: (.*)$", output, flags=re.MULTILINE)
+    reasons: dict[str, str] = {}
+    for rule, reason in jobs:
+        if rule != "all":
+            reasons[rule] = reasons.get(rule, "") + reason
+    assert jobs or "Nothing to be done" in output, output
+    return reasons
+
+
+def leaves(block: Block, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """(path, value) of every parameter."""
+    for name, value in block:
+        if isinstance(value, Block):
+            yield from leaves(value, (*path, name))
+        elif isinstance(value, dict):
+            for key, entry in value.items():
+                yield from leaves(entry, (*path, name, key))
+        else:
+            yield (*path, name), value
+
+
+@pytest.fixture(scope="module")
+def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository whose small experiment went through `dvc repro`, committed and pushed."""
+    base = tmp_path_factory.mktemp("origin")
+    repository = base / "repository"
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    for name in filter(None, tracked):
+        if (ROOT / name).is_file() and not name.startswith(("results/", "dvc.lock")):
+            (repository / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, repository / name)
+    params = yaml.safe_load((repository / "params.yaml").read_text(encoding="utf-8"))
+    (repository / "params.yaml").write_text(yaml.safe_dump(merge(params, SMALL), allow_unicode=True), encoding="utf-8")
+    run(repository, "git", "init", "-q", "-b", "main")
+    for key, value in (("user.name", "test"), ("user.email", "test@example.org")):
+        run(repository, "git", "config", key, value)
+    run(repository, "dvc", "remote", "add", "-d", "local", str(base / "remote"))
+    run(repository, "dvc", "repro", "-q")
+    run(repository, "git", "add", "-A")
+    run(repository, "git", "commit", "-q", "-m", "An experiment")
+    run(repository, "dvc", "push", "-q")
+    return repository
+
+
+@pytest.fixture(scope="module")
+def clone(origin: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh clone after `dvc pull`, every file time set to a random moment."""
+    folder = tmp_path_factory.mktemp("clone") / "repository"
+    run(origin, "git", "clone", "-q", str(origin), str(folder))
+    run(folder, "dvc", "pull", "-q")
+    draw = random.Random(0)
+    for path in folder.rglob("*"):
+        if path.is_file() and ".git/" not in str(path):
+            moment = draw.uniform(1.5e9, 1.7e9)
+            os.utime(path, (moment, moment))
+    return folder
+
+
+def test_a_scrambled_clone_has_nothing_to_do_in_either_engine(clone: Path) -> None:
+    assert planned(clone) == {}
+    assert "up to date" in run(clone, "dvc", "status")
+
+
+def test_execution_settings_rerun_nothing_in_either_engine(clone: Path) -> None:
+    other = {"execution": {"device": "cpu", "encode_batch": 7, "workers": 1}}
+    assert planned(clone, other, "execution") == {}
+    params = clone / "params.yaml"
+    before = params.read_text(encoding="utf-8")
+    try:
+        params.write_text(yaml.safe_dump(merge(yaml.safe_load(before), other)), encoding="utf-8")
+        assert "up to date" in run(clone, "dvc", "status")
+    finally:
+        params.write_text(before, encoding="utf-8")
+
+
+# The rule that reads a parameter first; the longest matching path counts.
+READERS = {
+    ("recipe",): "",  # another recipe is another folder: everything is made there
+    ("collect", "sample"): "collect_sample",
+    ("collect", "clean"): "collect",
+    ("translate", "shards"): "translate",
+    ("filter", "score"): "filter_score",
+    ("filter", "rules"): "filter",
+    ("backbones", "static"): "train_tokens",
+    ("backbones", "static", "architecture"): "train",
+    ("backbones", "static", "optimisation"): "train",
+    ("backbones", "tiny"): None,  # not trained in this experiment
+    ("train",): "train",
+    ("encode",): "encode",
+    ("report",): "report",
+}
+# Which rules read a rule's output.
+FEEDS = {
+    "collect_sample": ["collect_source", "collect_benchmark", "translate", "filter"],
+    "collect_source": ["collect"],
+    "collect_benchmark": ["collect", "filter_score", "encode", "index", "evaluate"],
+    "collect": ["translate", "filter_score", "train_tokens", "report"],
+    "translate": ["filter_score"],
+    "filter_score": ["filter"],
+    "filter": ["train_tokens", "report"],
+    "train_tokens": ["train"],
+    "train": ["encode", "report"],
+    "encode": ["index", "evaluate"],
+    "index": ["report"],
+    "evaluate": ["report"],
+    "report": [],
+}
+
+
+def and_what_follows(rule: str) -> set[str]:
+    """A rule and all rules that depend on it."""
+    return {rule}.union(*(and_what_follows(reader) for reader in FEEDS[rule]))
+
+
+# Parameters that choose what is made: files appear or disappear, instead of being made again.
+CHOOSING = {
+    ("collect", "sources"),
+    ("collect", "registry"),
+    ("collect", "sample", "languages"),
+    ("translate", "source"),
+    ("translate", "languages"),
+    ("translate", "backend"),
+    ("translate", "resources"),
+    ("translate", "reverse"),
+    ("train", "backbones"),
+    ("train", "strategies"),
+    ("train", "seeds"),
+    ("index", "kind"),
+    ("index", "strategies"),
+    ("evaluate", "benchmarks"),
+    ("evaluate", "registry"),
+    ("evaluate", "candidates"),
+    ("evaluate", "pools"),
+}
+
+
+def other_value(path: tuple[str, ...], value: Any) -> Any:
+    """A valid value that differs."""
+    special = {
+        "recipe": "other",
+        "kind": "transformer",
+        "model": "bpe",
+        "dtype": "float16",
+        "neighbours": ["sv"],
+        "languages": ["en", "fi"],
+        "query_prefix": "Q: ",
+        "passage_prefix": "P: ",
+    }
+    if path[-1] in special:
+        return special[path[-1]]
+    if value is None:
+        return 0.5
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return value + 1
+    return value / 2 + 0.01 if value <= 1 else value + 1
+
+
+def reader_of(path: tuple[str, ...]) -> str | None:
+    return READERS[max((key for key in READERS if path[: len(key)] == key), key=len)]
+
+
+def result_parameters() -> list[tuple[tuple[str, ...], Any]]:
+    small = merge(Params().model_dump(), SMALL)
+    return [(p, v) for p, v in leaves(Params.model_validate(small)) if p[0] != "execution" and p not in CHOOSING]
+
+
+def test_each_result_parameter_reruns_exactly_the_rules_that_read_it_in_both_engines(clone: Path) -> None:
+    parameters = result_parameters()
+    assert len(parameters) > 40
+
+    def look(item: tuple[tuple[str, ...], Any]) -> tuple[tuple[str, ...], dict[str, str]]:
+        path, value = item
+        return path, planned(clone, nested(path, other_value(path, value)), "-".join(path))
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for path, reasons in pool.map(look, parameters):
+            reader = reader_of(path)
+            if reader is None:
+                assert reasons == {}, path
+            elif reader == "":
+                assert set(reasons) >= {"train", "report"}, path
+            else:
+                assert set(reasons) == and_what_follows(reader), (path, reasons)
+                assert "Params have changed" in reasons[reader], (path, reasons)
+    # DVC watches whole blocks: one change in each makes its stage stale.
+    params = clone / "params.yaml"
+    before = params.read_text(encoding="utf-8")
+    try:
+        for block in {path[0] for path, _ in parameters}:
+            path, value = next(item for item in parameters if item[0][0] == block)
+            changed = merge(yaml.safe_load(before), nested(path, other_value(path, value)))
+            params.write_text(yaml.safe_dump(changed, allow_unicode=True), encoding="utf-8")
+            assert "changed" in run(clone, "dvc", "status"), path
+    finally:
+        params.write_text(before, encoding="utf-8")
+
+
+def test_an_edited_module_reruns_its_step_and_what_follows(clone: Path) -> None:
+    # Snakemake imports koine from where it is installed; the digest is what tells, so change that.
+    module = clone / "src" / "koine" / "index" / "steps.py"
+    before = module.read_text(encoding="utf-8")
+    env = dict(ENV)
+    try:
+        ENV["PYTHONPATH"] = str(clone / "src")
+        assert planned(clone) == {}
+        module.write_text(before + "\n# edited\n", encoding="utf-8")
+        reasons = planned(clone)
+        assert "Params have changed" in reasons["index"]
+        assert set(reasons) == and_what_follows("index")
+    finally:
+        ENV.clear()
+        ENV.update(env)
+        module.write_text(before, encoding="utf-8")
+
+
+def test_a_changed_threshold_reruns_for_real_in_dvc_and_gives_snakemakes_bytes(clone: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "repository"
+    shutil.copytree(clone, folder, symlinks=True)
+    params = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))
+    params["filter"]["rules"]["round_trip_chrf"] = 0.5
+    (folder / "params.yaml").write_text(yaml.safe_dump(params, allow_unicode=True), encoding="utf-8")
+    output = run(folder, "dvc", "repro")
+    ran = set(re.findall(r"^(?:local)?rule (\w+):$", output, flags=re.MULTILINE)) - {"all"}
+    assert ran == and_what_follows("filter")
+    by_dvc = (folder / "results" / "table.csv").read_bytes()
+
+    scratch = tmp_path / "from-scratch"
+    run(folder, "git", "clone", "-q", str(folder), str(scratch))
+    shutil.copyfile(folder / "params.yaml", scratch / "params.yaml")
+    shutil.rmtree(scratch / "results")
+    run(scratch, "snakemake", "--cores", "all")
+    assert (scratch / "results" / "table.csv").read_bytes() == by_dvc
+    assert (scratch / "results" / "pairs.csv").read_bytes() == (folder / "results" / "pairs.csv").read_bytes()
+    assert (scratch / "results" / "report.html").read_bytes() == (folder / "results" / "report.html").read_bytes()
