@@ -201,7 +201,6 @@ def other_value(path: tuple[str, ...], value: Any) -> Any:
     special = {
         "recipe": "other",
         "kind": "transformer",
-        "model": "bpe",
         "dtype": "float16",
         "neighbours": ["sv"],
         "languages": ["en", "fi"],

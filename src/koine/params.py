@@ -178,9 +178,8 @@ class Filter(Block):
 
 
 class Tokenizer(Block):
-    """A tokenizer trained on the recipe's own texts, for backbones that start from scratch."""
+    """A byte-pair tokenizer trained on the recipe's own texts, for backbones that start from scratch."""
 
-    model: Literal["wordpiece", "bpe", "unigram"] = Field("wordpiece", description="Sub-word model.")
     vocab_size: Positive = Field(8000, description="Number of tokens.")
     lowercase: bool = Field(True, description="Fold case before tokenising.")
     max_length: Positive = Field(128, description="Tokens of a text that are read.")

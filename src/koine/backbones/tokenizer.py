@@ -59,33 +59,24 @@ class Tokens:
 
 
 def train_tokenizer(texts: Iterable[str], settings: Tokenizer, out: Path) -> None:
-    """Train a tokenizer and save it as tokenizer.json, with truncation, without padding.
+    """Train a byte-pair tokenizer and save it as tokenizer.json, with truncation, without padding.
+
+    Byte pairs, because the trainers of `tokenizers` for WordPiece and Unigram give other files in each process
+    (they number pieces in the order of a randomly seeded hash map), and tables here are the same to the byte.
 
     Args:
         texts: training texts of all languages; the same texts in the same order give the same file.
-        settings: model, size, case, length.
+        settings: size, case, length.
         out: the file.
     """
-    size, special = settings.vocab_size, list(SPECIAL)
-    trainer: trainers.Trainer
-    if settings.model == "wordpiece":
-        tokenizer = tokenizers.Tokenizer(models.WordPiece(unk_token="<unk>", max_input_chars_per_word=100))
-        trainer = trainers.WordPieceTrainer(vocab_size=size, special_tokens=special, show_progress=False)
-        tokenizer.decoder = decoders.WordPiece()
-        tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    else:
-        if settings.model == "unigram":
-            tokenizer = tokenizers.Tokenizer(models.Unigram())
-            trainer = trainers.UnigramTrainer(vocab_size=size, special_tokens=special, unk_token="<unk>", show_progress=False)
-        else:
-            tokenizer = tokenizers.Tokenizer(models.BPE(unk_token="<unk>"))
-            trainer = trainers.BpeTrainer(vocab_size=size, special_tokens=special, show_progress=False)
-        tokenizer.decoder = decoders.Metaspace()
-        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.BertPreTokenizer(), pre_tokenizers.Metaspace()])
+    tokenizer = tokenizers.Tokenizer(models.BPE(unk_token="<unk>"))
+    tokenizer.decoder = decoders.Metaspace()
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.BertPreTokenizer(), pre_tokenizers.Metaspace()])
     folds: list[normalizers.Normalizer] = [normalizers.NFKC()]
     if settings.lowercase:
         folds.append(normalizers.Lowercase())
     tokenizer.normalizer = normalizers.Sequence(folds)
+    trainer = trainers.BpeTrainer(vocab_size=settings.vocab_size, special_tokens=list(SPECIAL), show_progress=False)
     tokenizer.train_from_iterator(texts, trainer)
     first, last = tokenizer.token_to_id("<s>"), tokenizer.token_to_id("</s>")
     tokenizer.post_processor = processors.TemplateProcessing(

@@ -12,7 +12,7 @@ def read_vectors(path: Path, rows: int) -> npt.NDArray[np.float32]:
     """Memory-map vectors that `encode` wrote; `[rows, d]`.
 
     Raises:
-        KoineError: missing, cut short, or of another number of rows than the table they belong to.
+        KoineError: missing, cut short, of another number of rows than the table they belong to, or not finite.
     """
     try:
         vectors = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -20,4 +20,7 @@ def read_vectors(path: Path, rows: int) -> npt.NDArray[np.float32]:
         raise KoineError(f"{path}: not a whole .npy file ({error}); delete it and run again") from None
     if len(vectors) != rows:
         raise KoineError(f"{path}: {len(vectors)} vectors for {rows} texts; delete it and run again")
-    return np.asarray(vectors, dtype=np.float32)
+    vectors = np.asarray(vectors, dtype=np.float32)
+    if not np.isfinite(vectors).all():  # NaN compares as "not ahead": the relevant passage would rank first
+        raise KoineError(f"{path}: holds vectors that are not finite; the model gives NaN or overflows")
+    return vectors

@@ -92,7 +92,7 @@ def _judgements(ids: pl.Series, passages: pl.DataFrame, qrels: pl.DataFrame, lan
     """The judgements of these queries as positions."""
     row = pl.DataFrame({"query_id": ids}).with_row_index("row")
     column = passages.select("lang", passage_id="id").with_row_index("column")
-    joined = qrels.join(row, on="query_id").join(column, on=["lang", "passage_id"]).sort("row", "column")
+    joined = qrels.unique().join(row, on="query_id").join(column, on=["lang", "passage_id"]).sort("row", "column")
     block = joined["lang"].replace_strict({lang: i for i, lang in enumerate(languages)}, return_dtype=pl.Int64)
     return Judgements(joined["row"].cast(pl.Int64).to_numpy(), joined["column"].cast(pl.Int64).to_numpy(), block.to_numpy())
 

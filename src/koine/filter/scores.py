@@ -16,7 +16,8 @@ from koine.collect.normalise import normalise, words
 
 REPEAT = 4  # words of a run that counts as repeated
 IDENTIFIED = 300  # characters shown to the language identifier; more says nothing new
-_NUMBER = regex.compile(r"\p{Nd}+(?:[.,:\u066b\u066c\u00a0\u202f]\p{Nd}+)*")
+# Digits with separators inside; a space separates only groups of three: `10 000`, but not `in 1990 12 men`.
+_NUMBER = regex.compile(r"\p{Nd}+(?:[.,:\u066b\u066c]\p{Nd}+|[ \u00a0\u202f]\p{Nd}{3}(?!\p{Nd}))*")
 
 
 @cache
