@@ -1,0 +1,425 @@
+"""Batch plans, token ids and the loss: what a training step is made of."""
+
+import itertools
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy.stats import binomtest, chisquare
+from tokenizers import Tokenizer as FastTokenizer
+
+from koine.backbones.tokenizer import Tokens, tokenize
+from koine.params import Tokenizer
+from koine.records import PARALLEL, QA
+from koine.runtime.errors import KoineError
+from koine.train.batches import Batch, BatchPlan, BatchType, parse_strategy
+from koine.train.loss import info_nce
+from koine.train.tokens import TrainingSet, tokenise
+
+torch.set_num_threads(1)
+
+NAMES = ("en-en", "x-x", "x-x-mono", "x-y", "hybrid")
+
+
+def plan_of(available: np.ndarray, strategy: str, **settings: object) -> BatchPlan:
+    defaults: dict[str, object] = {"alpha": 0.5, "batch_size": 8, "steps": 60, "seed": 1}
+    return BatchPlan(available, strategy, **{**defaults, **settings})  # type: ignore[arg-type]
+
+
+def patchy(questions: int = 150, languages: int = 4, seed: int = 0) -> np.ndarray:
+    """Availability as translation and filtering leave it: all in language 0, the first 20 nowhere else."""
+    available = np.random.default_rng(seed).random((questions, languages)) < 0.6
+    available[:, 0] = True
+    available[:20, 1:] = False
+    return available
+
+
+def equal(one: Batch, two: Batch) -> bool:
+    return one.type == two.type and all(
+        np.array_equal(getattr(one, name), getattr(two, name)) for name in ("questions", "query_langs", "passage_langs")
+    )
+
+
+# --- batch plans -----------------------------------------------------------------------------------------
+
+
+@given(st.integers(0, 10_000), st.sampled_from(NAMES), st.booleans())
+def test_rows_are_in_available_languages_and_as_the_batch_type_says(seed: int, strategy: str, equal_languages: bool) -> None:
+    available = patchy(seed=seed)
+    for batch in plan_of(available, strategy, seed=seed, steps=12, equal_languages=equal_languages):
+        assert len(batch.questions) == len(batch.query_langs) == len(batch.passage_langs) == 8
+        assert available[batch.questions, batch.query_langs].all()
+        assert available[batch.questions, batch.passage_langs].all()
+        match batch.type:
+            case BatchType.MONO:
+                assert len({*batch.query_langs, *batch.passage_langs}) == 1
+            case BatchType.MIXED:
+                assert (batch.query_langs == batch.passage_langs).all()
+            case BatchType.CROSS if not equal_languages:
+                assert (batch.query_langs != batch.passage_langs).all()
+
+
+@pytest.mark.parametrize(
+    ("strategy", "types"),
+    [("en-en", {"mono"}), ("x-x-mono", {"mono"}), ("x-x", {"mixed"}), ("x-y", {"cross"}), ("hybrid", {"mono", "cross"})],
+)
+def test_each_strategy_has_its_batch_types(strategy: str, types: set[str]) -> None:
+    assert {batch.type.value for batch in plan_of(patchy(), strategy)} == types
+
+
+def test_en_en_stays_in_the_source_language() -> None:
+    assert all(set(batch.query_langs) == {0} == set(batch.passage_langs) for batch in plan_of(patchy(), "en-en"))
+
+
+def test_x_y_draws_equal_languages_only_when_it_may() -> None:
+    batches = plan_of(patchy(), "x-y", equal_languages=True)
+    assert any((batch.query_langs == batch.passage_langs).any() for batch in batches)
+    assert any((batch.query_langs != batch.passage_langs).any() for batch in batches)
+
+
+@pytest.mark.parametrize("alpha", [0.1, 0.5, 0.8])
+def test_alpha_is_the_share_of_monolingual_batches_of_hybrid(alpha: float) -> None:
+    plan = plan_of(patchy(), "hybrid", alpha=alpha, steps=4000)
+    mono = sum(kind is BatchType.MONO for kind in (batch.type for batch in plan))
+    assert binomtest(mono, 4000, alpha).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("strategy", ["x-x-mono", "hybrid"])
+def test_monolingual_batches_are_spread_uniformly_over_languages(strategy: str) -> None:
+    counts = Counter(int(b.query_langs[0]) for b in plan_of(patchy(), strategy, steps=2000) if b.type is BatchType.MONO)
+    assert len(counts) == 4
+    assert chisquare(list(counts.values())).pvalue > 1e-3
+
+
+@pytest.mark.parametrize(("strategy", "equal_languages"), [("x-y", False), ("x-y", True), ("x-x", False)])
+def test_language_pairs_of_rows_are_uniform_over_those_available(strategy: str, equal_languages: bool) -> None:
+    """Per availability pattern: all ordered pairs of its languages come up equally often."""
+    patterns = np.array([[1, 1, 1, 1], [1, 0, 1, 1], [1, 1, 0, 0]], dtype=bool)
+    available = np.tile(patterns, (40, 1))
+    counts = [Counter[tuple[int, int]]() for _ in patterns]
+    for batch in plan_of(available, strategy, steps=1500, equal_languages=equal_languages):
+        for question, *pair in zip(batch.questions, batch.query_langs.tolist(), batch.passage_langs.tolist(), strict=True):
+            counts[question % 3][pair[0], pair[1]] += 1
+    for pattern, counted in zip(patterns, counts, strict=True):
+        languages = np.flatnonzero(pattern).tolist()
+        if strategy == "x-x":
+            wanted = {(lang, lang) for lang in languages}
+        else:
+            wanted = {pair for pair in itertools.product(languages, repeat=2) if equal_languages or pair[0] != pair[1]}
+        assert set(counted) == wanted
+        assert chisquare(list(counted.values())).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("strategy", NAMES)
+def test_questions_come_without_replacement_within_an_epoch_of_their_stream(strategy: str) -> None:
+    available = patchy()
+    streams: dict[int, list[np.ndarray]] = {}
+    for batch in plan_of(available, strategy, steps=300):
+        stream = int(batch.query_langs[0]) if batch.type is BatchType.MONO else -1
+        streams.setdefault(stream, []).append(batch.questions)
+    least = {"x-x": 1}.get(strategy, 2)
+    for stream, batches in streams.items():
+        members = available.sum(axis=1) >= least if stream == -1 else available[:, stream]
+        per_epoch = int(members.sum()) // 8
+        epochs = [np.concatenate(batches[start : start + per_epoch]) for start in range(0, len(batches), per_epoch)]
+        assert all(len(np.unique(epoch)) == len(epoch) for epoch in epochs)
+        if len(epochs) > 2:  # a new permutation each time
+            assert not np.array_equal(epochs[0], epochs[1])
+
+
+@given(st.integers(0, 2**31), st.sampled_from(NAMES), st.permutations(range(40)))
+def test_a_batch_is_a_function_of_its_step_alone(seed: int, strategy: str, order: list[int]) -> None:
+    available = patchy()
+    sequential = list(plan_of(available, strategy, seed=seed, steps=40))
+    other = plan_of(available, strategy, seed=seed, steps=40)
+    assert len(other) == len(sequential) == 40
+    assert all(equal(other[step], sequential[step]) for step in order)
+
+
+@pytest.mark.parametrize("strategy", NAMES)
+def test_another_seed_gives_other_batches(strategy: str) -> None:
+    pairs = zip(plan_of(patchy(), strategy, seed=1), plan_of(patchy(), strategy, seed=2), strict=True)
+    assert not any(np.array_equal(one.questions, two.questions) for one, two in pairs)
+
+
+@pytest.mark.parametrize(("alpha", "name"), [(1.0, "x-x-mono"), (0.0, "x-y")])
+def test_hybrid_at_its_ends_is_the_pure_strategy(alpha: float, name: str) -> None:
+    pairs = zip(plan_of(patchy(), "hybrid", alpha=alpha), plan_of(patchy(), name), strict=True)
+    assert all(equal(one, two) for one, two in pairs)
+
+
+@pytest.mark.parametrize("strategy", NAMES)
+def test_questions_in_the_source_language_alone_are_only_in_monolingual_batches(strategy: str) -> None:
+    for batch in plan_of(patchy(), strategy, steps=200):
+        if batch.type is BatchType.CROSS:
+            assert (batch.questions >= 20).all()
+        elif batch.query_langs[0] != 0 and batch.type is BatchType.MONO:
+            assert (batch.questions >= 20).all()
+
+
+@pytest.mark.parametrize("strategy", NAMES)
+def test_too_little_data_for_a_batch_is_an_error_that_names_the_remedy(strategy: str) -> None:
+    with pytest.raises(KoineError, match="lower batch_size, or collect"):
+        plan_of(patchy(), strategy, batch_size=151)
+
+
+def test_cross_lingual_batches_count_only_questions_in_two_languages() -> None:
+    available = np.zeros((30, 3), dtype=bool)
+    available[:, 0] = True
+    available[:7, 1] = True
+    with pytest.raises(KoineError, match="only 7 questions in two languages"):
+        plan_of(available, "x-y")
+    assert len(plan_of(available, "en-en")) == 60
+
+
+def test_an_epoch_of_exactly_one_batch_works() -> None:
+    batches = list(plan_of(np.ones((8, 2), dtype=bool), "x-y", steps=5))
+    assert all(sorted(batch.questions) == list(range(8)) for batch in batches)
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_a_strategy_says_its_own_alpha_or_takes_the_default(default: float, own: float) -> None:
+    assert parse_strategy("hybrid", default) == ("hybrid", default)
+    assert parse_strategy(f"hybrid@{own}", default) == ("hybrid", own)
+    assert parse_strategy("x-x-mono", default) == ("x-x-mono", default)
+
+
+# --- the loss ----------------------------------------------------------------------------------------------
+
+
+def vectors_of(rows: int, seed: int, dtype: torch.dtype = torch.float32) -> tuple[torch.Tensor, torch.Tensor]:
+    drawn = torch.randn(2, rows, 5, dtype=dtype, generator=torch.Generator().manual_seed(seed))
+    queries, passages = torch.nn.functional.normalize(drawn, dim=-1)
+    return queries.requires_grad_(), passages.requires_grad_()
+
+
+def naive_info_nce(
+    queries: torch.Tensor, passages: torch.Tensor, passage_of: list[int], temperature: float, symmetric: bool
+) -> torch.Tensor:
+    """A double loop over the formula, in float64."""
+    total = torch.zeros((), dtype=torch.float64)
+    size = len(queries)
+    for one, two in [(queries, passages), (passages, queries)][: 2 if symmetric else 1]:
+        for i in range(size):
+            others = [j for j in range(size) if j == i or passage_of[j] != passage_of[i]]
+            scores = torch.stack([(one[i].double() * two[j].double()).sum() / temperature for j in others])
+            total = total - (scores[others.index(i)] - torch.logsumexp(scores, dim=0)) / size
+    return total / 2 if symmetric else total
+
+
+@pytest.mark.parametrize("symmetric", [False, True])
+@pytest.mark.parametrize("passage_of", [[0, 1, 2, 3, 4, 5], [0, 1, 0, 2, 2, 2], [3, 3, 3, 3, 3, 3]])
+def test_info_nce_and_its_gradients_equal_a_double_loop(passage_of: list[int], symmetric: bool) -> None:
+    queries, passages = vectors_of(6, seed=1)
+    loss = info_nce(queries, passages, torch.tensor(passage_of), temperature=0.3, symmetric=symmetric)
+    oracle = naive_info_nce(queries, passages, passage_of, 0.3, symmetric)
+    assert float(loss) == pytest.approx(float(oracle), abs=1e-5)
+    got = torch.autograd.grad(loss, [queries, passages])
+    wanted = torch.autograd.grad(oracle, [queries, passages])
+    for one, two in zip(got, wanted, strict=True):
+        torch.testing.assert_close(one, two, atol=1e-5, rtol=1e-4)
+
+
+@given(st.lists(st.integers(0, 4), min_size=2, max_size=9), st.floats(0.02, 2), st.booleans(), st.integers(0, 99))
+def test_info_nce_equals_the_formula_whatever_passages_are_shared(
+    passage_of: list[int], temperature: float, symmetric: bool, seed: int
+) -> None:
+    queries, passages = vectors_of(len(passage_of), seed)
+    loss = info_nce(queries, passages, torch.tensor(passage_of), temperature=temperature, symmetric=symmetric)
+    oracle = naive_info_nce(queries, passages, passage_of, temperature, symmetric)
+    assert float(loss.detach()) == pytest.approx(float(oracle.detach()), rel=1e-4, abs=1e-4)
+
+
+@pytest.mark.parametrize("temperature", [0.05, 0.5])
+def test_info_nce_is_sentence_transformers_multiple_negatives_ranking_loss(temperature: float) -> None:
+    from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+
+    queries, passages = vectors_of(12, seed=3)
+    theirs = MultipleNegativesRankingLoss(torch.nn.Identity(), scale=1 / temperature)
+    wanted = theirs.compute_loss_from_embeddings([queries, passages], None)
+    got = info_nce(queries, passages, torch.arange(12), temperature=temperature, symmetric=False)
+    assert float(got.detach()) == pytest.approx(float(wanted.detach()), rel=1e-5)
+
+
+def test_the_symmetric_loss_is_the_mean_of_both_directions() -> None:
+    queries, passages = vectors_of(7, seed=2)
+    same = torch.tensor([0, 0, 1, 2, 3, 3, 4])
+    there, back, both = (
+        float(info_nce(*pair, same, temperature=0.1, symmetric=symmetric).detach())
+        for pair, symmetric in [((queries, passages), False), ((passages, queries), False), ((queries, passages), True)]
+    )
+    assert both == pytest.approx((there + back) / 2, rel=1e-5)
+
+
+# --- ragged token ids ----------------------------------------------------------------------------------------
+
+
+ragged = st.lists(st.lists(st.integers(0, 30), max_size=6), max_size=9)
+
+
+def tokens_of(texts: list[list[int]]) -> Tokens:
+    ids = np.array([i for text in texts for i in text], dtype=np.int32)
+    return Tokens(ids, np.concatenate([[0], np.cumsum([len(text) for text in texts])]).astype(np.int64))
+
+
+def lists_of(tokens: Tokens) -> list[list[int]]:
+    return [part.tolist() for part in np.split(tokens.ids, tokens.offsets[1:-1])][: len(tokens)]
+
+
+@given(ragged, st.data())
+def test_take_is_list_indexing(texts: list[list[int]], data: st.DataObject) -> None:
+    rows = data.draw(st.lists(st.integers(0, len(texts) - 1), max_size=12)) if texts else []
+    taken = tokens_of(texts).take(np.array(rows, dtype=np.int64))
+    assert lists_of(taken) == [texts[row] for row in rows]
+    assert taken.ids.dtype == np.int32
+
+
+@given(ragged, ragged)
+def test_addition_is_concatenation(one: list[list[int]], two: list[list[int]]) -> None:
+    both = tokens_of(one) + tokens_of(two)
+    assert lists_of(both) == one + two
+    assert both.lengths.tolist() == [len(text) for text in one + two]
+
+
+@given(ragged, st.floats(0, 0.99), st.integers(0, 99))
+def test_drop_keeps_the_first_token_and_the_order(texts: list[list[int]], rate: float, seed: int) -> None:
+    dropped = lists_of(tokens_of(texts).drop(rate, np.random.default_rng(seed)))
+    assert len(dropped) == len(texts)
+    for before, after in zip(texts, dropped, strict=True):
+        assert after[:1] == before[:1]
+        rest = iter(before)
+        assert all(token in rest for token in after)  # a subsequence
+    if not rate:
+        assert dropped == texts
+
+
+def test_drop_leaves_out_its_share() -> None:
+    tokens = tokens_of([list(range(1000))] * 20)
+    left = len(tokens.drop(0.3, np.random.default_rng(1)).ids)
+    assert binomtest(left - 20, 19_980, 0.7).pvalue > 1e-3
+
+
+@given(ragged)
+def test_document_frequency_counts_each_text_once(texts: list[list[int]]) -> None:
+    counted = Counter(token for text in texts for token in set(text))
+    assert tokens_of(texts).document_frequency(31).tolist() == [counted[token] for token in range(31)]
+
+
+@given(hnp.arrays(np.int64, st.integers(0, 6), elements=st.integers(0, 5)))
+def test_lengths_survive_take(lengths: np.ndarray) -> None:
+    tokens = tokens_of([[7] * int(length) for length in lengths])
+    assert tokens.take(np.arange(len(lengths))).lengths.tolist() == lengths.tolist()
+
+
+# --- texts as token files ------------------------------------------------------------------------------------
+
+LANGUAGES = ["en", "ar", "zh"]  # the source language first, though it does not sort first
+WORDS = {
+    "en": ["river", "mountain", "Who", "founded", "the", "city", "naïve"],
+    "ar": ["نهر", "جبل", "من", "أسس", "المدينة"],
+    "zh": ["河流", "山", "谁", "建立", "城市"],
+}
+
+
+def write_corpus(folder: Path, questions: int = 40) -> dict[tuple[str, str], tuple[str, str, str]]:
+    """A small corpus with shared passages and dropped pairs; returns (id, lang) to (question, passage_id, passage)."""
+    draw = np.random.default_rng(5)
+    rows: dict[tuple[str, str], tuple[str, str, str]] = {}
+    for lang in LANGUAGES:
+        for number in draw.permutation(questions):
+            if lang != "en" and draw.random() < 0.3:
+                continue
+            passage = f"{lang} {number // 3} " + " ".join(np.random.default_rng(number // 3).choice(WORDS[lang], 12))
+            question = f"{number} " + " ".join(draw.choice(WORDS[lang], 4)) + "?"
+            rows[f"q{number}", lang] = (question, f"p{number // 3}", passage)
+    named = [{"id": i, "passage_id": p, "lang": lang, "question": q, "passage": text} for (i, lang), (q, p, text) in rows.items()]
+    empty = {"group": "g", "source": "s", "domain": "", "licence": "", "answer": None}
+    QA.write(QA.frame([{**empty, **row} for row in named if row["lang"] == "en"]), folder / "qa.parquet")
+    for lang in LANGUAGES[1:]:
+        PARALLEL.write(PARALLEL.frame([row for row in named if row["lang"] == lang]), folder / f"{lang}.parquet")
+    return rows
+
+
+def tokenise_corpus(folder: Path, out: Path, settings: Tokenizer, special: bool) -> None:
+    tokenise(folder / "qa.parquet", [folder / f"{lang}.parquet" for lang in LANGUAGES[1:]], out, settings, special)
+
+
+@pytest.mark.parametrize("special", [False, True])
+@pytest.mark.parametrize("model", ["wordpiece", "bpe", "unigram"])
+def test_token_files_hold_the_ids_of_each_text_and_minus_one_for_dropped_pairs(tmp_path: Path, model: str, special: bool) -> None:
+    rows = write_corpus(tmp_path)
+    settings = Tokenizer(model=model, vocab_size=200, max_length=16, query_prefix="Query: ", passage_prefix="Text: ")  # type: ignore[arg-type]
+    tokenise_corpus(tmp_path, tmp_path / "tokens", settings, special)
+    data = TrainingSet.open(tmp_path / "tokens", "en")
+    tokenizer = FastTokenizer.from_file(str(tmp_path / "tokens/tokenizer.json"))
+    assert data.languages == LANGUAGES
+    ids = sorted({i for i, _ in rows})
+    assert data.query_rows.shape == data.passage_rows.shape == (len(ids), 3)
+    queries, passages = lists_of(data.queries), lists_of(data.passages)
+    for (i, name), (l, lang) in itertools.product(enumerate(ids), enumerate(LANGUAGES)):
+        assert data.available[i, l] == ((name, lang) in rows)
+        if (name, lang) not in rows:
+            assert data.query_rows[i, l] == -1
+            continue
+        question, passage_id, passage = rows[name, lang]
+        (wanted,) = lists_of(tokenize(tokenizer, [question], "Query: ", special))
+        assert queries[data.query_rows[i, l]] == wanted
+        (wanted,) = lists_of(tokenize(tokenizer, [passage], "Text: ", special))
+        assert passages[data.passage_rows[i, l]] == wanted
+        assert len(wanted) <= 16
+        first = ids.index(next(other for other, _ in rows if rows.get((other, "en"), ("", "", ""))[1] == passage_id))
+        assert data.passage_of[i] == data.passage_of[first]
+    assert len(np.unique(data.passage_of)) == len({passage_id for _, passage_id, _ in rows.values()})
+    assert len(data.queries) == len(rows)
+    assert len(data.passages) == len({(passage_id, lang) for (_, lang), (_, passage_id, _) in rows.items()})
+
+
+def test_special_tokens_frame_texts_only_where_asked(tmp_path: Path) -> None:
+    write_corpus(tmp_path)
+    for special in (False, True):
+        tokenise_corpus(tmp_path, tmp_path / "tokens", Tokenizer(vocab_size=200, max_length=16), special)
+        texts = lists_of(TrainingSet.open(tmp_path / "tokens", "en").queries)
+        assert all((text[0] == 0 and text[-1] == 2) == special for text in texts)
+
+
+@pytest.mark.parametrize("model", ["wordpiece", "bpe", "unigram"])
+def test_tokenising_twice_gives_the_same_bytes(tmp_path: Path, model: str) -> None:
+    write_corpus(tmp_path)
+    settings = Tokenizer(model=model, vocab_size=200, max_length=16)  # type: ignore[arg-type]
+    for out in ("one", "two"):
+        tokenise_corpus(tmp_path, tmp_path / out, settings, special=False)
+    for name in ("tokenizer.json", "queries.arrow", "passages.arrow"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_the_order_of_input_rows_changes_nothing(tmp_path: Path) -> None:
+    write_corpus(tmp_path)
+    tokenise_corpus(tmp_path, tmp_path / "one", Tokenizer(vocab_size=200), special=False)
+    for name in ("qa", "ar", "zh"):
+        pl.read_parquet(tmp_path / f"{name}.parquet").sample(fraction=1, shuffle=True, seed=3).write_parquet(
+            tmp_path / f"{name}.parquet"
+        )
+    tokenise_corpus(tmp_path, tmp_path / "two", Tokenizer(vocab_size=200), special=False)
+    for name in ("tokenizer.json", "queries.arrow", "passages.arrow"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+@pytest.mark.parametrize("name", ["queries.arrow", "passages.arrow"])
+@pytest.mark.parametrize("left", [0, 1, 8, 0.5, -20, -1, None])
+def test_a_token_file_cut_short_or_missing_is_an_error_with_its_name(tmp_path: Path, name: str, left: float | None) -> None:
+    write_corpus(tmp_path)
+    tokenise_corpus(tmp_path, tmp_path / "tokens", Tokenizer(vocab_size=200), special=False)
+    path = tmp_path / "tokens" / name
+    raw = path.read_bytes()
+    if left is None:
+        path.unlink()
+    else:
+        path.write_bytes(raw[: int(left * len(raw)) if isinstance(left, float) else left])
+    with pytest.raises(KoineError, match=f"{name}: not a whole token file"):
+        TrainingSet.open(tmp_path / "tokens", "en")
