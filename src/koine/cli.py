@@ -153,10 +153,11 @@ def collect_source(
     """Read a source of questions and passages into a checked table."""
     from koine.collect import steps
 
-    folders = list(dict.fromkeys(path.parent if path.name == "corpus.jsonl" else path for path in files))
-    if reader == "beir":
-        folders = [path for path in folders if path.suffix not in {".jsonl", ".tsv"}]
-    steps.collect_source(folders, out, name=name, reader=reader, lang=lang, domain=domain, licence=licence)
+    if reader == "beir":  # a folder by hand, its three files from Snakemake
+        files = [
+            path.parent if path.name == "corpus.jsonl" else path for path in files if path.is_dir() or path.name == "corpus.jsonl"
+        ]
+    steps.collect_source(files, out, name=name, reader=reader, lang=lang, domain=domain, licence=licence)
 
 
 @app.command(rich_help_panel=STEPS)
@@ -200,12 +201,14 @@ def translate(
     resource: Annotated[list[Path], typer.Option(help="Memory or dictionary; the first match wins.", show_default=False)],
     source: Lang = "en",
     reverse: Annotated[list[Path], typer.Option(help="Memory back into the source language.")] = [],  # noqa: B006
-    shard: Annotated[int, typer.Option(help="This shard, from 0.")] = 0,
-    shards: Annotated[int, typer.Option(help="Number of shards.")] = 1,
+    shard: Annotated[int, typer.Option(help="This shard, from 0.", min=0)] = 0,
+    shards: Annotated[int, typer.Option(help="Number of shards.", min=1)] = 1,
 ) -> None:
     """Translate the distinct texts of the collected pairs into one language, each once."""
     from koine.translate import steps
 
+    if shard >= shards:
+        raise KoineError(f"--shard {shard}: shards are counted from 0 to {shards - 1}")
     steps.translate(
         qa, out, source=source, target=target, backend=backend, resources=resource, reverse=reverse, shard=shard, shards=shards
     )

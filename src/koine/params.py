@@ -70,6 +70,8 @@ class Source(Block):
     def _one_origin(self) -> "Source":
         if sum(origin is not None for origin in (self.url, self.mirror, self.path, self.hub)) != 1:
             raise ValueError("give exactly one of url, mirror, path and hub")
+        if self.url and any(file.sha256 is None for file in self.files.values()):
+            raise ValueError("files of a url need their sha256 (`sha256sum FILE` prints it)")
         return self
 
 
@@ -88,6 +90,7 @@ class Sample(Block):
 
     languages: list[str] = Field(
         ["en", "ar", "de", "es", "fi", "hi", "ru", "sw", "tr", "zh"],
+        min_length=2,
         description="Languages of the sample; English first.",
     )
     seed: int = Field(1, description="Draws the split, the wording and the planted defects.")

@@ -16,8 +16,8 @@ from koine.runtime.errors import KoineError
 
 LONGEST_HEADWORD = 3  # words; `prime minister` is looked up before `prime`
 # Words that carry grammar, not meaning, and whose dictionary entries mislead a word-by-word translation.
-FUNCTION_WORDS = frozenset(["a", "an", "the", "to", "of", "'s", "do", "does", "did"])
-_TOKEN = regex.compile(r"\p{L}[\p{L}\p{M}'’-]*|\p{N}[\p{N}.,]*|[^\s\p{L}\p{N}]")
+FUNCTION_WORDS = frozenset(["a", "an", "the", "to", "of", "do", "does", "did"])
+_TOKEN = regex.compile(r"\p{L}[\p{L}\p{M}'’-]*|\p{N}(?:[\p{N}\p{L}]|[.,](?=\p{N}))*|[^\s\p{L}\p{N}]")
 _HARAKAT = regex.compile(r"[\u064b-\u0652\u0670\u0640]")  # Arabic vowel signs, which running text leaves out
 
 
@@ -62,7 +62,9 @@ class Lexicon:
         return next((self._entries[stem] for stem in stems(word) if stem in self._entries), None)
 
     def _join(self, words: Iterator[str]) -> str:
-        text = (" " if self._spaced else "").join(words)
+        text = " ".join(words)
+        if not self._spaced:  # spaces stay between two words that were kept as they are
+            text = regex.sub(r"(?<![\p{Latin}\p{N}]) | (?![\p{Latin}\p{N}])", "", text)
         return str(regex.sub(r"\s+(?=[.,;:!?%)\]])", "", text))
 
 

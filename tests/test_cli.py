@@ -1,0 +1,130 @@
+"""The command line as people use it: help that teaches, errors without tracebacks, the commands beside the steps."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from koine.check import check, expectations
+from koine.cli import app
+from koine.collect.sample import make_sample
+from koine.collect.steps import collect_benchmark
+from koine.doctor import doctor, load_recipe
+from koine.plan import Plan
+from koine.records import PAIRS, TABLE
+from koine.runtime.errors import KoineError
+
+ROOT = Path(__file__).parents[1]
+
+
+def koine(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "COLUMNS": "160", "HF_HUB_OFFLINE": "1"}
+    command = [str(Path(sys.executable).parent / "koine"), *arguments]
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
+
+
+def test_every_command_and_every_option_says_what_it_is_for() -> None:
+    import typer
+
+    group = typer.main.get_command(app)
+    for name, command in group.commands.items():  # type: ignore[attr-defined]
+        assert command.help, name
+        for parameter in command.params:
+            assert getattr(parameter, "help", "argument"), (name, parameter.name)
+
+
+def test_every_rule_is_a_koine_command_and_every_step_command_is_a_rule() -> None:
+    import typer
+
+    rules = {
+        name
+        for path in (ROOT / "workflow" / "rules").glob("*.smk")
+        for name in re.findall(r"^rule (\w+):", path.read_text(), re.M)
+    }
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    steps = {name.replace("-", "_") for name, command in commands.items() if command.rich_help_panel == "Steps of the chain"}
+    assert rules == steps
+
+
+def test_an_error_is_one_message_without_a_traceback(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.jsonl"
+    bad.write_text('{"question": "q", "passage": "p"}\n{"question": "q"}\n', encoding="utf-8")
+    result = koine("collect-source", str(bad), "--name", "x", "--reader", "jsonl", "--out", str(tmp_path / "x.parquet"))
+    assert result.returncode == 1
+    assert f"{bad}:2: 'passage' is missing" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not (tmp_path / "x.parquet").exists()
+
+
+def test_a_typo_in_params_is_answered_with_the_nearest_key() -> None:
+    config = load_recipe(ROOT / "params.yaml")
+    config["train"]["stategies"] = ["hybrid"]
+    with pytest.raises(KoineError, match=r"train.stategies: no such parameter; did you mean 'strategies'"):
+        Plan(config)
+
+
+@pytest.mark.parametrize("recipe", sorted((ROOT / "recipes").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_recipe_is_valid_and_its_name_is_its_files(recipe: Path) -> None:
+    assert Plan(load_recipe(recipe)).params.recipe == recipe.stem
+
+
+def test_doctor_names_what_a_recipe_lacks(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("KOINE_MIRROR", str(tmp_path))
+    monkeypatch.setattr("koine.doctor.HUB", "file:///nowhere")
+    assert doctor(Path("params.yaml"))
+    assert not doctor(Path("recipes/squad-fi.yaml"))
+    seen = " ".join(capsys.readouterr().err.split())
+    assert "squad-fi-memory" in seen and "KOINE_MIRROR lacks" in seen
+
+
+def test_check_compares_promised_numbers_with_the_table(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text("# expect:\n#   - [b, static, hybrid, multi, map, 0.5, 0.01]\nrecipe: r\n", encoding="utf-8")
+    with pytest.raises(KoineError, match="run the recipe first"):
+        check(recipe)
+    row = {"recipe": "r", "backbone": "static", "strategy": "hybrid", "benchmark": "b", "setting": "multi", "metric": "map"}
+    for value, holds in ((0.505, True), (0.52, False)):
+        rows = [{**row, "mean": value, "ci_low": 0.4, "ci_high": 0.6, "n_seeds": 3, "n_queries": 7}]
+        Path("results/r").mkdir(parents=True, exist_ok=True)
+        TABLE.frame(rows).write_csv("results/r/table.csv")
+        assert check(recipe) is holds
+    recipe.write_text("recipe: r\n", encoding="utf-8")
+    with pytest.raises(KoineError, match="nothing to check"):
+        check(recipe)
+
+
+def test_every_recipe_with_results_promises_numbers() -> None:
+    for recipe in [ROOT / "params.yaml", *sorted((ROOT / "recipes").glob("*.yaml"))]:
+        results = ROOT / "results" / ("" if recipe.stem == "params" else recipe.stem) / "table.csv"
+        assert bool(expectations(recipe)) == results.is_file(), recipe
+
+
+def test_a_model_that_koine_did_not_train_is_evaluated_by_one_command(tmp_path: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.train_from_iterator(
+        ["which country has which currency", "Welche Währung hat welches Land"], trainers.BpeTrainer(special_tokens=["[UNK]"])
+    )
+    SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_dim=16)]).save_pretrained(str(tmp_path / "model"))
+    make_sample(tmp_path / "sample", languages=["en", "de"], seed=1, defect_rate=0.0)
+    files = {lang: tmp_path / "sample" / "beir" / lang for lang in ("en", "de")}
+    collect_benchmark(files, tmp_path / "bench", name="bench", reader="beir", candidate="passage", parallel_only=False)
+    result = koine(
+        "evaluate", "--model", str(tmp_path / "model"), "--benchmark", str(tmp_path / "bench"), "--out", str(tmp_path / "out")
+    )
+    assert result.returncode == 0, result.stderr
+    pairs = PAIRS.check(pl.read_csv(tmp_path / "out" / "pairs.csv", schema_overrides=dict(PAIRS.columns)), "pairs")
+    assert set(pairs["setting"]) == {"mono", "cross", "multi"}
+    assert set(pairs["backbone"]) == {"model"}
