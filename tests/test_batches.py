@@ -1,6 +1,8 @@
 """Batch plans, token ids and the loss: what a training step is made of."""
 
 import itertools
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -157,9 +159,7 @@ def test_hybrid_at_its_ends_is_the_pure_strategy(alpha: float, name: str) -> Non
 @pytest.mark.parametrize("strategy", NAMES)
 def test_questions_in_the_source_language_alone_are_only_in_monolingual_batches(strategy: str) -> None:
     for batch in plan_of(patchy(), strategy, steps=200):
-        if batch.type is BatchType.CROSS:
-            assert (batch.questions >= 20).all()
-        elif batch.query_langs[0] != 0 and batch.type is BatchType.MONO:
+        if batch.type is BatchType.CROSS or (batch.type is BatchType.MONO and batch.query_langs[0] != 0):
             assert (batch.questions >= 20).all()
 
 
@@ -219,7 +219,7 @@ def test_info_nce_and_its_gradients_equal_a_double_loop(passage_of: list[int], s
     queries, passages = vectors_of(6, seed=1)
     loss = info_nce(queries, passages, torch.tensor(passage_of), temperature=0.3, symmetric=symmetric)
     oracle = naive_info_nce(queries, passages, passage_of, 0.3, symmetric)
-    assert float(loss) == pytest.approx(float(oracle), abs=1e-5)
+    assert float(loss.detach()) == pytest.approx(float(oracle.detach()), abs=1e-5)
     got = torch.autograd.grad(loss, [queries, passages])
     wanted = torch.autograd.grad(oracle, [queries, passages])
     for one, two in zip(got, wanted, strict=True):
@@ -351,10 +351,9 @@ def tokenise_corpus(folder: Path, out: Path, settings: Tokenizer, special: bool)
 
 
 @pytest.mark.parametrize("special", [False, True])
-@pytest.mark.parametrize("model", ["wordpiece", "bpe", "unigram"])
-def test_token_files_hold_the_ids_of_each_text_and_minus_one_for_dropped_pairs(tmp_path: Path, model: str, special: bool) -> None:
+def test_token_files_hold_the_ids_of_each_text_and_minus_one_for_dropped_pairs(tmp_path: Path, special: bool) -> None:
     rows = write_corpus(tmp_path)
-    settings = Tokenizer(model=model, vocab_size=200, max_length=16, query_prefix="Query: ", passage_prefix="Text: ")  # type: ignore[arg-type]
+    settings = Tokenizer(vocab_size=200, max_length=16, query_prefix="Query: ", passage_prefix="Text: ")
     tokenise_corpus(tmp_path, tmp_path / "tokens", settings, special)
     data = TrainingSet.open(tmp_path / "tokens", "en")
     tokenizer = FastTokenizer.from_file(str(tmp_path / "tokens/tokenizer.json"))
@@ -362,16 +361,16 @@ def test_token_files_hold_the_ids_of_each_text_and_minus_one_for_dropped_pairs(t
     ids = sorted({i for i, _ in rows})
     assert data.query_rows.shape == data.passage_rows.shape == (len(ids), 3)
     queries, passages = lists_of(data.queries), lists_of(data.passages)
-    for (i, name), (l, lang) in itertools.product(enumerate(ids), enumerate(LANGUAGES)):
-        assert data.available[i, l] == ((name, lang) in rows)
+    for (i, name), (column, lang) in itertools.product(enumerate(ids), enumerate(LANGUAGES)):
+        assert data.available[i, column] == ((name, lang) in rows)
         if (name, lang) not in rows:
-            assert data.query_rows[i, l] == -1
+            assert data.query_rows[i, column] == -1
             continue
         question, passage_id, passage = rows[name, lang]
         (wanted,) = lists_of(tokenize(tokenizer, [question], "Query: ", special))
-        assert queries[data.query_rows[i, l]] == wanted
+        assert queries[data.query_rows[i, column]] == wanted
         (wanted,) = lists_of(tokenize(tokenizer, [passage], "Text: ", special))
-        assert passages[data.passage_rows[i, l]] == wanted
+        assert passages[data.passage_rows[i, column]] == wanted
         assert len(wanted) <= 16
         first = ids.index(next(other for other, _ in rows if rows.get((other, "en"), ("", "", ""))[1] == passage_id))
         assert data.passage_of[i] == data.passage_of[first]
@@ -388,14 +387,22 @@ def test_special_tokens_frame_texts_only_where_asked(tmp_path: Path) -> None:
         assert all((text[0] == 0 and text[-1] == 2) == special for text in texts)
 
 
-@pytest.mark.parametrize("model", ["wordpiece", "bpe", "unigram"])
-def test_tokenising_twice_gives_the_same_bytes(tmp_path: Path, model: str) -> None:
+def test_tokenising_in_two_processes_gives_the_same_bytes(tmp_path: Path) -> None:
+    """In two processes, since some tokenizer trainers depend on a hash seed that is drawn once per process."""
     write_corpus(tmp_path)
-    settings = Tokenizer(model=model, vocab_size=200, max_length=16)  # type: ignore[arg-type]
+    command = """
+import sys
+from pathlib import Path
+from koine.params import Tokenizer
+from koine.train.tokens import tokenise
+folder, out = map(Path, sys.argv[1:])
+tokenise(folder / "qa.parquet", [folder / "ar.parquet", folder / "zh.parquet"], out, Tokenizer(vocab_size=200), False)
+"""
     for out in ("one", "two"):
-        tokenise_corpus(tmp_path, tmp_path / out, settings, special=False)
+        subprocess.run([sys.executable, "-c", command, tmp_path, tmp_path / out], check=True, capture_output=True)
+    tokenise_corpus(tmp_path, tmp_path / "three", Tokenizer(vocab_size=200), special=False)
     for name in ("tokenizer.json", "queries.arrow", "passages.arrow"):
-        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+        assert len({(tmp_path / out / name).read_bytes() for out in ("one", "two", "three")}) == 1
 
 
 def test_the_order_of_input_rows_changes_nothing(tmp_path: Path) -> None:
