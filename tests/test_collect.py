@@ -17,7 +17,14 @@ from koine.collect import registry
 from koine.collect.clean import Contamination, NgramHasher, clean, near_duplicates
 from koine.collect.normalise import normalise, words
 from koine.collect.readers import read_memory, read_squad
-from koine.collect.steps import benchmark_contamination, collect, collect_benchmark, collect_source, prepare_benchmark
+from koine.collect.steps import (
+    benchmark_contamination,
+    collect,
+    collect_benchmark,
+    collect_hub,
+    collect_source,
+    prepare_benchmark,
+)
 from koine.params import Clean
 from koine.records import PASSAGES, QA, QRELS, QUERIES
 from koine.runtime.errors import KoineError
@@ -474,3 +481,31 @@ def test_the_names_of_benchmarks_are_those_of_their_folders(tmp_path: Path) -> N
         collect_benchmark({"en": path}, tmp_path / name, name=name, reader="squad", candidate="passage", parallel_only=False)
     contamination = benchmark_contamination([tmp_path / "first", tmp_path / "second"], 13)
     assert contamination.find("who?") == contamination.find("ADA wrote it") == ("first", "equal")
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data set in the shape of a Hub repository, below KOINE_MODELS; the Hub itself is out of reach."""
+    folder = tmp_path / "hub" / "org" / "questions"
+    folder.mkdir(parents=True)
+    pl.DataFrame({"query": ["who?", "where?"], "text": ["me", "here"], "extra": [1, 2]}).write_parquet(folder / "train.parquet")
+    monkeypatch.setenv("KOINE_MODELS", str(tmp_path / "hub"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    return tmp_path
+
+
+def test_a_hub_data_set_becomes_our_jsonl_by_its_columns(hub: Path) -> None:
+    columns = {"question": "query", "passage": "text"}
+    collect_hub(hub / "out.jsonl", hub="org/questions", revision="", config="", split="train", columns=columns)
+    collect_source([hub / "out.jsonl"], hub / "qa.parquet", name="hub", reader="jsonl", lang="en", domain="", licence="")
+    rows = QA.read(hub / "qa.parquet")
+    assert rows.select("question", "passage").rows() == [("who?", "me"), ("where?", "here")]
+
+
+def test_a_missing_hub_column_and_an_unknown_data_set_are_named(hub: Path) -> None:
+    options = {"revision": "", "config": "", "split": "train"}
+    with pytest.raises(KoineError, match="no column answer; it has query, text, extra"):
+        collect_hub(hub / "out.jsonl", hub="org/questions", columns={"question": "answer"}, **options)
+    with pytest.raises(KoineError, match="KOINE_MODELS/org/nothing"):
+        collect_hub(hub / "out.jsonl", hub="org/nothing", columns={}, **options)

@@ -1,0 +1,211 @@
+"""Training on a toy corpus of two artificial languages: reproducible, and it learns what its strategy can teach."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from koine import backbones
+from koine.encode.steps import encode
+from koine.evaluate.steps import Run, evaluate
+from koine.params import Architecture, Optimisation, Tokenizer
+from koine.records import PARALLEL, PASSAGES, QA, QRELS, QUERIES
+from koine.runtime.errors import KoineError
+from koine.runtime.files import sha256
+from koine.train.loop import train
+from koine.train.tokens import tokenise
+
+torch.set_num_threads(1)
+
+STATIC = Architecture(dim=32)
+TRANSFORMER = Architecture(dim=32, layers=1, heads=2)
+FEW = Optimisation(steps=12, batch_size=16, lr=0.01)
+
+
+def vocabulary() -> list[str]:
+    rng = np.random.default_rng(0)
+    return sorted({"".join(rng.choice(list("bdgklmnprst"), 3)) + str(rng.choice(list("aeiou"))) for _ in range(150)})
+
+
+def texts(seed: int, number: int) -> list[tuple[str, str]]:
+    """Questions of four words with passages of eight that hold them."""
+    rng, words = np.random.default_rng(seed), vocabulary()
+    drawn = [rng.choice(words, 8, replace=False) for _ in range(number)]
+    return [(" ".join(rng.permutation(own)[:4]), " ".join(own)) for own in drawn]
+
+
+def other(text: str) -> str:
+    """The second language: each word has a suffix, and is one token of its own, so it starts unrelated."""
+    return " ".join(word + "xo" for word in text.split())
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Token folders `static` and `transformer`, and a benchmark of unseen texts, `toy`."""
+    folder = tmp_path_factory.mktemp("corpus")
+    pairs = texts(1, 400)
+    rows = [{"id": f"q{i:03}", "passage_id": f"p{i:03}", "question": q, "passage": p} for i, (q, p) in enumerate(pairs)]
+    empty = {"group": "", "source": "toy", "domain": "", "licence": "", "answer": None, "lang": "en"}
+    QA.write(QA.frame([{**empty, **row} for row in rows]), folder / "qa.parquet")
+    translated = [{**row, "lang": "xo", "question": other(row["question"]), "passage": other(row["passage"])} for row in rows]
+    PARALLEL.write(PARALLEL.frame(translated[:-40]), folder / "xo.parquet")
+    for kind in ("static", "transformer"):
+        # Large enough for each word of both languages to become one token.
+        settings = Tokenizer(vocab_size=2000, max_length=16, query_prefix="q: " * (kind == "transformer"))
+        tokenise(folder / "qa.parquet", [folder / "xo.parquet"], folder / kind, settings, kind == "transformer")
+    unseen = texts(2, 60)
+    languages = {"en": str, "xo": other}
+    named = [(lang, i, make(q), make(p)) for lang, make in languages.items() for i, (q, p) in enumerate(unseen)]
+    QUERIES.write(
+        QUERIES.frame([{"id": f"q{i}", "lang": lang, "text": q} for lang, i, q, _ in named]), folder / "toy/queries.parquet"
+    )
+    PASSAGES.write(
+        PASSAGES.frame([{"id": f"p{i}", "lang": lang, "group": "", "text": p} for lang, i, _, p in named]),
+        folder / "toy/passages.parquet",
+    )
+    QRELS.write(
+        QRELS.frame([{"query_id": f"q{i}", "lang": lang, "passage_id": f"p{i}"} for lang, i, _, _ in named]),
+        folder / "toy/qrels.parquet",
+    )
+    return folder
+
+
+def train_one(
+    corpus: Path, out: Path, kind: str = "static", strategy: str = "hybrid", seed: int = 1, optimisation: Optimisation = FEW,
+    architecture: Architecture | None = None,
+) -> Path:  # fmt: skip
+    train(
+        corpus / kind, out, kind=kind, backbone=f"toy-{kind}", source="en", strategy=strategy, alpha=0.5, equal_languages=False,
+        seed=seed, prefixes={"query": "q: " * (kind == "transformer"), "passage": ""},
+        architecture=architecture or (STATIC if kind == "static" else TRANSFORMER), optimisation=optimisation, device="cpu",
+    )  # fmt: skip
+    return out
+
+
+def log_of(model: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (model / "train.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("strategy", ["untrained", "hybrid"])
+@pytest.mark.parametrize("kind", ["static", "transformer"])
+def test_the_same_inputs_give_the_same_bytes_and_another_seed_others(
+    corpus: Path, tmp_path: Path, kind: str, strategy: str
+) -> None:
+    one = train_one(corpus, tmp_path / "one", kind, strategy)
+    torch.rand(3)  # what else the process has drawn does not matter
+    two = train_one(corpus, tmp_path / "two", kind, strategy)
+    names = sorted(path.relative_to(one) for path in one.rglob("*") if path.is_file())
+    assert names == sorted(path.relative_to(two) for path in two.rglob("*") if path.is_file())
+    assert [name for name in names if (one / name).read_bytes() != (two / name).read_bytes()] == []
+    third = train_one(corpus, tmp_path / "three", kind, strategy, seed=2)
+    assert (third / "model.safetensors").read_bytes() != (one / "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("change", [{"query_dropout": 0.3}, {"passage_dropout": 0.3}, {"symmetric": True}, {"bf16": True}])
+def test_every_variant_of_the_loss_trains_reproducibly_to_its_own_weights(
+    corpus: Path, tmp_path: Path, change: dict[str, object]
+) -> None:
+    settings = FEW.model_copy(update=change)
+    plain, one, two = (
+        sha256(train_one(corpus, tmp_path / name, optimisation=optimisation) / "model.safetensors")
+        for name, optimisation in (("plain", FEW), ("one", settings), ("two", settings))
+    )
+    assert one == two != plain
+
+
+def test_strategies_start_from_the_same_weights_and_untrained_keeps_them(corpus: Path, tmp_path: Path) -> None:
+    still = Optimisation(steps=1, batch_size=16, lr=1e-30)
+    digests = {
+        sha256(train_one(corpus, tmp_path / strategy, strategy=strategy, optimisation=still) / "model.safetensors")
+        for strategy in ("untrained", "en-en", "x-y", "hybrid@0.3")
+    }
+    assert len(digests) == 1
+    assert log_of(tmp_path / "untrained") == []
+
+
+def test_koine_json_says_how_the_model_was_made_and_its_checksums_match(corpus: Path, tmp_path: Path) -> None:
+    model = train_one(corpus, tmp_path / "model", strategy="hybrid@0.3", seed=7)
+    made = json.loads((model / "koine.json").read_text())
+    assert set(made["sha256"]) == {"model.safetensors", "tokenizer.json"}
+    for name, digest in made["sha256"].items():
+        assert sha256(model / name) == digest
+    assert (made["kind"], made["backbone"], made["strategy"], made["alpha"], made["seed"]) == (
+        "static", "toy-static", "hybrid@0.3", 0.3, 7,
+    )  # fmt: skip
+    assert (made["languages"], made["questions"]) == (["en", "xo"], 400)
+    assert Optimisation.model_validate(made["optimisation"]) == FEW
+    assert Architecture.model_validate(made["architecture"]) == STATIC
+
+
+@pytest.mark.parametrize(
+    ("strategy", "types"), [("x-y", {"cross"}), ("x-x", {"mixed"}), ("x-x-mono", {"mono"}), ("hybrid", {"mono", "cross"})]
+)
+def test_the_log_is_json_lines_with_the_type_of_each_batch(corpus: Path, tmp_path: Path, strategy: str, types: set[str]) -> None:
+    log = log_of(train_one(corpus, tmp_path / "model", strategy=strategy, optimisation=FEW.model_copy(update={"steps": 95})))
+    assert [line["step"] for line in log] == [*range(0, 91, 10), 94]
+    assert {line["type"] for line in log} == types
+    assert all(0 < line["lr"] <= FEW.lr and np.isfinite(line["loss"]) for line in log)  # type: ignore[operator, arg-type]
+
+
+@pytest.mark.parametrize("warmup", [0.0, 0.1, 1.0])
+def test_the_learning_rate_rises_to_its_peak_and_falls(corpus: Path, tmp_path: Path, warmup: float) -> None:
+    settings = Optimisation(steps=101, batch_size=16, lr=0.01, warmup=warmup)
+    rates = [line["lr"] for line in log_of(train_one(corpus, tmp_path / "model", optimisation=settings))]
+    peak = int(np.argmax(rates))  # type: ignore[arg-type]
+    assert rates[: peak + 1] == sorted(rates[: peak + 1])  # type: ignore[type-var]
+    assert rates[peak:] == sorted(rates[peak:], reverse=True)  # type: ignore[type-var]
+    assert {0.0: 0, 0.1: 1, 1.0: 10}[warmup] == peak
+    assert all(0 < rate <= 0.01 for rate in rates)  # type: ignore[operator]
+
+
+def test_a_loss_that_is_no_number_stops_the_training_with_the_remedy(corpus: Path, tmp_path: Path) -> None:
+    with pytest.raises(KoineError, match=r"lower optimisation\.lr"):
+        train_one(corpus, tmp_path / "m", "transformer", optimisation=Optimisation(steps=20, batch_size=16, lr=1e38))
+    assert not (tmp_path / "m/model.safetensors").exists()
+
+
+def test_too_little_data_for_a_batch_stops_before_anything_is_written(corpus: Path, tmp_path: Path) -> None:
+    with pytest.raises(KoineError, match="lower batch_size"):
+        train_one(corpus, tmp_path / "m", optimisation=Optimisation(steps=2, batch_size=401))
+    assert not (tmp_path / "m").exists()
+
+
+def mean_average_precision(corpus: Path, model: Path, out: Path) -> dict[str, float]:
+    encode(str(model), corpus / "toy", out / "vectors", dtype="float32", batch_size=64, device="cpu")
+    evaluate(out / "vectors", corpus / "toy", out, run=Run("r", "b", "s", 1))
+    pairs = pl.read_csv(out / "pairs.csv").filter(metric="map")
+    return {setting: pairs.filter(setting=setting)["value"].mean() for setting in ("mono", "cross", "multi")}  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("kind", ["static", "transformer"])
+def test_the_loss_falls(corpus: Path, tmp_path: Path, kind: str) -> None:
+    settings = Optimisation(steps=150, batch_size=32, lr=0.1 if kind == "static" else 0.005)
+    log = log_of(train_one(corpus, tmp_path / "model", kind, "x-y", optimisation=settings))
+    assert log[-1]["loss"] < 0.5 * log[0]["loss"]  # type: ignore[operator]
+
+
+def test_cross_lingual_batches_align_languages_and_monolingual_ones_do_not(corpus: Path, tmp_path: Path) -> None:
+    settings = Optimisation(steps=200, batch_size=32, lr=0.1)
+    scores = {
+        strategy: mean_average_precision(
+            corpus,
+            train_one(corpus, tmp_path / strategy, strategy=strategy, optimisation=settings),
+            tmp_path / f"{strategy}.scores",
+        )
+        for strategy in ("untrained", "x-x-mono", "x-y", "hybrid")
+    }
+    for strategy in ("x-y", "hybrid"):
+        assert scores[strategy]["cross"] > 0.8
+        assert scores[strategy]["multi"] > scores["x-x-mono"]["multi"]
+    assert scores["x-x-mono"]["cross"] < 0.3
+    assert scores["untrained"]["cross"] < 0.3
+    assert min(scores[strategy]["mono"] for strategy in scores) > 0.8  # words match within a language from the start
+
+
+def test_a_trained_model_opens_as_the_encoder_of_its_kind(corpus: Path, tmp_path: Path) -> None:
+    for kind in ("static", "transformer"):
+        encoder = backbones.load(str(train_one(corpus, tmp_path / kind, kind)))
+        assert type(encoder).__name__ == f"{kind.capitalize()}Encoder"
