@@ -125,10 +125,15 @@ def show(results: Path) -> None:
             ]
             for backbone, strategy in dict.fromkeys((key[0], key[1]) for key in values)
         ]
-        print_table(f"{benchmark}: mAP", ["model", *SETTINGS, "rank distance"], rows)
+        print_table(f"{benchmark}: mAP and rank distance, with intervals", ["model", *SETTINGS, "rank distance"], rows)
 
 
 def _cell(row: dict[str, Any] | None, digits: int) -> str:
+    """`.877 .862–.891`: value and interval, as short as a terminal of 80 columns needs."""
     if row is None:
         return ""
-    return f"{row['mean']:.{digits}f} [{row['ci_low']:.{digits}f}, {row['ci_high']:.{digits}f}]"
+    mean, low, high = (
+        f"{row[name]:.{digits}f}".replace("0.", ".", 1) if digits else f"{row[name]:.0f}"
+        for name in ("mean", "ci_low", "ci_high")
+    )
+    return f"{mean} {low}–{high}"

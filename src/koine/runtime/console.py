@@ -3,11 +3,14 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 T = TypeVar("T")
+
+LOG_WIDTH = 120  # of tables that go to a file
 
 console = Console(stderr=True, highlight=False)
 
@@ -35,9 +38,12 @@ def progress(items: Iterable[T], what: str, total: int | None = None) -> Iterato
 
 def table(title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a small table on stdout; the first column is text, the others are right-aligned numbers."""
-    grid = Table(title=title, title_justify="left", title_style="bold")
+    grid = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE, padding=(0, 1), pad_edge=False)
     for position, name in enumerate(header):
-        grid.add_column(name, justify="left" if position == 0 else "right")
+        grid.add_column(name, justify="left" if position == 0 else "right", no_wrap=True)
     for row in rows:
         grid.add_row(*(str(cell) for cell in row))
-    Console(highlight=False).print(grid)
+    out = Console(highlight=False)
+    if not out.is_terminal:
+        out.width = LOG_WIDTH
+    out.print(grid)
