@@ -400,7 +400,7 @@ def test_row_i_of_the_vectors_is_text_i_of_the_table(
         for name, schema in (("queries", QUERIES), ("passages", PASSAGES)):
             path = benchmark_folder / f"{name}.parquet"
             schema.write(schema.read(path).sample(fraction=1, shuffle=True, seed=1), path)
-    encode("any", benchmark_folder, tmp_path / "vectors", dtype="float32", batch_size=7, device="cpu")
+    encode("any", benchmark_folder, tmp_path / "vectors", tokens=None, dtype="float32", batch_size=7, device="cpu")
     for name, kind in (("queries", "query"), ("passages", "passage")):
         texts = read_parquet(benchmark_folder / f"{name}.parquet")["text"].to_list()
         vectors = read_vectors(tmp_path / "vectors" / f"{name}.npy", len(texts))
@@ -410,7 +410,7 @@ def test_row_i_of_the_vectors_is_text_i_of_the_table(
 def test_each_text_is_encoded_once_in_two_calls_per_language(
     tmp_path: Path, benchmark_folder: Path, encoder: HashingEncoder
 ) -> None:
-    encode("any", benchmark_folder, tmp_path / "vectors", dtype="float32", batch_size=7, device="cpu")
+    encode("any", benchmark_folder, tmp_path / "vectors", tokens=None, dtype="float32", batch_size=7, device="cpu")
     assert len(encoder.calls) == 2 * len(LANGUAGES)
     assert json.loads((tmp_path / "vectors/encode.json").read_text()) == {"encoder_calls": 6, "query": 3, "passage": 3}
     encoded = Counter((kind, text) for kind, texts in encoder.calls for text in texts)
@@ -421,7 +421,7 @@ def test_each_text_is_encoded_once_in_two_calls_per_language(
 
 def test_float16_halves_the_files_and_is_read_as_float32(tmp_path: Path, benchmark_folder: Path, encoder: HashingEncoder) -> None:
     for dtype in ("float32", "float16"):
-        encode("any", benchmark_folder, tmp_path / dtype, dtype=dtype, batch_size=7, device="cpu")
+        encode("any", benchmark_folder, tmp_path / dtype, tokens=None, dtype=dtype, batch_size=7, device="cpu")
     one, half = (read_vectors(tmp_path / dtype / "passages.npy", 27) for dtype in ("float32", "float16"))
     assert np.load(tmp_path / "float16/passages.npy").dtype == np.float16
     assert half.dtype == np.float32

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from koine import backbones
-from koine.encode.steps import encode
+from koine.backbones.base import Kind
+from koine.encode.steps import encode, encode_tokens
 from koine.evaluate.steps import Run, evaluate
 from koine.params import Architecture, Optimisation, Tokenizer
 from koine.records import PARALLEL, PASSAGES, QA, QRELS, QUERIES
@@ -175,7 +176,7 @@ def test_too_little_data_for_a_batch_stops_before_anything_is_written(corpus: Pa
 
 
 def mean_average_precision(corpus: Path, model: Path, out: Path) -> dict[str, float]:
-    encode(str(model), corpus / "toy", out / "vectors", dtype="float32", batch_size=64, device="cpu")
+    encode(str(model), corpus / "toy", out / "vectors", tokens=None, dtype="float32", batch_size=64, device="cpu")
     evaluate(out / "vectors", corpus / "toy", out, run=Run("r", "b", "s", 1))
     pairs = pl.read_csv(out / "pairs.csv").filter(metric="map")
     return {setting: pairs.filter(setting=setting)["value"].mean() for setting in ("mono", "cross", "multi")}  # type: ignore[misc]
@@ -210,3 +211,23 @@ def test_a_trained_model_opens_as_the_encoder_of_its_kind(corpus: Path, tmp_path
     for kind in ("static", "transformer"):
         encoder = backbones.load(str(train_one(corpus, tmp_path / kind, kind)))
         assert type(encoder).__name__ == f"{kind.capitalize()}Encoder"
+
+
+@pytest.mark.parametrize("kind", ["static", "transformer"])
+def test_vectors_from_tokens_made_once_equal_those_made_on_the_way(corpus: Path, tmp_path: Path, kind: str) -> None:
+    model, toy = train_one(corpus, tmp_path / "model", kind), corpus / "toy"
+    prefixes: dict[Kind, str] = {"query": "q: " * (kind == "transformer"), "passage": ""}
+    special = kind == "transformer"
+    encode_tokens(corpus / kind / "tokenizer.json", toy, tmp_path / "ids", prefixes=prefixes, special=special)
+    for name, ids in (("direct", None), ("once", tmp_path / "ids")):
+        encode(str(model), toy, tmp_path / name, tokens=ids, dtype="float32", batch_size=64, device="cpu")
+    for name in ("queries.npy", "passages.npy", "encode.json"):
+        assert (tmp_path / "direct" / name).read_bytes() == (tmp_path / "once" / name).read_bytes()
+
+
+def test_tokens_of_another_tokenizer_are_refused(corpus: Path, tmp_path: Path) -> None:
+    model, toy = train_one(corpus, tmp_path / "model", "static"), corpus / "toy"
+    other_tokenizer = corpus / "transformer" / "tokenizer.json"
+    encode_tokens(other_tokenizer, toy, tmp_path / "ids", prefixes={"query": "", "passage": ""}, special=False)
+    with pytest.raises(KoineError, match="not made with"):
+        encode(str(model), toy, tmp_path / "out", tokens=tmp_path / "ids", dtype="float32", batch_size=64, device="cpu")

@@ -296,12 +296,29 @@ def train(
 
 
 @app.command(rich_help_panel=STEPS)
+def encode_tokens(
+    tokenizer: In,
+    benchmark: In,
+    out: Out,
+    kind: Annotated[Literal["static", "transformer"], typer.Option(help="Kind of backbone.")],
+    query_prefix: Annotated[str, typer.Option(help="Put before each query.")] = "",
+    passage_prefix: Annotated[str, typer.Option(help="Put before each passage.")] = "",
+) -> None:
+    """Tokenise a benchmark once for all models of a backbone."""
+    from koine.encode.steps import encode_tokens as run
+
+    prefixes: dict[Literal["query", "passage"], str] = {"query": query_prefix, "passage": passage_prefix}
+    run(tokenizer, benchmark, out, prefixes=prefixes, special=kind == "transformer")
+
+
+@app.command(rich_help_panel=STEPS)
 @takes
 def encode(
     model: Annotated[str, typer.Option(help="Model folder, or Hub id.", show_default=False)],
     benchmark: In,
     out: Out,
     settings: Encode,
+    tokens: Annotated[Path | None, typer.Option(help="Folder of encode-tokens, for Koine's own models.")] = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to encode.")] = "auto",
     encode_batch: Annotated[int, typer.Option(help="Texts encoded at once; changes only speed.")] = 256,
 ) -> None:
@@ -309,7 +326,7 @@ def encode(
     from koine.encode.steps import encode as run
 
     _use_threads()
-    run(model, benchmark, out, dtype=settings.dtype, batch_size=encode_batch, device=_device(device))
+    run(model, benchmark, out, tokens=tokens, dtype=settings.dtype, batch_size=encode_batch, device=_device(device))
 
 
 @app.command(rich_help_panel=STEPS)

@@ -98,10 +98,13 @@ class Plan:
             "encode": f"--device {p.execution.device} --encode-batch {p.execution.encode_batch}",
         }
         self.tokenizers = {name: f"--kind {b.kind} {flags(b.tokenizer)}" for name, b in p.backbones.items()}
-        self.backbones = {
-            name: f"--kind {b.kind} {flags(b.architecture)} {flags(b.optimisation)} "
+        self.inputs = {
+            name: f"--kind {b.kind} "
             + shlex.join(["--query-prefix", b.tokenizer.query_prefix, "--passage-prefix", b.tokenizer.passage_prefix])
             for name, b in p.backbones.items()
+        }
+        self.backbones = {
+            name: f"{self.inputs[name]} {flags(b.architecture)} {flags(b.optimisation)}" for name, b in p.backbones.items()
         }
         #: alpha matters to `hybrid` alone: changing it retrains no other strategy.
         self.strategies = {name: _strategy_flags(name, p) for name in p.train.strategies}

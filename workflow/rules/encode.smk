@@ -1,10 +1,35 @@
-# Encode: each text of a benchmark once per model.
+# Encode: a benchmark's texts as token ids once per backbone, then each text once per model.
+
+
+rule encode_tokens:
+    input:
+        tokenizer="<data>/train/{backbone}/tokenizer.json",
+        queries="<data>/collect/benchmarks/{benchmark}/queries.parquet",
+        passages="<data>/collect/benchmarks/{benchmark}/passages.parquet",
+    output:
+        multiext(
+            "<data>/encode/{backbone}/tokens/{benchmark}/",
+            "queries.arrow",
+            "passages.arrow",
+        ),
+    log:
+        "logs/<data>/encode_tokens/{backbone}/{benchmark}.log",
+    params:
+        benchmark=subpath(input.queries, parent=True),
+        out=subpath(output[0], parent=True),
+        flags=lookup(dpath="{backbone}", within=plan.inputs),
+        code=plan.code("encode"),
+    shell:
+        "koine encode-tokens --tokenizer {input.tokenizer} --benchmark {params.benchmark} {params.flags} "
+        "--out {params.out} > {log} 2>&1"
 
 
 rule encode:
     input:
         model="<models>/<run>/koine.json",
         weights="<models>/<run>/model.safetensors",
+        tokens="<data>/encode/{backbone}/tokens/{benchmark}/queries.arrow",
+        passage_tokens="<data>/encode/{backbone}/tokens/{benchmark}/passages.arrow",
         queries="<data>/collect/benchmarks/{benchmark}/queries.parquet",
         passages="<data>/collect/benchmarks/{benchmark}/passages.parquet",
     output:
@@ -20,10 +45,11 @@ rule encode:
         execution=plan.execution["encode"],
     params:
         model=subpath(input.model, parent=True),
+        tokens=subpath(input.tokens, parent=True),
         benchmark=subpath(input.queries, parent=True),
         out=subpath(output[0], parent=True),
         flags=plan.flags["encode"],
         code=plan.code("encode"),
     shell:
-        "koine encode --model {params.model} --benchmark {params.benchmark} {params.flags} "
+        "koine encode --model {params.model} --tokens {params.tokens} --benchmark {params.benchmark} {params.flags} "
         "{resources.execution} --out {params.out} > {log} 2>&1"

@@ -15,6 +15,7 @@ rule filter_score:
         "<data>/filter/{lang}.scores.parquet",
     log:
         "logs/<data>/filter_score/{lang}.log",
+    threads: plan.params.execution.workers
     resources:
         execution=plan.execution["filter_score"],
     params:

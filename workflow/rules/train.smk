@@ -16,6 +16,7 @@ rule train_tokens:
         ),
     log:
         "logs/<data>/train_tokens/{backbone}.log",
+    threads: 8
     params:
         out=subpath(output[0], parent=True),
         parallel=plan.parallel,

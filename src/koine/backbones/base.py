@@ -61,11 +61,14 @@ class TrainableEncoder(nn.Module, ABC):
         """Token ids of texts with the prefix of their kind."""
         return tokenize(self.tokenizer, texts, self.prefixes[kind], self.special_tokens)
 
-    @torch.inference_mode()
     def encode(self, texts: Sequence[str], kind: Kind, *, batch_size: int) -> Vectors:
-        """See `Encoder.encode`. Texts of like length are encoded together and put back in order."""
+        """See `Encoder.encode`."""
+        return self.encode_tokens(self.tokenize(texts, kind), batch_size=batch_size)
+
+    @torch.inference_mode()
+    def encode_tokens(self, tokens: Tokens, *, batch_size: int) -> Vectors:
+        """Vectors `[n, d]` of n texts. Texts of like length are encoded together and put back in order."""
         self.eval()
-        tokens = self.tokenize(texts, kind)
         order = np.argsort(tokens.lengths, kind="stable")
         parts = [
             self(tokens.take(order[start : start + batch_size])).float().cpu().numpy()

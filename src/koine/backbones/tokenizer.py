@@ -6,10 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
 import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from koine.params import Tokenizer
+from koine.runtime.errors import KoineError
 from koine.runtime.files import atomic
 
 #: In XLM-R's order, so that padding is id 1 as its position embeddings expect.
@@ -100,3 +103,26 @@ def tokenize(tokenizer: tokenizers.Tokenizer, texts: Sequence[str], prefix: str,
     ids = [np.array(encoding.ids, dtype=np.int32) for encoding in encodings]
     offsets = np.concatenate([[0], np.cumsum([len(own) for own in ids])]).astype(np.int64)
     return Tokens(np.concatenate([np.empty(0, dtype=np.int32), *ids]), offsets)
+
+
+def write_tokens(path: Path, tokens: Tokens, rows: pl.DataFrame) -> None:
+    """Write token ids beside the columns of `rows`, as an uncompressed Arrow file: reading it maps memory, copies nothing."""
+    lists = pa.LargeListArray.from_arrays(pa.array(tokens.offsets), pa.array(tokens.ids))
+    table = rows.to_arrow().append_column("tokens", lists)
+    with atomic(path) as temporary, pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table, max_chunksize=max(1, len(table)))
+
+
+def read_tokens(path: Path) -> tuple[Tokens, pl.DataFrame]:
+    """Memory-map what `write_tokens` wrote: the token ids and the other columns.
+
+    Raises:
+        KoineError: missing or cut short.
+    """
+    try:
+        table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+    except (FileNotFoundError, pa.ArrowInvalid) as error:
+        raise KoineError(f"{path}: not a whole token file ({error}); delete it and run again") from None
+    lists = table.column("tokens").chunk(0)
+    tokens = Tokens(lists.values.to_numpy(), lists.offsets.to_numpy())
+    return tokens, pl.DataFrame(pl.from_arrow(table.drop_columns(["tokens"])))

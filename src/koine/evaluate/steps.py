@@ -147,5 +147,5 @@ def evaluate_model(model: str, benchmark: str, out: Path, *, run: Run, pools: Se
         folder = Path(benchmark)
         if not (folder / "queries.parquet").is_file():
             folder = prepare_benchmark(benchmark, Path(scratch))
-        encode(model, folder, Path(scratch) / "vectors", dtype="float32", batch_size=64, device=device)
+        encode(model, folder, Path(scratch) / "vectors", tokens=None, dtype="float32", batch_size=64, device=device)
         evaluate(Path(scratch) / "vectors", folder, out, run=run, pools=pools)

@@ -6,15 +6,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import pyarrow as pa
 from tokenizers import Tokenizer as FastTokenizer
 
-from koine.backbones.tokenizer import Tokens, tokenize, train_tokenizer
+from koine.backbones.tokenizer import Tokens, read_tokens, tokenize, train_tokenizer, write_tokens
 from koine.params import Tokenizer
 from koine.records import PARALLEL, QA
 from koine.runtime.console import say
-from koine.runtime.errors import KoineError
-from koine.runtime.files import atomic
 
 
 def tokenise(qa: Path, parallel: list[Path], out: Path, settings: Tokenizer, special: bool) -> None:
@@ -35,32 +32,14 @@ def tokenise(qa: Path, parallel: list[Path], out: Path, settings: Tokenizer, spe
     train_tokenizer([*pairs["question"], *passages["passage"]], settings, out / "tokenizer.json")
     tokenizer = FastTokenizer.from_file(str(out / "tokenizer.json"))
     queries = tokenize(tokenizer, pairs["question"].to_list(), settings.query_prefix, special)
-    _write(out / "queries.arrow", queries, pairs.select("id", "passage_id", "lang"))
+    write_tokens(out / "queries.arrow", queries, pairs.select("id", "passage_id", "lang"))
     texts = tokenize(tokenizer, passages["passage"].to_list(), settings.passage_prefix, special)
-    _write(out / "passages.arrow", texts, passages.select("passage_id", "lang"))
+    write_tokens(out / "passages.arrow", texts, passages.select("passage_id", "lang"))
     cut = float((texts.lengths >= settings.max_length).mean())
     say(
         f"{len(queries):,} queries of {queries.lengths.mean():.1f} tokens, {len(texts):,} passages of "
         f"{texts.lengths.mean():.1f}; {cut:.1%} of the passages are cut at {settings.max_length}"
     )
-
-
-def _write(path: Path, tokens: Tokens, rows: pl.DataFrame) -> None:
-    """An uncompressed Arrow file, so that reading it maps memory and copies nothing."""
-    lists = pa.LargeListArray.from_arrays(pa.array(tokens.offsets), pa.array(tokens.ids))
-    table = rows.to_arrow().append_column("tokens", lists)
-    with atomic(path) as temporary, pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-        writer.write_table(table, max_chunksize=max(1, len(table)))
-
-
-def _read(path: Path) -> tuple[Tokens, pl.DataFrame]:
-    try:
-        table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-    except (FileNotFoundError, pa.ArrowInvalid) as error:
-        raise KoineError(f"{path}: not a whole token file ({error}); delete it and run again") from None
-    lists = table.column("tokens").chunk(0)
-    tokens = Tokens(lists.values.to_numpy(), lists.offsets.to_numpy())
-    return tokens, pl.DataFrame(pl.from_arrow(table.drop_columns(["tokens"])))
 
 
 @dataclass(frozen=True)
@@ -85,8 +64,8 @@ class TrainingSet:
     @classmethod
     def open(cls, folder: Path, source: str) -> "TrainingSet":
         """Map the files that `tokenise` wrote; `source` is the source language."""
-        queries, pairs = _read(folder / "queries.arrow")
-        passages, texts = _read(folder / "passages.arrow")
+        queries, pairs = read_tokens(folder / "queries.arrow")
+        passages, texts = read_tokens(folder / "passages.arrow")
         others = sorted(set(pairs["lang"].to_list()) - {source})
         languages = [source, *others]
         code = {lang: number for number, lang in enumerate(languages)}
