@@ -86,7 +86,7 @@ LEAVES = {  # a change of a result parameter, and where it must and may show
     "filter__rules__numbers": (0.5, {"flags"}),
     "filter__score__neighbours": (["sv"], {"flags"}),
     "backbones__static__tokenizer__vocab_size": (100, {"tokenizers"}),
-    "backbones__static__tokenizer__query_prefix": ("it's: ", {"tokenizers", "backbones"}),
+    "backbones__static__tokenizer__query_prefix": ("it's: ", {"tokenizers", "inputs", "backbones"}),
     "backbones__static__architecture__dim": (64, {"backbones"}),
     "backbones__static__optimisation__lr": (0.5, {"backbones"}),
     "train__alpha": (0.3, {"strategies"}),
@@ -319,12 +319,14 @@ def filled_lines(plan: Plan) -> Iterator[tuple[str, list[str]]]:
             given = [{"flags": plan.flags[rule], "resources": flags} for flags in plan.resource_flags.values()]
         elif rule == "train_tokens":
             given = [{"flags": flags} for flags in plan.tokenizers.values()]
+        elif rule == "encode_tokens":
+            given = [{"flags": flags} for flags in plan.inputs.values()]
         elif rule == "train":
             given = [{"strategy": s, "backbone": b} for s in plan.strategies.values() for b in plan.backbones.values()]
         for params in given:
             words = line.format(
                 params=SimpleNamespace(**{**common, **params}),
-                input=Files(qa="qa", scores="s", sources="a b", translations="0 1"),
+                input=Files(qa="qa", scores="s", sources="a b", translations="0 1", tokenizer="t"),
                 output=Files(kept="kept", summary="sum"),
                 resources=SimpleNamespace(execution=plan.execution.get(rule, "")),
                 wildcards=SimpleNamespace(

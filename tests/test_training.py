@@ -227,7 +227,7 @@ def test_vectors_from_tokens_made_once_equal_those_made_on_the_way(corpus: Path,
 
 def test_tokens_of_another_tokenizer_are_refused(corpus: Path, tmp_path: Path) -> None:
     model, toy = train_one(corpus, tmp_path / "model", "static"), corpus / "toy"
-    other_tokenizer = corpus / "transformer" / "tokenizer.json"
-    encode_tokens(other_tokenizer, toy, tmp_path / "ids", prefixes={"query": "", "passage": ""}, special=False)
+    tokenise(corpus / "qa.parquet", [], tmp_path / "other", Tokenizer(vocab_size=300), special=False)
+    encode_tokens(tmp_path / "other/tokenizer.json", toy, tmp_path / "ids", prefixes={"query": "", "passage": ""}, special=False)
     with pytest.raises(KoineError, match="not made with"):
         encode(str(model), toy, tmp_path / "out", tokens=tmp_path / "ids", dtype="float32", batch_size=64, device="cpu")
