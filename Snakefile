@@ -12,6 +12,7 @@ from koine.plan import Plan
 configfile: "params.yaml"
 
 
+# What the jobs run in where containers are asked for (--sdm apptainer): this Python, with koine installed into it.
 container: "docker://python:3.11-slim"
 
 

@@ -16,7 +16,7 @@ import polars as pl
 import yaml
 from rich.markup import escape
 
-from koine.plan import DEFAULT
+from koine.params import DEFAULT
 from koine.records import TABLE
 from koine.runtime.console import console
 from koine.runtime.errors import KoineError
@@ -67,7 +67,7 @@ def check(recipe: Path) -> bool:
     promised = expectations(recipe)
     if not promised:
         raise KoineError(f"{recipe}: no `# expect:` block in its head, so there is nothing to check")
-    name = yaml.safe_load(recipe.read_text(encoding="utf-8"))["recipe"]
+    name = yaml.safe_load(recipe.read_text(encoding="utf-8")).get("recipe", DEFAULT)
     path = Path("results") / ("" if name == DEFAULT else name) / "table.csv"
     if not path.is_file():
         raise KoineError(f"{path}: no such file; run the recipe first")

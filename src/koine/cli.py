@@ -38,6 +38,7 @@ from koine.params import (
     Sample,
     Score,
     Tokenizer,
+    check_strategy,
 )
 from koine.runtime.console import say
 from koine.runtime.errors import KoineError
@@ -288,6 +289,10 @@ def train(
     """Train one model on hybrid, monolingual, cross-lingual or mixed batches."""
     from koine.train.loop import train as run
 
+    try:
+        check_strategy(strategy)
+    except ValueError as error:
+        raise KoineError(f"--strategy: {error}") from None
     run(
         tokens, out, kind=kind, backbone=backbone or kind, source=source, strategy=strategy, alpha=alpha,
         equal_languages=equal_languages, seed=seed, prefixes={"query": query_prefix, "passage": passage_prefix},

@@ -118,12 +118,15 @@ def _recipe(recipe: Path) -> Iterator[Finding]:
     plan = Plan(load_recipe(recipe))
     says = f"{plan.params.recipe}: {len(plan.runs)} model(s), {len(plan.benchmarks)} benchmark(s), results in {plan.results}/"
     yield Finding("recipe", says, True)
-    for name, files in plan.fetch.items():
+    for name, hub_id in plan.hub_ids.items():
+        local = Path(os.environ.get("KOINE_MODELS", "")) / hub_id
+        yield Finding(name, f"{local} is here", True) if local.is_dir() else Finding(name, f"{hub_id} comes from the Hub")
+    for name, files in plan.locations.items():
         here = [file for file in files if Path(f"data/raw/{name}/{file}").is_file()]
         if len(here) == len(files):
             yield Finding(name, f"{len(files)} file(s) already in data/raw", True)
             continue
-        locations = [location for file, location in plan.locations[name].items() if file not in here]
+        locations = [location for file, location in files.items() if file not in here]
         mirrored = [path for location in locations if (path := in_mirror(location))]
         absent = [path for path in mirrored if not path.is_file()]
         if absent:

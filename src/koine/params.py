@@ -28,6 +28,8 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
 
 STRATEGY = re.compile(r"untrained|en-en|x-x|x-x-mono|x-y|hybrid(@(0(\.\d+)?|1(\.0+)?))?")
+#: The recipe whose tables stand in results/ itself.
+DEFAULT = "sample"
 NAME = r"^[a-z0-9][a-z0-9._-]*$"
 
 
@@ -72,6 +74,8 @@ class Source(Block):
             raise ValueError("give exactly one of url, mirror, path and hub")
         if self.url and any(file.sha256 is None for file in self.files.values()):
             raise ValueError("files of a url need their sha256 (`sha256sum FILE` prints it)")
+        if self.reader == "beir" and self.path is None:
+            raise ValueError("reader beir reads a folder: download it, and give its path")
         return self
 
 
@@ -81,6 +85,7 @@ Candidate = Literal["sentence", "sentence+context", "passage"]
 class Benchmark(Source):
     """A source whose files are the parallel languages of one benchmark."""
 
+    reader: Literal["squad", "beir"] = Field(description="Format of the files.")
     candidate: Candidate = Field("passage", description="What is retrieved; `sentence+context` is LAReQA's.")
     parallel_only: bool = Field(False, description="Keep only the questions that exist in every language.")
 
@@ -115,7 +120,7 @@ class Clean(Block):
 class Collect(Block):
     """Raw questions and passages: from the registry (src/koine/collect/sources.yaml) or from your own files."""
 
-    sources: list[str] = Field(["sample"], description="Names in the registry, or defined under `registry` below.")
+    sources: list[str] = Field(["sample"], min_length=1, description="Names in the registry, or defined under `registry` below.")
     registry: dict[str, Source] = Field({}, description="Your own sources; see docs/collect.md.")
     sample: Sample = Sample()
     clean: Clean = Clean()
@@ -129,7 +134,7 @@ class Translate(Block):
 
     source: str = Field("en", description="Language of the collected questions.")
     languages: list[str] = Field(
-        ["ar", "de", "es", "fi", "hi", "ru", "sw", "tr", "zh"], description="Languages to translate into."
+        ["ar", "de", "es", "fi", "hi", "ru", "sw", "tr", "zh"], min_length=1, description="Languages to translate into."
     )
     backend: Literal["memory", "lexicon"] = Field(
         "memory", description="`memory` looks up a translation memory, `lexicon` goes word by word."
@@ -233,26 +238,36 @@ class Backbone(Block):
 class Train(Block):
     """Which models are trained, and on which batches."""
 
-    backbones: list[str] = Field(["static"], description="Names defined under `backbones`.")
+    backbones: list[str] = Field(["static"], min_length=1, description="Names defined under `backbones`.")
     strategies: list[str] = Field(
         ["untrained", "en-en", "x-x-mono", "x-y", "hybrid"],
+        min_length=1,
         description="untrained, en-en, x-x, x-x-mono, x-y, hybrid (or hybrid@0.3 for another alpha).",
     )
-    seeds: list[int] = Field([1, 2, 3], description="One model per seed; intervals are taken over them too.")
+    seeds: list[int] = Field([1, 2, 3], min_length=1, description="One model per seed; intervals are taken over them too.")
     alpha: Fraction = Field(0.5, description="Probability that a batch of `hybrid` is monolingual.")
     equal_languages: bool = Field(
         False, description="Let x-y draw question and passage languages independently (LAReQA), so also equal ones."
     )
 
     @model_validator(mode="after")
-    def _known_strategies(self) -> "Train":
+    def _known_and_once(self) -> "Train":
         for strategy in self.strategies:
-            if not STRATEGY.fullmatch(strategy):
-                known = ["untrained", "en-en", "x-x", "x-x-mono", "x-y", "hybrid"]
-                near = difflib.get_close_matches(strategy, known, n=1)
-                hint = f"; did you mean {near[0]!r}?" if near else ""
-                raise ValueError(f"unknown strategy {strategy!r}{hint} (known: {', '.join(known)}, hybrid@ALPHA)")
+            check_strategy(strategy)
+        for name in ("backbones", "strategies", "seeds"):
+            values = getattr(self, name)
+            if len(set(values)) < len(values):
+                raise ValueError(f"{name}: the same value stands twice in {values}")
         return self
+
+
+def check_strategy(strategy: str) -> None:
+    """Raise a ValueError that names the nearest strategy, where there is none of this name."""
+    if not STRATEGY.fullmatch(strategy):
+        known = ["untrained", "en-en", "x-x", "x-x-mono", "x-y", "hybrid"]
+        near = difflib.get_close_matches(strategy, known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"unknown strategy {strategy!r}{hint} (known: {', '.join(known)}, hybrid@ALPHA with ALPHA from 0 to 1)")
 
 
 # --- encode, index, evaluate, report ---------------------------------------------------------------------
@@ -274,7 +289,9 @@ class Index(Block):
 class Evaluate(Block):
     """All ordered language pairs and the pool of all languages, from one score matrix per query language."""
 
-    benchmarks: list[str] = Field(["sample"], description="Names in the registry, or defined under `registry` below.")
+    benchmarks: list[str] = Field(
+        ["sample"], min_length=1, description="Names in the registry, or defined under `registry` below."
+    )
     registry: dict[str, Benchmark] = Field({}, description="Your own benchmarks; see docs/evaluate.md.")
     candidates: dict[str, Candidate] = Field(
         {}, description="Another candidate text than a benchmark's usual one, as {xquad-r: sentence}."
@@ -335,6 +352,11 @@ class Params(Block):
         for name in self.train.backbones:
             if name not in self.backbones:
                 raise ValueError(f"train.backbones: {name!r} is not defined under backbones ({', '.join(self.backbones)})")
+        if self.recipe == DEFAULT and self.collect.sources != ["sample"]:
+            raise ValueError(f"recipe: give the recipe a name of its own; {DEFAULT!r} writes to results/ itself")
+        for name in self.evaluate.candidates:
+            if name not in self.evaluate.benchmarks:
+                raise ValueError(f"evaluate.candidates: {name!r} is not in evaluate.benchmarks")
         for strategy in self.index.strategies:
             if strategy not in self.train.strategies:
                 raise ValueError(f"index.strategies: {strategy!r} is not in train.strategies")
@@ -343,7 +365,7 @@ class Params(Block):
         return self
 
 
-def parse(config: dict[str, Any], where: str = "params.yaml") -> Params:
+def parse(config: dict[str, Any]) -> Params:
     """Validate a merged configuration.
 
     Raises:
@@ -361,7 +383,7 @@ def parse(config: dict[str, Any], where: str = "params.yaml") -> Params:
                 near = difflib.get_close_matches(str(problem["loc"][-1]), siblings, n=1)
                 message = "no such parameter" + (f"; did you mean {near[0]!r}?" if near else f" (known: {', '.join(siblings)})")
             lines.append(f"  {path}: {message}" if path else f"  {message}")
-        raise KoineError(f"{where}: {len(lines)} mistake(s)\n" + "\n".join(lines)) from None
+        raise KoineError(f"params.yaml, or the recipe laid over it: {len(lines)} mistake(s)\n" + "\n".join(lines)) from None
 
 
 def _keys_at(location: tuple[int | str, ...]) -> list[str]:

@@ -15,12 +15,10 @@ from typing import Any
 
 from koine.collect import registry
 from koine.collect.sample import sample_files
-from koine.params import Benchmark, Params, Source, flags, parse
+from koine.params import DEFAULT, Benchmark, Params, Source, flags, parse
 from koine.runtime.errors import KoineError
 
 BEIR_FILES = ("corpus.jsonl", "queries.jsonl", "qrels/test.tsv")
-#: The recipe whose tables stand in results/ itself.
-DEFAULT = "sample"
 PACKAGE = Path(__file__).parent
 
 
@@ -42,18 +40,22 @@ class Plan:
         self.sample_files = [f"data/sample/raw/{name}" for name in sample_files(p.collect.sample.languages)]
         named = {name: registry.source(name, p) for name in [*p.collect.sources, *p.translate.resources, *p.translate.reverse]}
         tested = {name: registry.benchmark(name, p) for name in p.evaluate.benchmarks}
+        for name in p.collect.sources:
+            if named[name].reader in {"memory", "dictionary"}:
+                raise KoineError(f"collect.sources: {name!r} holds no questions; it belongs under translate.resources")
         #: Flags of `collect-fetch` by source and file.
         self.fetch = {
             name: {file.name: _fetch_flags(source, file.name, file.sha256) for file in source.files.values()}
             for name, source in {**tested, **named}.items()
             if source.path is None
         }
-        #: Where `collect-fetch` finds each file, for `koine doctor`.
+        #: Where `collect-fetch` finds each file, and the Hub ids among the sources, for `koine doctor`.
         self.locations = {
             name: {file.name: _location(source, file.name) for file in source.files.values()}
             for name, source in {**tested, **named}.items()
-            if source.path is None
+            if source.path is None and source.hub is None
         }
+        self.hub_ids = {name: source.hub for name, source in named.items() if source.hub is not None}
         #: Files that the user says are there: whatever has a path and is not made by the sample.
         self.own_files = [
             path
@@ -72,6 +74,10 @@ class Plan:
         self.resources = {
             lang: _for_language(named, p.translate.resources, p.translate.source, lang) for lang in p.translate.languages
         }
+        for lang, files in self.resources.items():
+            if not files:
+                names = ", ".join(p.translate.resources) or "nothing"
+                raise KoineError(f"translate.resources: {names} has no file for {lang}; take it out of translate.languages")
         self.reverse = {
             lang: _for_language(named, p.translate.reverse, p.translate.source, lang) for lang in p.translate.languages
         }
@@ -164,8 +170,8 @@ def _options(name: str, values: Iterable[str]) -> list[str]:
 
 
 def _location(source: Source, name: str) -> str:
-    """Address of a source's file, or its path below KOINE_MIRROR, or the Hub id."""
-    return source.hub or (source.url or source.mirror or "").format(name=name)
+    """Address of a source's file, or its path below KOINE_MIRROR."""
+    return (source.url or source.mirror or "").format(name=name)
 
 
 def _fetch_flags(source: Source, name: str, sha256: str | None) -> str:
@@ -205,8 +211,6 @@ def _for_language(named: dict[str, Source], names: list[str], source_lang: str, 
     """The files of translation resources that may serve a language: keyed by it, by a pair with it, or by `all`."""
     wanted = {lang, f"{source_lang}-{lang}", f"{lang}-{source_lang}", "all"}
     found = [_path(name, named[name], file.name) for name in names for key, file in named[name].files.items() if key in wanted]
-    if names and not found:
-        raise KoineError(f"translate: {', '.join(names)} have no file for {lang}; take it out of translate.languages")
     return found
 
 

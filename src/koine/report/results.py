@@ -55,7 +55,7 @@ def _extent(view: View, benchmark: str) -> str:
     queries = [one.queries for key, one in view.results.items() if key[0] == benchmark and key[3] in ("mono", "multi")]
     languages = len(view.languages(benchmark))
     parts = [count(languages, "language")] if languages else []
-    return ", ".join([*parts, *([count(max(queries), "question") + " in all"] if queries else [])])
+    return ", ".join([*parts, *([count(max(queries), "query", "queries")] if queries else [])])
 
 
 def _headline_of(view: View, benchmark: str) -> Html | None:
