@@ -430,6 +430,29 @@ HEAD = """\
 # Your own experiment is a file in recipes/ that is laid over this one:
 #     snakemake --cores all --configfile recipes/squad-fi.yaml
 # Made from src/koine/params.py by `python -m koine.params`; values may be edited here, keys come from there.
+#
+# What it gives (`koine check`): benchmark, backbone, strategy, setting, metric, value, tolerance.
+# expect:
+#   - [sample, static, untrained, mono, map, 0.235, 0.02]
+#   - [sample, static, untrained, cross, map, 0.034, 0.02]
+#   - [sample, static, untrained, multi, map, 0.030, 0.02]
+#   - [sample, static, untrained, multi, rank_distance, 9514, 951]
+#   - [sample, static, en-en, mono, map, 0.357, 0.02]
+#   - [sample, static, en-en, cross, map, 0.074, 0.02]
+#   - [sample, static, en-en, multi, map, 0.064, 0.02]
+#   - [sample, static, en-en, multi, rank_distance, 9448, 945]
+#   - [sample, static, x-x-mono, mono, map, 0.879, 0.02]
+#   - [sample, static, x-x-mono, cross, map, 0.118, 0.02]
+#   - [sample, static, x-x-mono, multi, map, 0.145, 0.02]
+#   - [sample, static, x-x-mono, multi, rank_distance, 8769, 877]
+#   - [sample, static, x-y, mono, map, 0.877, 0.02]
+#   - [sample, static, x-y, cross, map, 0.757, 0.02]
+#   - [sample, static, x-y, multi, map, 0.664, 0.02]
+#   - [sample, static, x-y, multi, rank_distance, 74, 7]
+#   - [sample, static, hybrid, mono, map, 0.881, 0.02]
+#   - [sample, static, hybrid, cross, map, 0.723, 0.02]
+#   - [sample, static, hybrid, multi, map, 0.621, 0.02]
+#   - [sample, static, hybrid, multi, rank_distance, 95, 10]
 """
 
 
