@@ -40,6 +40,7 @@ def config(recipe: str = "sample", **changes: Any) -> dict[str, Any]:
     if recipe != "sample":
         whole = merged(whole, yaml.safe_load((ROOT / f"recipes/{recipe}.yaml").read_text(encoding="utf-8")))
     for path, value in changes.items():
+        path = "recipe" if path == "recipe_name" else path
         for key in reversed(path.split("__")):
             value = {key: value}
         whole = merged(whole, value)
@@ -175,11 +176,11 @@ def test_an_unknown_benchmark_is_an_error_with_near_names(name: str, near: str) 
 
 def test_an_unknown_source_is_an_error_with_near_names() -> None:
     with pytest.raises(KoineError, match=r"unknown source 'squad-trian': try .*squad-train.*collect\.registry"):
-        Plan(config(collect__sources=["squad-trian"]))
+        Plan(config(recipe_name="mine", collect__sources=["squad-trian"]))
 
 
 def test_a_language_without_a_translation_resource_is_an_error() -> None:
-    with pytest.raises(KoineError, match=r"have no file for nl; take it out of translate\.languages"):
+    with pytest.raises(KoineError, match=r"has no file for nl; take it out of translate\.languages"):
         Plan(config("squad-fi", translate__languages=["fi", "nl"]))
 
 
@@ -187,7 +188,7 @@ def test_own_files_by_path_are_inputs_and_are_not_fetched() -> None:
     mine = {"path": "my data/{name}", "files": {"en": {"name": "a.jsonl"}}, "reader": "jsonl", "licence": "mine; all of it"}
     pool = {"path": "beir/{name}", "files": {"en": {"name": "english"}, "fi": {"name": "finnish"}}, "reader": "beir"}
     plan = Plan(
-        config(collect__sources=["mine"], collect__registry={"mine": mine},
+        config(recipe_name="mine", collect__sources=["mine"], collect__registry={"mine": mine},
                evaluate__benchmarks=["pool"], evaluate__registry={"pool": pool})
     )  # fmt: skip
     assert plan.sources["mine"]["files"] == ["my data/a.jsonl"]
