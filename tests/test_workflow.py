@@ -123,6 +123,13 @@ def test_a_scrambled_clone_has_nothing_to_do_in_either_engine(clone: Path) -> No
     assert "up to date" in run(clone, "dvc", "status")
 
 
+def test_a_clone_without_the_store_makes_its_committed_tables_again(origin: Path, tmp_path: Path) -> None:
+    run(tmp_path, "git", "clone", "-q", str(origin), "bare")
+    assert (tmp_path / "bare" / "results" / "table.csv").is_file()
+    output = run(tmp_path / "bare", "snakemake", "-n", "results/table.csv")
+    assert set(re.findall(r"^(?:local)?rule (\w+):$", output, flags=re.MULTILINE)) == set(FEEDS)
+
+
 def test_execution_settings_rerun_nothing_in_either_engine(clone: Path) -> None:
     other = {"execution": {"device": "cpu", "encode_batch": 7, "workers": 1}}
     assert planned(clone, other, "execution") == {}

@@ -7,7 +7,9 @@ last run; execution settings are apart, and enter no such comparison.
 
 import ast
 import hashlib
+import os
 import shlex
+from base64 import urlsafe_b64encode
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -119,6 +121,19 @@ class Plan:
         self.tested = shlex.join(_options("benchmark", [f"{self.data}/collect/benchmarks/{name}" for name in self.benchmarks]))
         self.parallel = shlex.join(_options("parallel", [f"{self.data}/filter/{lang}.parquet" for lang in p.translate.languages]))
         self.shards = list(range(p.translate.shards))
+
+    def distrust_checked_out_tables(self) -> None:
+        """Make tables that came with the checkout look older than anything.
+
+        Snakemake takes a file without a record in .snakemake/metadata for up to date unless an input is newer, so in
+        a fresh clone it would say of a committed table that nothing is to be done. The page's style sheet, an input
+        of `report` that every checkout has, is newer than a table from 1970; where there is a record, only content
+        counts.
+        """
+        table = Path(self.results) / "table.csv"
+        record = Path(".snakemake/metadata") / urlsafe_b64encode(str(table).encode()).decode()
+        if table.is_file() and not record.is_file():
+            os.utime(table, (1, 1))  # 0 means "no time" to Snakemake
 
     @property
     def runs(self) -> list[str]:

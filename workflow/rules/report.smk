@@ -12,6 +12,7 @@ rule report:
         filtered=expand(
             "<data>/filter/{lang}.json", lang=plan.params.translate.languages
         ),
+        style="src/koine/report/page.css",  # see Plan.distrust_checked_out_tables
     output:
         table=report(
             "<results>/table.csv", caption="../report/table.rst", category="report"
