@@ -34,6 +34,7 @@ wildcard_constraints:
     seed=r"\d+",
     shard=r"\d+",
     lang=r"[A-Za-z0-9-]+",
+    translator=r"[^/]+",
     source="|".join(plan.sources | plan.fetch),
     benchmark="|".join(plan.benchmarks),
 

@@ -18,6 +18,7 @@ from koine.params import Rules
 from koine.records import PARALLEL, QA, TRANSLATION
 from koine.runtime.errors import KoineError
 from koine.runtime.files import text_id, write_jsonl
+from koine.translate.answers import carry
 
 Frames = Callable[..., pl.DataFrame]
 OFF: dict[str, Any] = {name: None for name in Rules.model_fields if name != "clean_source"} | {"clean_source": False}
@@ -153,7 +154,8 @@ def test_shares_lie_between_0_and_1(source: str, target: str) -> None:
     ],
 )
 def test_an_answer_is_kept_where_the_passage_holds_it(answer: str | None, passage: str, kept: float | None) -> None:
-    assert scores.answer_kept(answer, passage) == kept
+    found = carry("source", answer, None, [], passage, answer) if answer else None
+    assert (None if found is None else float(found.text is not None)) == kept
 
 
 TEXTS = st.lists(st.sampled_from(["the", "cat", "Кот", "sat", "on", "मैट", "城市", ",", "!"]), max_size=9).map(" ".join)
@@ -186,7 +188,7 @@ GOOD: dict[str, Any] = {
     **{"round_trip_chrf": 1.0, "round_trip_bleu": 1.0},
 }
 BAD: dict[str, float] = {
-    **{"language": 0.0, "length_ratio": 9.0, "numbers": 0.0, "copied": 1.0, "repetition": 1.0, "answer": 0.0},
+    **{"language": 0.0, "length_ratio": 9.0, "numbers": 0.0, "copied": 1.0, "repetition": 1.0, "answer_kept": 0.0},
     **{"round_trip_chrf": 0.0, "round_trip_bleu": 0.0},
 }
 ALL_ON = Rules(answer=1.0, round_trip_bleu=0.5)
@@ -199,7 +201,7 @@ def scored(*changes: dict[str, Any]) -> pl.DataFrame:
         row = {"id": f"t/{number}", "passage_id": f"p{number}", "lang": "fi", "question": "K?", "passage": f"Kappale {number}."}
         row |= {"question_id": f"q{number}"}
         row |= {f"{part}_{name}": value for part in ("question", "passage") for name, value in GOOD.items()}
-        rows.append({**row, "answer": 1.0, "contaminated": None, **change})
+        rows.append({**row, "answer_kept": 1.0, "contaminated": None, **change})
     return SCORED.frame([{name: row.get(name) for name in SCORED.columns} for row in rows])
 
 
@@ -207,15 +209,16 @@ def broken(frame: pl.DataFrame, rules: Rules) -> list[set[str]]:
     return [{name for name, value in row.items() if value is True} for row in verdicts(frame, rules).to_dicts()]
 
 
-COLUMNS = [f"{part}_{name}" for part in ("question", "passage") for name in TEXT_SCORES] + ["answer"]
+COLUMNS = [f"{part}_{name}" for part in ("question", "passage") for name in TEXT_SCORES] + ["answer_kept"]
 
 
 @pytest.mark.parametrize("column", COLUMNS)
 def test_a_bad_score_breaks_its_own_rule_and_no_other(column: str) -> None:
     name = column.removeprefix("question_").removeprefix("passage_")
     frame = scored({}, {column: BAD[name]})
-    assert broken(frame, ALL_ON) == [set(), {name}]
-    assert broken(frame, ALL_ON.model_copy(update={name: None})) == [set(), set()]
+    rule = "answer" if name == "answer_kept" else name
+    assert broken(frame, ALL_ON) == [set(), {rule}]
+    assert broken(frame, ALL_ON.model_copy(update={rule: None})) == [set(), set()]
 
 
 @pytest.mark.parametrize("column", COLUMNS)
@@ -227,7 +230,7 @@ def test_a_score_of_null_breaks_nothing(column: str) -> None:
 def test_a_score_at_the_threshold_passes_and_one_beyond_it_does_not(name: str) -> None:
     rules = Rules(**{**OFF, name: 1.0 if name == "length_ratio" else 0.5})
     limit, beyond = getattr(rules, name), -0.01 if name in LEAST else 0.01
-    column = name if name == "answer" else f"passage_{name}"
+    column = "answer_kept" if name == "answer" else f"passage_{name}"
     assert broken(scored({column: limit}, {column: limit + beyond}), rules) == [set(), {name}]
 
 
@@ -328,7 +331,7 @@ def test_every_pair_is_scored_with_its_own_translations(planted: tuple[Path, Pat
     assert frame["passage_id"].equals(pairs["passage_id"])
     assert frame["question_id"].to_list() == [text_id(question) for question in pairs["question"]]
     assert frame["question"][6] == finnish(6)[0]
-    assert frame["answer"].to_list() == [1, 1, 0, 0, 1, 1, 1, 1, 1, 1]
+    assert frame["answer_kept"].to_list() == [1, 1, 0, 0, 1, 1, 1, 1, 1, 1]
     assert frame["passage_numbers"].to_list() == [1, 1, 0, 0, 1, 1, 1, 1, 1, 1]
     assert frame["question_numbers"].null_count() == len(frame)
 

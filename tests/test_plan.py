@@ -127,18 +127,20 @@ def test_alpha_reaches_hybrid_alone_and_a_strategy_may_say_its_own() -> None:
     assert changed == ["x-y", "hybrid", "hybrid@0.3"]
 
 
-@pytest.mark.parametrize(("name", "value"), [("device", "cpu"), ("encode_batch", 7), ("workers", 9)])
+EXECUTION = {"device": "cpu", "encode_batch": 7, "workers": 9, "translate_threads": 3, "translate_batch_tokens": 99}
+
+
+@pytest.mark.parametrize(("name", "value"), EXECUTION.items())
 def test_an_execution_setting_changes_execution_flags_alone(name: str, value: object) -> None:
     before, after = Plan(config()), Plan(config(**{f"execution__{name}": value}))
     assert state(before) == state(after)
     assert before.execution != after.execution
-    option = "--" + name.replace("_", "-")
+    option = "--" + name.replace("translate_", "").replace("_", "-")
     assert option not in shlex.split(" ".join([*before.flags.values(), *before.backbones.values(), *before.tokenizers.values()]))
 
 
 def test_every_execution_setting_is_tested_above() -> None:
-    marks = test_an_execution_setting_changes_execution_flags_alone.pytestmark  # type: ignore[attr-defined]
-    assert {name for name, _ in marks[0].args[1]} == set(Params.model_fields["execution"].annotation.model_fields)  # type: ignore[union-attr]
+    assert set(EXECUTION) == set(Params.model_fields["execution"].annotation.model_fields)  # type: ignore[union-attr]
 
 
 # --- targets -----------------------------------------------------------------------------------------------------
@@ -318,6 +320,8 @@ def filled_lines(plan: Plan) -> Iterator[tuple[str, list[str]]]:
             given = [{"flags": entry["flags"]} for entry in plan.benchmarks.values()]
         elif rule == "translate":
             given = [{"flags": plan.flags[rule], "resources": flags} for flags in plan.resource_flags.values()]
+        elif rule == "translate_convert":
+            given = [{"flags": flags} for flags in plan.translators.values()]
         elif rule == "train_tokens":
             given = [{"flags": flags} for flags in plan.tokenizers.values()]
         elif rule == "encode_tokens":

@@ -89,7 +89,7 @@ def test_squad_2_leaves_unanswerable_questions_out(tmp_path: Path) -> None:
     paragraph = {"context": "Ada wrote it. ", "qas": [answerable, unanswerable]}
     path = dump(tmp_path / "a.json", {"data": [{"title": "Ada", "paragraphs": [paragraph]}]})
     assert list(read_qa(path, "squad")) == [
-        {"id": "1", "group": "Ada", "question": "Who?", "passage": "Ada wrote it.", "answer": "Ada"}
+        {"id": "1", "group": "Ada", "question": "Who?", "passage": "Ada wrote it.", "answer": "Ada", "answer_start": 0}
     ]
 
 

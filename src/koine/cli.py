@@ -27,10 +27,12 @@ from pydantic import ValidationError
 from pydantic_core import PydanticUndefined
 
 from koine.params import (
+    NEURAL,
     Architecture,
     Block,
     Candidate,
     Clean,
+    Decoding,
     Encode,
     Optimisation,
     Report,
@@ -38,6 +40,7 @@ from koine.params import (
     Sample,
     Score,
     Tokenizer,
+    Translate,
     check_strategy,
 )
 from koine.runtime.console import say
@@ -62,6 +65,8 @@ STEPS, PEOPLE = "Steps of the chain", "For people"
 
 In = Annotated[Path, typer.Option(help="Input.", show_default=False)]
 Out = Annotated[Path, typer.Option(help="Where the result goes.", show_default=False)]
+Backend = Translate.model_fields["backend"].annotation
+Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")]
 Lang = Annotated[str, typer.Option(help="Language (BCP 47).", show_default=False)]
 
 
@@ -194,25 +199,48 @@ def collect(
 
 
 @app.command(rich_help_panel=STEPS)
+@takes
 def translate(
     qa: In,
     out: Out,
     target: Lang,
-    backend: Annotated[Literal["memory", "lexicon"], typer.Option(help="What translates.")],
-    resource: Annotated[list[Path], typer.Option(help="Memory or dictionary; the first match wins.", show_default=False)],
+    backend: Annotated[Backend, typer.Option(help="What translates.")],
+    decoding: Decoding,
+    resource: Annotated[list[Path], typer.Option(help="Memory, release or dictionary; the first match wins.")] = [],  # noqa: B006
     source: Lang = "en",
     reverse: Annotated[list[Path], typer.Option(help="Memory back into the source language.")] = [],  # noqa: B006
+    round_trip: Annotated[bool, typer.Option(help="Let the engine translate back, too.")] = False,
+    converted: Annotated[Path | None, typer.Option(help="Folder of translate-convert, for ctranslate2.")] = None,
+    converted_back: Annotated[Path | None, typer.Option(help="The same for the way back.")] = None,
     shard: Annotated[int, typer.Option(help="This shard, from 0.", min=0)] = 0,
     shards: Annotated[int, typer.Option(help="Number of shards.", min=1)] = 1,
+    device: Device = "auto",
+    threads: Annotated[int, typer.Option(help="CPU threads; changes only speed.", min=1)] = 1,
+    batch_tokens: Annotated[int, typer.Option(help="Tokens translated at once; changes only speed.", min=1)] = 4096,
 ) -> None:
-    """Translate the distinct texts of the collected pairs into one language, each once."""
+    """Translate the distinct texts of the collected pairs into one language, each once; goes on where it was stopped."""
     from koine.translate import steps
 
     if shard >= shards:
         raise KoineError(f"--shard {shard}: shards are counted from 0 to {shards - 1}")
     steps.translate(
-        qa, out, source=source, target=target, backend=backend, resources=resource, reverse=reverse, shard=shard, shards=shards
-    )
+        qa, out, source=source, target=target, backend=backend, resources=resource, reverse=reverse, round_trip=round_trip,
+        decoding=decoding, converted=converted, converted_back=converted_back, shard=shard, shards=shards,
+        hardware=steps.Hardware(_device(device) if backend in NEURAL else "cpu", batch_tokens, threads),
+    )  # fmt: skip
+
+
+@app.command(rich_help_panel=STEPS)
+def translate_convert(
+    model: Annotated[str, typer.Option(help="Hub id or folder of a translation model.", show_default=False)],
+    out: Out,
+    revision: Annotated[str, typer.Option(help="Its commit on the Hub.")] = "",
+    precision: Annotated[str, typer.Option(help="Of the stored weights.")] = "int8",
+) -> None:
+    """Convert a translation model for CTranslate2, once for all languages and shards."""
+    from koine.translate.neural import convert
+
+    convert(model, revision, precision, out)
 
 
 @app.command(rich_help_panel=STEPS)

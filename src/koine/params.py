@@ -28,6 +28,9 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
 
 STRATEGY = re.compile(r"untrained|en-en|x-x|x-x-mono|x-y|hybrid(@(0(\.\d+)?|1(\.0+)?))?")
+#: Backends that translate anything, and those of them that need a model; the others look translations up.
+ENGINES = {"apertium", "ctranslate2", "transformers"}
+NEURAL = {"ctranslate2", "transformers"}
 #: The recipe whose tables stand in results/ itself.
 DEFAULT = "sample"
 NAME = r"^[a-z0-9][a-z0-9._-]*$"
@@ -129,6 +132,22 @@ class Collect(Block):
 # --- translate -------------------------------------------------------------------------------------------
 
 
+class Decoding(Block):
+    """Which model translates, and how, for the backends `ctranslate2` and `transformers`."""
+
+    model: str = Field(
+        "",
+        description="Hub id or folder of a Marian (OPUS-MT), M2M-100, NLLB, MADLAD or mBART-50 model; {source} and {target} are "
+        "filled in, as in Helsinki-NLP/opus-mt-{source}-{target}.",
+    )
+    revision: str = Field("", description="Its commit on the Hub.")
+    precision: Literal["float32", "bfloat16", "float16", "int8", "int8_bfloat16", "int8_float16"] = Field(
+        "int8", description="Of weights and products; `int8` suits CPUs, `float16` and `bfloat16` GPUs."
+    )
+    beam: Positive = Field(2, description="Width of the beam; 1 is greedy.")
+    max_tokens: Positive = Field(256, description="Most tokens of a translated sentence.")
+
+
 class Translate(Block):
     """From the source language into the others; each distinct text once."""
 
@@ -136,15 +155,22 @@ class Translate(Block):
     languages: list[str] = Field(
         ["ar", "de", "es", "fi", "hi", "ru", "sw", "tr", "zh"], min_length=1, description="Languages to translate into."
     )
-    backend: Literal["memory", "lexicon"] = Field(
-        "memory", description="`memory` looks up a translation memory, `lexicon` goes word by word."
+    backend: Literal["memory", "released", "lexicon", "apertium", "ctranslate2", "transformers"] = Field(
+        "memory",
+        description="`memory` looks up a translation memory, `released` published translations with the same ids, "
+        "`lexicon` goes word by word; engines: `apertium` (rules), `ctranslate2` (neural, fast), `transformers` (neural).",
     )
     resources: list[str] = Field(
-        ["sample-memory"], description="Registry names of the memories or dictionaries; the first match wins."
+        ["sample-memory"],
+        description="Registry names of the memories, releases or dictionaries; the first match wins. Engines need none.",
     )
     reverse: list[str] = Field(
         ["sample-reverse"], description="Memories back into the source language, for the round-trip filter."
     )
+    round_trip: list[str] = Field(
+        [], description="Languages that an engine also translates back, for the round-trip filter; doubles the work."
+    )
+    decoding: Decoding = Decoding()
     shards: Positive = Field(1, description="Jobs per language; fixed, so that the plan is known before any data.")
 
 
@@ -315,6 +341,8 @@ class Execution(Block):
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where encoders run.")
     encode_batch: Positive = Field(256, description="Texts encoded at once.")
     workers: Positive = Field(2, description="Processes that score translations.")
+    translate_threads: Positive = Field(1, description="CPU threads of one translation job.")
+    translate_batch_tokens: Positive = Field(4096, description="Tokens translated at once; smaller needs less memory.")
 
 
 class Params(Block):
@@ -360,6 +388,11 @@ class Params(Block):
         for strategy in self.index.strategies:
             if strategy not in self.train.strategies:
                 raise ValueError(f"index.strategies: {strategy!r} is not in train.strategies")
+        for lang in self.translate.round_trip:
+            if lang not in self.translate.languages:
+                raise ValueError(f"translate.round_trip: {lang!r} is not in translate.languages")
+        if self.translate.backend in NEURAL and not self.translate.decoding.model:
+            raise ValueError(f"translate.decoding.model: the backend {self.translate.backend} needs a model")
         if self.translate.source in self.translate.languages:
             raise ValueError(f"translate.languages: {self.translate.source!r} is the source language")
         return self

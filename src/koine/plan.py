@@ -17,7 +17,7 @@ from typing import Any
 
 from koine.collect import registry
 from koine.collect.sample import sample_files
-from koine.params import DEFAULT, Benchmark, Params, Source, flags, parse
+from koine.params import DEFAULT, ENGINES, NEURAL, Benchmark, Params, Source, flags, parse
 from koine.runtime.errors import KoineError
 
 BEIR_FILES = ("corpus.jsonl", "queries.jsonl", "qrels/test.tsv")
@@ -77,7 +77,7 @@ class Plan:
             lang: _for_language(named, p.translate.resources, p.translate.source, lang) for lang in p.translate.languages
         }
         for lang, files in self.resources.items():
-            if not files:
+            if not files and p.translate.backend not in ENGINES:
                 names = ", ".join(p.translate.resources) or "nothing"
                 raise KoineError(f"translate.resources: {names} has no file for {lang}; take it out of translate.languages")
         self.reverse = {
@@ -87,13 +87,23 @@ class Plan:
             lang: shlex.join(_options("resource", self.resources[lang]) + _options("reverse", self.reverse[lang]))
             for lang in p.translate.languages
         }
+        #: Models to convert for CTranslate2, by the name of their folder, with the flags of `translate-convert`.
+        self.translators: dict[str, str] = {}
+        #: The converted models of each language, there and back.
+        self.converted: dict[str, list[str]] = {}
+        for lang in p.translate.languages:
+            ways = self._ways(lang)
+            self.resource_flags[lang] += " --round-trip" if lang in p.translate.round_trip else ""
+            self.converted[lang] = [f"{self._converted(*way)}/model.bin" for way in ways.values()]
+            self.resource_flags[lang] += "".join(f" --{option} {self._converted(*way)}" for option, way in ways.items())
         #: Where planted defects are known, the filter is measured against them.
         self.truth = ["data/sample/raw/defects.jsonl"] if "sample-memory" in p.translate.resources else []
         #: Flags by rule (and by wildcard, where they differ).
         self.flags = {
             "collect_sample": flags(p.collect.sample),
             "collect": flags(p.collect.clean),
-            "translate": f"--source {p.translate.source} --backend {p.translate.backend} --shards {p.translate.shards}",
+            "translate": f"--source {p.translate.source} --backend {p.translate.backend} --shards {p.translate.shards}"
+            + (f" {flags(p.translate.decoding)}" if p.translate.backend in NEURAL else ""),
             "filter_score": self._filter_score_flags(),
             "filter": flags(p.filter.rules) + "".join(f" --truth {path}" for path in self.truth),
             "encode": flags(p.encode),
@@ -101,6 +111,8 @@ class Plan:
         }
         #: Flags by rule that change only speed.
         self.execution = {
+            "translate": f"--device {p.execution.device} --threads {p.execution.translate_threads} "
+            f"--batch-tokens {p.execution.translate_batch_tokens}",
             "filter_score": f"--workers {p.execution.workers}",
             "train": f"--device {p.execution.device}",
             "encode": f"--device {p.execution.device} --encode-batch {p.execution.encode_batch}",
@@ -153,6 +165,22 @@ class Plan:
         runs = self.runs if runs is None else runs
         filled = [pattern.format(run=run, benchmark=benchmark) for run in runs for benchmark in self.benchmarks]
         return list(dict.fromkeys(filled))
+
+    def _ways(self, lang: str) -> dict[str, tuple[str, str]]:
+        """The directions in which CTranslate2 is needed for a language, by the option that names the model."""
+        t = self.params.translate
+        ways = {"converted": (t.source, lang)} if t.backend == "ctranslate2" else {}
+        if ways and lang in t.round_trip:
+            ways["converted-back"] = (lang, t.source)
+        return ways
+
+    def _converted(self, source: str, target: str) -> str:
+        """Folder of a converted model; notes that it has to be converted."""
+        d = self.params.translate.decoding
+        model = d.model.format(source=source, target=target)
+        name = "--".join(part for part in (model.replace("/", "--"), d.revision.replace("/", "-"), d.precision) if part)
+        self.translators[name] = shlex.join(["--model", model, "--revision", d.revision, "--precision", d.precision])
+        return f"models/translation/{name}"
 
     def _filter_score_flags(self) -> str:
         p = self.params

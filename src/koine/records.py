@@ -96,21 +96,35 @@ QA = Schema(
         "question": TEXT,
         "passage": TEXT,
         "answer": TEXT,
+        "answer_start": pl.Int64(),  # characters from the start of `passage`
     },
-    nullable=frozenset({"answer"}),
+    nullable=frozenset({"answer", "answer_start"}),
 )
 
-#: One distinct text with its translation; `back` is the translation of `target` into the source language.
+#: One distinct text with its translation; `back` is the translation of `target` into the source language. `spans`
+#: aligns pieces, in characters: start and end in `source`, then in `target`, four numbers a piece.
 TRANSLATION = Schema(
     "translation",
-    {"text_id": TEXT, "source": TEXT, "target": TEXT, "back": TEXT},
-    nullable=frozenset({"target", "back"}),
+    {"text_id": TEXT, "source": TEXT, "target": TEXT, "back": TEXT, "spans": pl.List(pl.Int64())},
+    nullable=frozenset({"target", "back", "spans"}),
 )
 
-#: A QA pair in one language, ready for training; `id` and `passage_id` are those of the source pair.
+#: A QA pair in one language, ready for training; `id` and `passage_id` are those of the source pair. Where the answer
+#: could not be found in the translated passage, its columns are null; the sentence that holds it may still be known.
 PARALLEL = Schema(
     "parallel pair",
-    {"id": TEXT, "passage_id": TEXT, "lang": TEXT, "question": TEXT, "passage": TEXT},
+    {
+        "id": TEXT,
+        "passage_id": TEXT,
+        "lang": TEXT,
+        "question": TEXT,
+        "passage": TEXT,
+        "answer": TEXT,
+        "answer_start": pl.Int64(),
+        "sentence_start": pl.Int64(),
+        "sentence_end": pl.Int64(),
+    },
+    nullable=frozenset({"answer", "answer_start", "sentence_start", "sentence_end"}),
 )
 
 #: A benchmark's three tables. Query ids and passage ids are unique within a language; query ids are shared

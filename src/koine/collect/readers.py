@@ -87,7 +87,7 @@ def _text(value: Any) -> str:
 
 
 def read_qa(path: Path, reader: str) -> Iterator[dict[str, Any]]:
-    """QA records `{id, group, domain, question, passage, answer, lang}` of a source file; absent fields are None.
+    """QA records `{id, group, domain, question, passage, answer, answer_start, lang}`; absent fields are None.
 
     Args:
         path: the file, or for `beir` the folder with corpus.jsonl, queries.jsonl and qrels/.
@@ -104,6 +104,7 @@ def read_qa(path: Path, reader: str) -> Iterator[dict[str, Any]]:
                 "question": question.text,
                 "passage": question.context.strip(),
                 "answer": question.answer,
+                "answer_start": None if question.answer_start is None else question.answer_start - _left_space(question.context),
             }
     elif reader == "jsonl":
         for number, row in read_jsonl(path):
@@ -113,6 +114,8 @@ def read_qa(path: Path, reader: str) -> Iterator[dict[str, Any]]:
             for key in ("answer", "lang", "domain"):
                 if not isinstance(row.get(key), str | None):
                     raise KoineError(f"{path}:{number}: {key!r} is not text but {row[key]!r:.40}")
+            if not isinstance(row.get("answer_start"), int | None):
+                raise KoineError(f"{path}:{number}: 'answer_start' is no whole number but {row['answer_start']!r:.40}")
             yield {**row, "id": str(number) if row.get("id") is None else row["id"]}
     elif reader == "beir":
         queries, corpus = read_beir_texts(path / "queries.jsonl"), read_beir_texts(path / "corpus.jsonl")
@@ -123,6 +126,10 @@ def read_qa(path: Path, reader: str) -> Iterator[dict[str, Any]]:
             yield {"id": query_id, "question": queries[query_id], "passage": corpus[passage_id]}
     else:
         raise KoineError(f"{path}: reader {reader!r} gives no questions; use squad, jsonl or beir")
+
+
+def _left_space(text: str) -> int:
+    return len(text) - len(text.lstrip())
 
 
 def read_beir_texts(path: Path) -> dict[str, str]:

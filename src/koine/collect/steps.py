@@ -69,6 +69,7 @@ def collect_source(files: Sequence[Path], out: Path, *, name: str, reader: str, 
                     "question": record["question"].strip(),
                     "passage": passage,
                     "answer": record.get("answer"),
+                    "answer_start": record.get("answer_start"),
                 }
             )
     if not rows:

@@ -12,7 +12,7 @@ from typing import Any
 
 import regex
 
-from koine.collect.normalise import normalise, words
+from koine.collect.normalise import words
 
 REPEAT = 4  # words of a run that counts as repeated
 IDENTIFIED = 300  # characters shown to the language identifier; more says nothing new
@@ -78,13 +78,6 @@ def repetition(source: str, target: str) -> float:
 def _repeated(tokens: list[str]) -> float:
     runs = [tuple(tokens[i : i + REPEAT]) for i in range(len(tokens) - REPEAT + 1)]
     return 1 - len(set(runs)) / len(runs) if runs else 0.0
-
-
-def answer_kept(answer: str | None, passage: str) -> float | None:
-    """1 where the answer stands in the passage of the same language, 0 where not; None without an answer."""
-    if answer is None or not normalise(answer):
-        return None
-    return float(f" {normalise(answer)} " in f" {normalise(passage)} " or answer.casefold() in passage.casefold())
 
 
 def round_trips(sources: Sequence[str], backs: Sequence[str | None], workers: int) -> list[tuple[float | None, float | None]]:

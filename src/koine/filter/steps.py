@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -12,6 +13,7 @@ from koine.records import PARALLEL, QA, TEXT, TRANSLATION, Schema
 from koine.runtime.console import say, table
 from koine.runtime.errors import KoineError
 from koine.runtime.files import read_jsonl, text_id, write_json
+from koine.translate.answers import Carried, carry
 
 TEXT_SCORES = ("language", "length_ratio", "numbers", "copied", "repetition", "round_trip_chrf", "round_trip_bleu")
 #: Rules whose threshold is a least value; of the others it is a most.
@@ -36,11 +38,11 @@ SCORED = Schema(
         **PARALLEL.columns,
         "question_id": TEXT,  # of the source's text, as `passage_id` is: the same target may be right for one source only
         **{f"{part}_{name}": pl.Float64() for part in ("question", "passage") for name in TEXT_SCORES},
-        "answer": pl.Float64(),
+        "answer_kept": pl.Float64(),
         "contaminated": TEXT,
     },
     nullable=frozenset(
-        {"question", "passage", "answer", "contaminated"}
+        {"question", "passage", "answer_kept", "contaminated", *PARALLEL.nullable}
         | {f"{part}_{name}" for part in ("question", "passage") for name in TEXT_SCORES}
     ),
 )
@@ -87,13 +89,26 @@ def score(
         marked.get(q) or marked.get(p)  # type: ignore[call-overload]
         for q, p in zip(columns["question_id"], columns.pop("_passage_id"), strict=True)
     ]
-    answers = [texts[text_id(text)]["target"] if text is not None else None for text in pairs["answer"]]
-    columns["answer"] = [
-        scores.answer_kept(answer, str(passage)) if passage is not None else None
-        for answer, passage in zip(answers, columns["passage"], strict=True)
-    ]
+    carried = [_carry(row, texts) for row in pairs.iter_rows(named=True)]
+    columns["answer"] = [found and found.text for found in carried]
+    columns["answer_start"] = [found and found.start for found in carried]
+    columns["sentence_start"] = [found and found.sentence and found.sentence[0] for found in carried]
+    columns["sentence_end"] = [found and found.sentence and found.sentence[1] for found in carried]
+    columns["answer_kept"] = [None if found is None else float(found.text is not None) for found in carried]
     SCORED.write(SCORED.frame(columns), out)
     say(f"{lang}: {len(pairs):,} pairs scored")
+
+
+def _carry(pair: dict[str, Any], texts: dict[str, dict[str, Any]]) -> Carried | None:
+    """Where the answer of a collected pair stands in its translated passage; None where there is none to look for."""
+    passage = texts[text_id(pair["passage"])]
+    if passage["target"] is None or not pair["answer"]:
+        return None
+    numbers = passage["spans"] or []
+    here, there = zip(numbers[0::4], numbers[1::4], strict=True), zip(numbers[2::4], numbers[3::4], strict=True)
+    spans = list(zip(here, there, strict=True))
+    answer = texts[text_id(pair["answer"])]["target"]
+    return carry(pair["passage"], pair["answer"], pair["answer_start"], spans, passage["target"], answer)
 
 
 def _score_texts(rows: Sequence[dict[str, str]], lang: str, among: Sequence[str], workers: int) -> list[tuple[float | None, ...]]:
@@ -121,7 +136,7 @@ def verdicts(scored: pl.DataFrame, rules: Rules) -> pl.DataFrame:
     for name, threshold in rules:
         if threshold is None or name == "clean_source":
             continue
-        columns = [pl.col("answer")] if name == "answer" else [pl.col(f"{part}_{name}") for part in ("question", "passage")]
+        columns = [pl.col("answer_kept")] if name == "answer" else [pl.col(f"{part}_{name}") for part in ("question", "passage")]
         tests = [column < threshold if name in LEAST else column > threshold for column in columns]
         broken[name] = pl.any_horizontal(test.fill_null(False) for test in tests)
     if rules.clean_source:

@@ -24,7 +24,8 @@ def tokenise(qa: Path, parallel: list[Path], out: Path, settings: Tokenizer, spe
         settings: of the tokenizer.
         special: whether texts are framed by <s> and </s>.
     """
-    pairs = pl.concat([QA.read(qa).select(list(PARALLEL.columns)), *(PARALLEL.read(path) for path in parallel)])
+    columns = ("id", "passage_id", "lang", "question", "passage")
+    pairs = pl.concat([QA.read(qa).select(columns), *(PARALLEL.read(path).select(columns) for path in parallel)])
     passages = (
         pairs.select("passage_id", "lang", "passage").unique(["passage_id", "lang"], keep="first").sort("lang", "passage_id")
     )

@@ -1,21 +1,30 @@
 """The command of the translate step: one shard of one language."""
 
-from collections.abc import Callable, Sequence
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from koine.params import Decoding
 from koine.records import QA, TRANSLATION
 from koine.runtime.console import progress, say
 from koine.runtime.errors import KoineError
 from koine.runtime.files import text_id
+from koine.translate.apertium import Apertium
 from koine.translate.lexicon import Lexicon
 from koine.translate.memory import Memory
+from koine.translate.released import Released
+from koine.translate.sentences import Span, join, pieces
 
-CHUNK = 1024  # texts between two movements of the progress bar
+CHUNK = 2048  # pieces translated between two lines of the journal; sorted by length, so that a batch has little padding
 
 
-class Backend(Protocol):
-    """Anything that translates in one direction."""
+class Lookup(Protocol):
+    """What is already translated: whole texts are looked up."""
 
     def __len__(self) -> int:
         """How much it knows (entries); 0 means that it cannot serve this direction."""
@@ -24,43 +33,165 @@ class Backend(Protocol):
         """One translation per text, or None."""
 
 
-BACKENDS: dict[str, Callable[[Sequence[Path], str, str], Backend]] = {"memory": Memory, "lexicon": Lexicon}
+class Engine(Protocol):
+    """What translates anything, sentence by sentence."""
+
+    def translate(self, texts: Sequence[str]) -> list[str]:
+        """One translation per piece of text; the same pieces in the same order give the same translations."""
+
+    @property
+    def version(self) -> str:
+        """Whatever its results depend on: a journal of another version is not gone on with."""
+
+
+LOOKUPS = ("memory", "lexicon", "released")
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What changes only speed: see `params.Execution`."""
+
+    device: str = "cpu"
+    batch_tokens: int = 4096
+    threads: int = 1
 
 
 def translate(
-    qa: Path, out: Path, *, source: str, target: str, backend: str, resources: Sequence[Path], reverse: Sequence[Path],
-    shard: int, shards: int,
+    qa: Path, out: Path, *, source: str, target: str, backend: str, resources: Sequence[Path] = (), reverse: Sequence[Path] = (),
+    round_trip: bool = False, decoding: Decoding | None = None, converted: Path | None = None,
+    converted_back: Path | None = None, hardware: Hardware = Hardware(), shard: int = 0, shards: int = 1,
 ) -> None:  # fmt: skip
     """Translate the distinct texts (questions, passages, answers) whose id falls into one shard.
 
     Args:
         qa: QA rows of the collect step.
-        out: translations (`records.TRANSLATION`), sorted by text id; `target` is null where there is none.
+        out: translations (`records.TRANSLATION`), sorted by text id; `target` is null where there is none. A journal
+            beside it holds what is done, and a killed job goes on from there.
         source, target: languages (BCP 47).
-        backend: a key of `BACKENDS`.
-        resources: its files.
+        backend: one of `params.Translate.backend`.
+        resources: files of the looked-up backends.
         reverse: memories from `target` to `source`; they fill `back`.
+        round_trip: let the engine translate its translations back; fills `back` too.
+        decoding: model and decoding settings of the neural backends.
+        converted, converted_back: folders of `convert`, for `ctranslate2`.
+        hardware: where and how fast.
         shard, shards: this shard's number from 0, and how many there are.
 
     Raises:
-        KoineError: the resources hold nothing for this direction.
+        KoineError: the resources hold nothing for this direction, or the engine does not know it.
     """
-    engine = BACKENDS[backend](resources, source, target)
-    if not len(engine):
-        names = ", ".join(map(str, resources)) or "no files"
-        raise KoineError(f"translate.resources: {names} hold nothing from {source} to {target}")
     rows = QA.read(qa)
     distinct = {text for column in ("question", "passage", "answer") for text in rows[column].drop_nulls()}
     chosen = {text_id(text): text for text in distinct}
     ids = sorted(name for name in chosen if int(name, 16) % shards == shard)
     texts = [chosen[name] for name in ids]
-
-    chunks = [texts[start : start + CHUNK] for start in range(0, len(texts), CHUNK)]
-    targets = [text for chunk in progress(chunks, f"{source}-{target}") for text in engine.translate(chunk)]
+    targets: list[str | None]
+    spans: list[list[int] | None] = [None] * len(texts)
     back: list[str | None] = [None] * len(texts)
+    if backend in LOOKUPS:
+        known = _lookup(backend, resources, source, target, qa)
+        targets = [text for chunk in progress(_chunks(texts), f"{source}-{target}") for text in known.translate(chunk)]
+    else:
+        make = partial(_engine, backend, decoding=decoding or Decoding(), hardware=hardware)
+        forth = _sentence_wise(make(source, target, converted=converted), texts, [pieces(text) for text in texts], target, out)
+        targets = [text or None for text, _ in forth]
+        spans = [[number for pair in zip(pieces(text), there, strict=True) for span in pair for number in span]
+                 for text, (_, there) in zip(texts, forth, strict=True)]  # fmt: skip
+        if round_trip:
+            engine = make(target, source, converted=converted_back)
+            done = _sentence_wise(engine, [t for t, _ in forth], [there for _, there in forth], source, out, ".back")
+            back = [text or None for text, _ in done]
     if reverse:
         memory = Memory(reverse, target, source)
         back = [memory.translate([text])[0] if text is not None else None for text in targets]
-    TRANSLATION.write(TRANSLATION.frame({"text_id": ids, "source": texts, "target": targets, "back": back}), out)
+    columns = {"text_id": ids, "source": texts, "target": targets, "back": back, "spans": spans}
+    TRANSLATION.write(TRANSLATION.frame(columns), out)
+    for way in ("", ".back"):
+        _journal(out, way).unlink(missing_ok=True)
     found = sum(text is not None for text in targets)
     say(f"{source}-{target}: {found:,} of {len(texts):,} texts translated, {sum(b is not None for b in back):,} back")
+
+
+def _lookup(backend: str, resources: Sequence[Path], source: str, target: str, qa: Path) -> Lookup:
+    if backend == "released":
+        return Released(resources, qa)
+    make: dict[str, Callable[[Sequence[Path], str, str], Lookup]] = {"memory": Memory, "lexicon": Lexicon}
+    known = make[backend](resources, source, target)
+    if not len(known):
+        names = ", ".join(map(str, resources)) or "no files"
+        raise KoineError(f"translate.resources: {names} hold nothing from {source} to {target}")
+    return known
+
+
+def _engine(backend: str, source: str, target: str, *, decoding: Decoding, converted: Path | None, hardware: Hardware) -> Engine:
+    if backend == "apertium":
+        return Apertium(source, target)
+    from koine.translate import neural  # torch and transformers take seconds to import
+
+    if backend == "ctranslate2":
+        return neural.Ctranslate2(converted, source, target, decoding, hardware)
+    return neural.Generate(source, target, decoding, hardware)
+
+
+def _sentence_wise(
+    engine: Engine, texts: Sequence[str], cut: Sequence[Sequence[Span]], lang: str, out: Path, way: str = ""
+) -> list[tuple[str, list[Span]]]:
+    """Translate the pieces of all texts, each distinct one once, and join them again.
+
+    Args:
+        engine: translates pieces.
+        texts, cut: the texts and the pieces of each.
+        lang: language of the translations.
+        out, way: name the journal.
+
+    Returns:
+        For each text its translation, and where each piece's translation stands in it.
+    """
+    wanted = [[text[start:end] for start, end in spans] for text, spans in zip(texts, cut, strict=True)]
+    # Longest first: a batch holds pieces of one length, and what is left goes ever faster.
+    todo = sorted({piece for own in wanted for piece in own if piece.strip()}, key=lambda piece: (-len(piece), piece))
+    known = dict(zip(todo, _resumed(engine, todo, _journal(out, way)), strict=True))
+    return [
+        join(text, spans, [known.get(piece, "") for piece in own], lang)
+        for text, spans, own in zip(texts, cut, wanted, strict=True)
+    ]
+
+
+def _resumed(engine: Engine, todo: Sequence[str], journal: Path) -> Iterator[str]:
+    """Translations of the pieces in order; finished chunks are read from the journal, and new ones added to it."""
+    head = json.dumps({"version": engine.version, "chunk": CHUNK, "pieces": text_id("\0".join(todo))})
+    done = _read_journal(journal, head)
+    journal.parent.mkdir(parents=True, exist_ok=True)
+    with journal.open("w", encoding="utf-8") as stream:  # written anew: the last line may have been cut off
+        stream.writelines(line + "\n" for line in [head, *map(json.dumps, done)])
+        if done:
+            say(f"{len(done)} of {len(_chunks(todo))} chunks were done before")
+        start, chunks = time.perf_counter(), _chunks(todo)
+        for number, chunk in enumerate(progress(chunks, f"chunks of {CHUNK} pieces")):
+            if number == len(done):
+                done.append(engine.translate(chunk))
+                stream.write(json.dumps(done[-1]) + "\n")
+                stream.flush()
+                os.fsync(stream.fileno())
+            yield from done[number]
+    seconds = time.perf_counter() - start
+    say(f"{len(todo):,} pieces in {seconds:.1f} s: {len(todo) / max(seconds, 1e-9):,.0f} pieces/s")
+
+
+def _read_journal(journal: Path, head: str) -> list[list[str]]:
+    """The finished chunks of a journal; none where it belongs to other pieces, another engine or version of it."""
+    if not journal.is_file():
+        return []
+    first, *lines = journal.read_bytes().decode("utf-8", "replace").split("\n")
+    done = []
+    for line in lines[:-1] if first == head else []:  # a line without its end was being written when the job was killed
+        done.append(json.loads(line))
+    return done
+
+
+def _journal(out: Path, way: str) -> Path:
+    return out.with_name(f".{out.stem}{way}.journal")
+
+
+def _chunks(items: Sequence[str]) -> list[Sequence[str]]:
+    return [items[start : start + CHUNK] for start in range(0, len(items), CHUNK)]

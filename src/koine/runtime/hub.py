@@ -1,0 +1,47 @@
+"""Models of the Hugging Face Hub, or of a folder that stands for it.
+
+`KOINE_MODELS=DIR` answers the id `ORG/NAME` with `DIR/ORG/NAME`; a path to a folder is taken as it is. Only safetensors
+weights are read: pickled ones (`pytorch_model.bin`) can run code.
+"""
+
+import os
+from pathlib import Path
+
+from koine.runtime.errors import KoineError
+
+
+def local_model(model: str, revision: str = "") -> Path:
+    """The folder of a model: a local one, `KOINE_MODELS`', or a download into the Hub's own cache.
+
+    Args:
+        model: path of a folder, or Hub id.
+        revision: commit, branch or tag of the Hub; empty for its main branch.
+
+    Raises:
+        KoineError: not there, not reachable, or without safetensors weights.
+    """
+    root = os.environ.get("KOINE_MODELS")
+    candidates = [Path(model), *([Path(root) / model] if root else [])]
+    folder = next((path for path in candidates if path.is_dir()), None)
+    if folder is None:
+        folder = _download(model, revision)
+    if not any(folder.glob("*.safetensors")):
+        raise KoineError(
+            f"{folder}: no *.safetensors weights, and pickled ones are not loaded; on the Hub, converted weights often stand "
+            "in a pull request: give its revision (refs/pr/1), or save the model again with save_pretrained"
+        )
+    return folder
+
+
+def _download(model: str, revision: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        patterns = ["*.safetensors", "*.json", "*.model", "*.spm", "*.txt"]
+        return Path(snapshot_download(model, revision=revision or None, allow_patterns=patterns))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        raise KoineError(
+            f"{model}: neither a folder, nor below KOINE_MODELS, nor reachable on the Hub ({type(error).__name__}); "
+            "offline, set KOINE_MODELS to a folder that holds ORG/NAME (docs/offline.md)"
+        ) from None

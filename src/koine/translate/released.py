@@ -1,0 +1,50 @@
+"""The `released` backend: translations that others published are imported, aligned by the ids of their questions.
+
+XTREME's translate-train for SQuAD, MLQA's and the Finnish SQuAD's training sets, mMARCO in BEIR's layout: the file holds
+the same questions in another language under the same ids.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from koine.collect.readers import read_qa
+from koine.records import QA
+from koine.runtime.errors import KoineError
+
+READERS = {".json": "squad", ".jsonl": "jsonl"}
+
+
+class Released:
+    """The published translation of a set of questions.
+
+    Args:
+        files: SQuAD JSON, JSONL (`id,question,passage`, optional `answer`) or BEIR folders in the target language.
+        qa: the collected questions, whose texts are looked up.
+
+    Raises:
+        KoineError: no question has the id of a collected one.
+    """
+
+    def __init__(self, files: Sequence[Path], qa: Path) -> None:
+        self._translations: dict[str, str] = {}
+        rows = QA.read(qa)
+        # Ids of different sources may be equal; a collected id is `source/id`.
+        own = {row["id"].split("/", 1)[1]: row for row in rows.iter_rows(named=True)}
+        for path in files:
+            for record in read_qa(path, READERS.get(path.suffix, "beir")):
+                source = own.get(str(record["id"]))
+                if source is None:
+                    continue
+                for field in ("question", "passage", "answer"):
+                    if source[field] and str(record.get(field) or "").strip():
+                        self._translations.setdefault(source[field], str(record[field]).strip())
+        if not self._translations:
+            names = ", ".join(map(str, files))
+            raise KoineError(f"translate.resources: {names} share no id with {qa}; released translations are joined by id")
+
+    def __len__(self) -> int:
+        return len(self._translations)
+
+    def translate(self, texts: Sequence[str]) -> list[str | None]:
+        """The published translation of each text, or None."""
+        return [self._translations.get(text) for text in texts]
