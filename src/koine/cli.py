@@ -170,7 +170,7 @@ def collect_source(
 def collect_benchmark(
     out: Out,
     file: Annotated[list[str], typer.Option(help="LANG=FILE, or LANG=FOLDER for beir; repeatable.", show_default=False)],
-    reader: Annotated[Literal["squad", "beir"], typer.Option(help="Format.")],
+    reader: Annotated[Literal["squad", "beir", "lines"], typer.Option(help="Format.")],
     candidate: Annotated[Candidate, typer.Option(help="What is retrieved; `sentence+context` is LAReQA's.")] = "passage",
     parallel_only: Annotated[bool, typer.Option(help="Keep only questions that every language has.")] = False,
 ) -> None:
@@ -382,6 +382,7 @@ def evaluate(
     vectors: Annotated[Path | None, typer.Option(help="Folder of `koine encode`.")] = None,
     model: Annotated[str, typer.Option(help="Instead: a model folder or Hub id; it is encoded on the way.")] = "",
     pool: Annotated[list[str], typer.Option(help="Sub-pool as en+fi, evaluated beside the whole; repeatable.")] = [],  # noqa: B006
+    setting: Annotated[list[str], typer.Option(help="mono, cross or multi; repeatable. All, if none is named.")] = [],  # noqa: B006
     recipe: Annotated[str, typer.Option(help="Name in the tables.")] = "",
     backbone: Annotated[str, typer.Option(help="Name in the tables; by default the model's.")] = "",
     strategy: Annotated[str, typer.Option(help="Name in the tables.")] = "given",
@@ -392,14 +393,16 @@ def evaluate(
 
     Any sentence-transformers model: koine evaluate --model DIR --benchmark xquad-r --out DIR
     """
-    from koine.evaluate.steps import Run, evaluate_model
+    from koine.evaluate.steps import SETTINGS, Run, evaluate_model
     from koine.evaluate.steps import evaluate as run
 
+    if unknown := sorted({*setting} - {*SETTINGS}):
+        raise KoineError(f"--setting {unknown[0]}: known are {', '.join(SETTINGS)}")
     named = Run(recipe, backbone or Path(model or ".").name, strategy, seed)
     if vectors is not None:
-        run(vectors, Path(benchmark), out, run=named, pools=pool)
+        run(vectors, Path(benchmark), out, run=named, pools=pool, settings=setting or SETTINGS)
     elif model:
-        evaluate_model(model, benchmark, out, run=named, pools=pool, device=_device(device))
+        evaluate_model(model, benchmark, out, run=named, pools=pool, settings=setting, device=_device(device))
     else:
         raise KoineError("give --vectors, or --model to encode on the way")
 

@@ -88,7 +88,12 @@ Candidate = Literal["sentence", "sentence+context", "passage"]
 class Benchmark(Source):
     """A source whose files are the parallel languages of one benchmark."""
 
-    reader: Literal["squad", "beir"] = Field(description="Format of the files.")
+    reader: Literal["squad", "beir", "lines"] = Field(
+        description="Format of the files; `lines`: line n of each language's file says the same."
+    )
+    settings: list[Literal["mono", "cross", "multi"]] = Field(
+        ["mono", "cross", "multi"], min_length=1, description="What is asked: translations retrieve each other in `cross` alone."
+    )
     candidate: Candidate = Field("passage", description="What is retrieved; `sentence+context` is LAReQA's.")
     parallel_only: bool = Field(False, description="Keep only the questions that exist in every language.")
 

@@ -129,6 +129,7 @@ class Plan:
         #: alpha matters to `hybrid` alone: changing it retrains no other strategy.
         self.strategies = {name: _strategy_flags(name, p) for name in p.train.strategies}
         self.pools = shlex.join(_options("pool", p.evaluate.pools))
+        self.settings = {name: shlex.join(_options("setting", benchmark.settings)) for name, benchmark in tested.items()}
         #: What training must not have seen, and what it sees.
         self.tested = shlex.join(_options("benchmark", [f"{self.data}/collect/benchmarks/{name}" for name in self.benchmarks]))
         self.parallel = shlex.join(_options("parallel", [f"{self.data}/filter/{lang}.parquet" for lang in p.translate.languages]))

@@ -18,8 +18,9 @@ rule evaluate:
         out=subpath(output[0], parent=True),
         recipe=plan.params.recipe,
         pools=plan.pools,
+        settings=lookup(dpath="{benchmark}", within=plan.settings),
         code=plan.code("evaluate"),
     shell:
         "koine evaluate --vectors {params.vectors} --benchmark {params.benchmark} --recipe {params.recipe} "
         "--backbone {wildcards.backbone} --strategy {wildcards.strategy} --seed {wildcards.seed} {params.pools} "
-        "--out {params.out} > {log} 2>&1"
+        "{params.settings} --out {params.out} > {log} 2>&1"

@@ -15,7 +15,7 @@ from koine.records import PASSAGES, QA, QRELS, QUERIES, write_parquet
 from koine.runtime.console import say, table
 from koine.runtime.errors import KoineError
 from koine.runtime.fetch import fetch
-from koine.runtime.files import text_id, write_json, write_jsonl
+from koine.runtime.files import read_text, text_id, write_json, write_jsonl
 
 
 def collect_hub(
@@ -95,7 +95,7 @@ def collect_benchmark(
     Raises:
         KoineError: sentences are asked for and the file has none, or an answer lies in no sentence.
     """
-    read = _read_beir_language if reader == "beir" else _read_squad_language
+    read = {"squad": _read_squad_language, "beir": _read_beir_language, "lines": _read_lines_language}[reader]
     parts = [read(path, lang, candidate) for lang, path in files.items()]
     queries, passages, qrels = (pl.concat([part[i] for part in parts]) for i in range(3))
     if parallel_only:
@@ -160,6 +160,23 @@ def _read_beir_language(folder: Path, lang: str, candidate: Candidate) -> _Table
         QUERIES.frame([{"id": i, "lang": lang, "text": text} for i, text in texts.items() if i in judged]),
         PASSAGES.frame([{"id": i, "lang": lang, "group": "", "text": text} for i, text in corpus.items()]),
         QRELS.frame([{"query_id": q, "lang": lang, "passage_id": p} for q, p in qrels]),
+    )
+
+
+def _read_lines_language(path: Path, lang: str, candidate: Candidate) -> _Tables:
+    """One language of a bitext: each line is a query and a candidate, named by its number."""
+    if candidate != "passage":
+        raise KoineError(f"{path}: lines are whole passages; use candidate: passage")
+    lines = read_text(path).splitlines()
+    if empty := next((number for number, line in enumerate(lines, start=1) if not line.strip()), None):
+        raise KoineError(f"{path}:{empty}: an empty line has no translation")
+    ids = [str(number) for number in range(1, len(lines) + 1)]
+    texts = [line.strip() for line in lines]
+    own = {"id": ids, "lang": [lang] * len(ids), "text": texts}
+    return (
+        QUERIES.frame(own),
+        PASSAGES.frame({**own, "group": [""] * len(ids)}),
+        QRELS.frame({"query_id": ids, "lang": [lang] * len(ids), "passage_id": ids}),
     )
 
 

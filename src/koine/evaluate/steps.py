@@ -26,7 +26,12 @@ class Run:
     seed: int
 
 
-def evaluate(vectors: Path, benchmark: Path, out: Path, *, run: Run, pools: Sequence[str] = ()) -> None:
+SETTINGS = ("mono", "cross", "multi")
+
+
+def evaluate(
+    vectors: Path, benchmark: Path, out: Path, *, run: Run, pools: Sequence[str] = (), settings: Sequence[str] = SETTINGS
+) -> None:
     """Score all queries against the pool of all languages and write per-query and mean metrics.
 
     Args:
@@ -35,6 +40,7 @@ def evaluate(vectors: Path, benchmark: Path, out: Path, *, run: Run, pools: Sequ
         out: folder; gets scores.parquet (`records.SCORES`) and pairs.csv (`records.PAIRS`).
         run: names the model.
         pools: sub-pools such as `en+fi`; reported as benchmark `NAME:en+fi` where all their languages exist.
+        settings: which of mono, cross and multi mean something here.
     """
     passages = PASSAGES.read(benchmark / "passages.parquet")
     queries = QUERIES.read(benchmark / "queries.parquet")
@@ -62,7 +68,7 @@ def evaluate(vectors: Path, benchmark: Path, out: Path, *, run: Run, pools: Sequ
         for name, members in wanted.items():
             if query_lang in members:
                 cells += _cells(name, query_lang, members, languages, ids, judgements, ahead)
-    per_query = pl.concat(cells)
+    per_query = pl.concat(cells).filter(pl.col("setting").is_in(settings))
     SCORES.write(per_query, out / "scores.parquet")
     pairs = summarise(per_query, run)
     with atomic(out / "pairs.csv") as temporary:
@@ -130,7 +136,9 @@ def summarise(per_query: pl.DataFrame, run: Run) -> pl.DataFrame:
     return PAIRS.check(named.with_columns(pl.col("seed").cast(pl.Int64)), "pairs")
 
 
-def evaluate_model(model: str, benchmark: str, out: Path, *, run: Run, pools: Sequence[str], device: str) -> None:
+def evaluate_model(
+    model: str, benchmark: str, out: Path, *, run: Run, pools: Sequence[str], settings: Sequence[str], device: str
+) -> None:
     """Evaluate any sentence-transformers model, outside of the workflow: prepare the benchmark, encode, evaluate.
 
     Args:
@@ -138,8 +146,10 @@ def evaluate_model(model: str, benchmark: str, out: Path, *, run: Run, pools: Se
         benchmark: name in the registry, or a folder that `collect-benchmark` wrote.
         out: folder for pairs.csv and scores.parquet; the vectors are not kept.
         run, pools: as in `evaluate`.
+        settings: as in `evaluate`; empty for those that the registry gives the benchmark.
         device: where to encode.
     """
+    from koine.collect import registry
     from koine.collect.steps import prepare_benchmark  # these two import much that the workflow's jobs do not need
     from koine.encode.steps import encode
 
@@ -147,5 +157,6 @@ def evaluate_model(model: str, benchmark: str, out: Path, *, run: Run, pools: Se
         folder = Path(benchmark)
         if not (folder / "queries.parquet").is_file():
             folder = prepare_benchmark(benchmark, Path(scratch))
+            settings = settings or registry.benchmark(benchmark).settings
         encode(model, folder, Path(scratch) / "vectors", tokens=None, dtype="float32", batch_size=64, device=device)
-        evaluate(Path(scratch) / "vectors", folder, out, run=run, pools=pools)
+        evaluate(Path(scratch) / "vectors", folder, out, run=run, pools=pools, settings=settings or SETTINGS)
