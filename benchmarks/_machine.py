@@ -5,7 +5,6 @@ import platform
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 PACKAGES = ("torch", "transformers", "sentence-transformers", "numpy", "polars")
 
@@ -21,15 +20,19 @@ def machine() -> str:
     return model
 
 
-def write_results(name: str, figures: list[dict[str, Any]]) -> None:
-    """Write benchmarks/results/<name>.json: machine, versions, commit, figures."""
+def update_results(name: str, rows: list[tuple[str, float, str, str]]) -> None:
+    """Write figures (name, value, unit, against) into benchmarks/results/<name>.json, beside those of its other parts.
+
+    The file says machine, versions, commit and figures.
+    """
     here = Path(__file__).parent
+    out = here / "results" / f"{name}.json"
+    figures = {figure["figure"]: figure for figure in json.loads(out.read_text())["figures"]} if out.is_file() else {}
+    figures |= {row[0]: dict(zip(("figure", "value", "unit", "against"), row, strict=True)) for row in rows}
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=here, capture_output=True, text=True, check=False
     ).stdout.strip()
     versions = {package: version(package) for package in PACKAGES}
-    out = here / "results" / f"{name}.json"
     out.parent.mkdir(exist_ok=True)
-    out.write_text(
-        json.dumps({"machine": machine(), "versions": versions, "commit": commit, "figures": figures}, indent=2) + "\n"
-    )
+    result = {"machine": machine(), "versions": versions, "commit": commit, "figures": list(figures.values())}
+    out.write_text(json.dumps(result, indent=2) + "\n")

@@ -19,7 +19,7 @@ os.environ.update(OMP_NUM_THREADS="1", RAYON_NUM_THREADS="1", OMP_WAIT_POLICY="p
 
 import numpy as np
 import torch
-from _machine import write_results
+from _machine import update_results
 from datasets import Dataset
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
@@ -51,15 +51,8 @@ def main() -> None:
             rounds = [(ours(), theirs()) for _ in range(ROUNDS)]
         speed, rival = (float(np.median(column)) for column in zip(*rounds, strict=True))
         print(f"{name}: koine {speed:,.0f} pairs/s, sentence-transformers {rival:,.0f} pairs/s, {speed / rival:.2f} times")
-        figures.append(
-            {
-                "figure": f"train.{name}.vs_st",
-                "value": round(speed / rival, 2),
-                "unit": "times",
-                "against": "sentence-transformers trainer",
-            }
-        )
-    write_results("train", figures)
+        figures.append((f"train.{name}.vs_st", round(speed / rival, 2), "times", "sentence-transformers trainer"))
+    update_results("train", figures)
 
 
 def read_pairs(count: int) -> list[tuple[str, str, str]]:

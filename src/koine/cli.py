@@ -40,7 +40,6 @@ from koine.params import (
     Sample,
     Score,
     Tokenizer,
-    Translate,
     check_strategy,
 )
 from koine.runtime.console import say
@@ -65,13 +64,13 @@ STEPS, PEOPLE = "Steps of the chain", "For people"
 
 In = Annotated[Path, typer.Option(help="Input.", show_default=False)]
 Out = Annotated[Path, typer.Option(help="Where the result goes.", show_default=False)]
-Backend = Translate.model_fields["backend"].annotation
+Backend = Literal["memory", "released", "lexicon", "apertium", "ctranslate2", "transformers"]
 Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")]
 Lang = Annotated[str, typer.Option(help="Language (BCP 47).", show_default=False)]
 
 
-def _number_or_none(text: str) -> float | None:
-    return None if text == "none" else float(text)
+def _threshold(text: str) -> float | str | None:
+    return None if text == "none" else text if text.endswith("%") else float(text)
 
 
 def takes(command: Callable[..., None]) -> Callable[..., None]:
@@ -89,7 +88,7 @@ def takes(command: Callable[..., None]) -> Callable[..., None]:
             option = typer.Option(help=field.description)
             if get_origin(annotation) in (Union, types.UnionType) and type(None) in get_args(annotation):
                 annotation = float | None
-                option = typer.Option(help=field.description, parser=_number_or_none, metavar="NUMBER|none")
+                option = typer.Option(help=field.description, parser=_threshold, metavar="NUMBER|N%|none")
             default = field.get_default(call_default_factory=True)
             default = ... if default is PydanticUndefined else default
             kind = Annotated[annotation, option]
@@ -255,12 +254,15 @@ def filter_score(
     benchmark: Annotated[list[Path], typer.Option(help="Prepared benchmark; shared text is marked.")] = [],  # noqa: B006
     contamination_ngram: Annotated[int, typer.Option(help="Words in a row that count as shared.")] = 13,
     workers: Annotated[int, typer.Option(help="Processes; changes only speed.")] = 1,
+    device: Device = "auto",
 ) -> None:
     """Score every translated pair of one language; decides nothing."""
     from koine.filter import steps
 
-    languages = [*among, *settings.neighbours]
-    steps.score(qa, translations, benchmark, out, lang=lang, among=languages, ngram=contamination_ngram, workers=workers)
+    steps.score(
+        qa, translations, benchmark, out, lang=lang, among=among, settings=settings, ngram=contamination_ngram,
+        workers=workers, device=_device(device) if settings.encoder else "cpu",
+    )  # fmt: skip
 
 
 @app.command(rich_help_panel=STEPS)

@@ -112,6 +112,11 @@ def name(tag: str) -> str:
     return str(langcodes.Language.get(tag.replace("_", "-")).display_name())
 
 
+def script(tag: str) -> str:
+    """The script that a language is usually written in (ISO 15924): `Latn`, `Cyrl`, `Hans`."""
+    return str(_standard(tag).maximize().script or "Latn")
+
+
 @cache
 def _index(codes: tuple[str, ...]) -> dict[tuple[str, ...], str]:
     """Every form of every code; a form that is more exact, or comes first, is not overwritten."""
@@ -129,7 +134,7 @@ def _forms(tag: str) -> list[tuple[str, ...]]:
     """Ways to say a language, the most exact first."""
     exact = langcodes.Language.get(_tag(tag), normalize=False).maximize()
     usual = _standard(tag).maximize()
-    forms = []
+    forms: list[tuple[str, ...]] = []
     for rank, language in enumerate((exact, usual)):
         own = _SAME.get(str(language.language), str(language.language))
         forms.append((own, str(language.script), str(language.territory)))

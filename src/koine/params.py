@@ -66,7 +66,7 @@ class Source(Block):
         {}, description="Our field to the Hub data set's column, as {question: query, passage: text}."
     )
     files: dict[str, File] = Field(description="Files by language, by pair `en-fi` for memories, or by split.")
-    reader: Literal["squad", "jsonl", "beir", "memory", "dictionary"] = Field(description="Format of the files.")
+    reader: Literal["squad", "jsonl", "beir", "lines", "memory", "dictionary"] = Field(description="Format of the files.")
     lang: str = Field("en", description="Language of the questions and passages (BCP 47).")
     domain: str = Field("", description="Kept with every record, where the file itself says nothing.")
     licence: str = Field("", description="Kept with every record and listed in the report.")
@@ -188,21 +188,45 @@ class Score(Block):
     neighbours: list[str] = Field(
         [], description="More languages that the language identifier may choose from, besides the recipe's own."
     )
+    encoder: str = Field(
+        "", description="Folder or Hub id of a sentence encoder: adds the cosine of source and translation (rule `cosine`)."
+    )
+    external: str = Field(
+        "",
+        description="Your own scores, such as COMET-QE's or bicleaner-ai's: JSONL with `id` and `score`; {lang} is filled in "
+        "(rule `external`).",
+    )
+
+
+#: A threshold of a rule: a score, or the share of pairs with the worst scores as `2%`; null turns the rule off.
+Worst = Annotated[str, Field(pattern=r"^\d+(\.\d+)?%$")]
+LeastShare = Fraction | Worst | None
+Deviations = Annotated[float, Field(ge=0)] | Worst | None
 
 
 class Rules(Block):
-    """A pair is kept when its question and its passage pass every rule; null turns a rule off."""
+    """A pair is kept when its question and its passage pass every rule. `2%` drops the worst 2 %; null turns a rule off."""
 
-    language: Fraction | None = Field(0.5, description="Least confidence that the text is in its language (lingua).")
-    length_ratio: float | None = Field(
-        2.0, ge=1, description="Most times longer or shorter than usual for the language (question and passage apart)."
+    language: LeastShare = Field(0.5, description="Least confidence that the text is in its language (lingua).")
+    script: LeastShare = Field(0.5, description="Least share of letters in the language's own script.")
+    length: Deviations = Field(
+        4.0, description="Most standard deviations longer or shorter than human translations into the language."
     )
-    numbers: Fraction | None = Field(1.0, description="Least share of the source's numbers found in the translation.")
-    copied: Fraction | None = Field(0.9, description="Most of the translation's words that stand in the source too.")
-    repetition: Fraction | None = Field(0.3, description="Largest share of repeated word 4-grams in excess of the source's.")
-    answer: Fraction | None = Field(None, description="Least share of the translated answer found in the passage.")
-    round_trip_chrf: Fraction | None = Field(0.95, description="Least chrF of the back-translation against the source.")
-    round_trip_bleu: Fraction | None = Field(None, description="Least BLEU of the back-translation against the source.")
+    numbers: LeastShare = Field(1.0, description="Least share of numbers, units and links that were not replaced or lost.")
+    copied: LeastShare = Field(0.9, description="Most of the translation's words that stand in the source too.")
+    repetition: LeastShare = Field(0.3, description="Largest share of repeated runs of words in excess of the source's.")
+    ending: LeastShare = Field(1.0, description="1: where the source ends its sentence, the translation must.")
+    question: LeastShare = Field(1.0, description="1: a question must stay a question, and a statement a statement.")
+    alignment: float | Worst | None = Field(
+        None,
+        description="Least evidence, in standard deviations from the usual, that the translation is of this source and not of "
+        "another (by the corpus itself); -1.5 suits natural text.",
+    )
+    answer: LeastShare = Field(None, description="1: the translated answer must stand in the translated passage.")
+    round_trip_chrf: LeastShare = Field(0.95, description="Least chrF++ of the back-translation against the source.")
+    round_trip_bleu: LeastShare = Field(None, description="Least BLEU of the back-translation against the source.")
+    cosine: LeastShare = Field(None, description="Least cosine of source and translation under `score.encoder`.")
+    external: float | Worst | None = Field(None, description="Least score of `score.external`.")
     clean_source: bool = Field(True, description="Drop translations that share long n-grams with a benchmark.")
 
 

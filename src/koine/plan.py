@@ -113,7 +113,7 @@ class Plan:
         self.execution = {
             "translate": f"--device {p.execution.device} --threads {p.execution.translate_threads} "
             f"--batch-tokens {p.execution.translate_batch_tokens}",
-            "filter_score": f"--workers {p.execution.workers}",
+            "filter_score": f"--workers {p.execution.workers} --device {p.execution.device}",
             "train": f"--device {p.execution.device}",
             "encode": f"--device {p.execution.device} --encode-batch {p.execution.encode_batch}",
         }

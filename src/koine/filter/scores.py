@@ -1,107 +1,203 @@
-"""Scores of one translated text against its source. Each is a plain function of the texts, without thresholds.
+"""Scores of translated texts against their sources: plain functions of the texts, a column at a time, without thresholds.
 
 They follow the usual filters of parallel data (OpusFilter, OpusCleaner; see docs/filter.md), with what matters for
-question answering added: numbers and the answer must survive. All are floats; None means "cannot be said".
+question answering added: numbers, questions and the answer must survive. Every function takes the texts of one language
+and returns one number for each; NaN means "cannot be said". What is usual in a language (length, punctuation) was learned
+from human translations: see `profiles`.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from multiprocessing import get_context
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+import polars as pl
 import regex
 
-from koine.collect.normalise import words
+from koine import languages
+from koine.filter.profiles import Profile
 
-REPEAT = 4  # words of a run that counts as repeated
+Floats = npt.NDArray[np.float64]
+
+REPEAT, REPEAT_CHARACTERS = 4, 12  # words of a run that counts as repeated; characters, where words are not separated
 IDENTIFIED = 300  # characters shown to the language identifier; more says nothing new
 # Digits with separators inside; a space separates only groups of three: `10 000`, but not `in 1990 12 men`.
 _NUMBER = regex.compile(r"\p{Nd}+(?:[.,:\u066b\u066c]\p{Nd}+|[ \u00a0\u202f]\p{Nd}{3}(?!\p{Nd}))*")
+_LINK = regex.compile(r"(?:https?://|www\.)[^\s,;)]*[^\s.,;)]|[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+# Units that are written alike in most languages of the world.
+_UNIT = regex.compile(r"(?<=\p{Nd}\s?)(?:%|°[CF]?|k[mgWB]|[cm]m|[MGT]B|[kMG]Hz)(?!\p{L})")
+_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}"
+_WORDS = rf"[{_UNSPACED}]|[\p{{L}}\p{{M}}\p{{N}}--[{_UNSPACED}]]+"
+_END = r"""[.!?…。！？｡।॥؟۔։;：:።፧၊။។་༎][\s"'“”’»«)\]」』）]*$"""
+_QUESTION = r"""[?？؟;፧՞][\s"'“”’»«)\]」』）.]*$"""
+#: ISO 15924 codes that stand for several scripts, in Unicode's names.
+_SCRIPTS = {"Jpan": ("Han", "Hiragana", "Katakana"), "Kore": ("Hangul", "Han"), "Hans": ("Han",), "Hant": ("Han",)}
 
 
 @cache
-def _detector(languages: tuple[str, ...]) -> tuple[Any, dict[str, Any]]:
-    """A lingua detector that chooses among `languages`, and lingua's name of each language it knows."""
+def _detector(among: tuple[str, ...]) -> tuple[Any, dict[str, Any]]:
+    """A lingua detector that chooses among languages, and lingua's name of each language it knows."""
     from lingua import Language, LanguageDetectorBuilder
 
     known = {language.iso_code_639_1.name.lower(): language for language in Language.all()}
     known["no"] = known["nb"]
-    chosen = {code: known[code.split("-")[0]] for code in languages if code.split("-")[0] in known}
+    chosen = {code: known[code.split("-")[0]] for code in among if code.split("-")[0] in known}
     if len(set(chosen.values())) < 2:
         return None, {}
     return LanguageDetectorBuilder.from_languages(*sorted(set(chosen.values()), key=str)).build(), chosen
 
 
-def language(texts: Sequence[str], lang: str, among: Sequence[str]) -> list[float | None]:
-    """Confidence (0 to 1) that each text is in `lang`, among these languages, by lingua; None where lingua has no `lang`."""
+def language(targets: Sequence[str], lang: str, among: Sequence[str]) -> Floats:
+    """Confidence (0 to 1) that each text is in `lang`, among these languages, by lingua; NaN where lingua has no `lang`."""
     detector, known = _detector(tuple(sorted({lang, *among})))
     if lang not in known:
-        return [None] * len(texts)
-    heads = [text[:IDENTIFIED] for text in texts]
-    return list(detector.compute_language_confidence_in_parallel(heads, known[lang]))
+        return np.full(len(targets), np.nan)
+    heads = [text[:IDENTIFIED] for text in targets]
+    return np.array(detector.compute_language_confidence_in_parallel(heads, known[lang]), dtype=np.float64)
 
 
-def length_ratios(sources: Sequence[str], targets: Sequence[str]) -> list[float]:
-    """How many times longer or shorter (always >= 1) than usual each translation is, in characters.
+def script(targets: Sequence[str], lang: str) -> Floats:
+    """Share of each text's letters that are of its language's script; NaN where it has no letter."""
+    code = languages.script(lang)
+    names = _SCRIPTS.get(code, (code,))
+    own = "".join(rf"\p{{{name}}}" for name in names)
+    texts = pl.Series(targets, dtype=pl.String)
+    letters = texts.str.count_matches(r"\p{L}").to_numpy().astype(np.float64)
+    inside = texts.str.count_matches(rf"[{own}&&\p{{L}}]").to_numpy()
+    return np.asarray(np.divide(inside, letters, out=np.full(len(letters), np.nan), where=letters > 0))
 
-    Usual is the median ratio of these texts, so that Chinese is not short and German not long.
+
+def length(sources: Sequence[str], targets: Sequence[str], profile: Profile) -> Floats:
+    """How many standard deviations each translation is longer or shorter than usual for its language and length."""
+    long, short = _lengths(targets), _lengths(sources)
+    logs = np.log((long + 1) / (short + 1))
+    return np.asarray(np.abs(logs - profile.mean) / np.sqrt(profile.spread**2 + profile.spread_short**2 / (short + 1)))
+
+
+def _lengths(texts: Sequence[str]) -> Floats:
+    return np.array([len(text) for text in texts], dtype=np.float64)
+
+
+def numbers(sources: Sequence[str], targets: Sequence[str]) -> Floats:
+    """Share of the source's numbers, units and links that the target has or, for numbers, may have written in words.
+
+    A number that is not there counts against the translation only where another of as many digits stands there that
+    the source does not have: 1999 became 1998. Whatever digits and separators are used; NaN where the source has none.
     """
-    ratios = [(len(target) + 1) / (len(source) + 1) for source, target in zip(sources, targets, strict=True)]
-    usual = sorted(ratios)[len(ratios) // 2] if ratios else 1.0
-    return [max(ratio / usual, usual / ratio) for ratio in ratios]
+    found = np.full(len(sources), np.nan)
+    for row in pl.Series(sources, dtype=pl.String).str.contains(r"\p{Nd}|www\.|://|@").arg_true():
+        found[row] = _carried(sources[row], targets[row])
+    return found
 
 
-def numbers(source: str, target: str) -> float | None:
-    """Share of the source's numbers that the target has, whatever digits and separators; None where it has none."""
-    wanted = _numbers(source)
-    if not wanted:
-        return None
-    return (wanted & _numbers(target)).total() / wanted.total()
+def _carried(source: str, target: str) -> float:
+    here, there = _numbers(source), _numbers(target)
+    links, units = _LINK.findall(source), _UNIT.findall(source)
+    total = here.total() + len(links)
+    if not total:
+        return float("nan")
+    lost = here - there
+    replaced = Counter(map(len, lost.elements())) & Counter(map(len, (there - here).elements()))
+    # A unit in another spelling proves nothing; one that turned into another unit does.
+    swapped = set(units) and set(units) != (other := set(_UNIT.findall(target))) and bool(other - set(units))
+    wrong = replaced.total() + sum(link not in target for link in links) + bool(swapped)
+    return max(0.0, 1 - wrong / total)
 
 
 def _numbers(text: str) -> Counter[str]:
     return Counter("".join(str(int(c)) for c in match if c.isdecimal()).lstrip("0") for match in _NUMBER.findall(text))
 
 
-def copied(source: str, target: str) -> float:
-    """Share of the target's words that stand in the source: 1 for an untranslated text."""
-    own, other = words(target), set(words(source))
-    return sum(word in other for word in own) / len(own) if own else 1.0
+def copied(sources: Sequence[str], targets: Sequence[str]) -> Floats:
+    """Share of each target's distinct words that stand in its source: 1 for an untranslated text or one without words."""
+    frame = pl.DataFrame({"s": tokens(sources), "t": tokens(targets)}).with_columns(pl.all().list.unique())
+    shared = frame["t"].list.set_intersection(frame["s"]).list.len().to_numpy()
+    own = frame["t"].list.len().to_numpy().astype(np.float64)
+    return np.asarray(np.divide(shared, own, out=np.ones(len(own)), where=own > 0))
 
 
-def repetition(source: str, target: str) -> float:
-    """By how much the target's share of repeated word 4-grams exceeds the source's: loops of a decoder."""
-    return max(0.0, _repeated(words(target)) - _repeated(words(source)))
+def repetition(sources: Sequence[str], targets: Sequence[str]) -> Floats:
+    """By how much each target's share of repeated runs of words exceeds its source's: loops of a decoder."""
+    return np.maximum(0.0, _repeated(targets) - _repeated(sources))
 
 
-def _repeated(tokens: list[str]) -> float:
-    runs = [tuple(tokens[i : i + REPEAT]) for i in range(len(tokens) - REPEAT + 1)]
-    return 1 - len(set(runs)) / len(runs) if runs else 0.0
+def _repeated(texts: Sequence[str]) -> Floats:
+    """Share of each text's runs of four words (or twelve characters of an unspaced script) that occurred in it before."""
+    words = tokens(texts)
+    sizes = words.list.len().to_numpy().astype(np.int64)
+    flat = words.explode(empty_as_null=False)
+    codes = flat.hash().to_numpy()
+    single = (flat.str.len_chars() == 1).to_numpy()
+    text = np.repeat(np.arange(len(texts)), sizes)
+    unspaced = np.bincount(text, weights=single, minlength=len(texts)) > 0.5 * np.maximum(sizes, 1)
+    share = np.zeros(len(texts))
+    for run, chosen in ((REPEAT, ~unspaced), (REPEAT_CHARACTERS, unspaced)):
+        own, at = codes[chosen[text]], text[chosen[text]]
+        if len(own) < run:
+            continue
+        mixed = np.zeros(len(own) - run + 1, dtype=np.uint64)
+        for offset in range(run):
+            mixed = mixed * np.uint64(0x9E3779B97F4A7C15) + own[offset : offset + len(mixed)]
+        inside = at[: len(mixed)] == at[run - 1 :]  # runs do not go from one text into the next
+        rows = at[: len(mixed)][inside]
+        order = np.lexsort((mixed[inside], rows))
+        sorted_runs, sorted_rows = mixed[inside][order], rows[order]
+        again = (sorted_runs[1:] == sorted_runs[:-1]) & (sorted_rows[1:] == sorted_rows[:-1])
+        repeats = np.bincount(sorted_rows[1:][again], minlength=len(texts))
+        counts = np.bincount(rows, minlength=len(texts))
+        share += np.divide(repeats, counts, out=np.zeros(len(texts)), where=counts > 0)
+    return share
 
 
-def round_trips(sources: Sequence[str], backs: Sequence[str | None], workers: int) -> list[tuple[float | None, float | None]]:
-    """(chrF, BLEU) as fractions of each back-translation against its source, by sacrebleu; None without one.
+def tokens(texts: Sequence[str]) -> pl.Series:
+    """Lower-cased words of each text; characters, in scripts that do not separate words."""
+    return pl.Series(texts, dtype=pl.String).str.to_lowercase().str.extract_all(_WORDS)
+
+
+def ending(sources: Sequence[str], targets: Sequence[str], profile: Profile) -> Floats:
+    """0 where the source ends its sentence and the target does not, as if cut off; else 1. NaN where the language differs."""
+    return _both(sources, targets, _END) if profile.ends else np.full(len(sources), np.nan)
+
+
+def question(sources: Sequence[str], targets: Sequence[str], profile: Profile) -> Floats:
+    """1 where both or neither of source and target end as a question; NaN where the language marks none."""
+    if not profile.asks:
+        return np.full(len(sources), np.nan)
+    kept = _both(sources, targets, _QUESTION)
+    return np.minimum(kept, _both(targets, sources, _QUESTION))
+
+
+def _both(first: Sequence[str], second: Sequence[str], pattern: str) -> Floats:
+    """0 where only the first text matches, else 1."""
+    has, also = (pl.Series(texts, dtype=pl.String).str.contains(pattern) for texts in (first, second))
+    return (~has | also).cast(pl.Float64).to_numpy()
+
+
+def round_trips(sources: Sequence[str], backs: Sequence[str | None], workers: int) -> tuple[Floats, Floats]:
+    """chrF++ and BLEU as fractions of each back-translation against its source, by sacrebleu; NaN without one.
 
     Texts are compared in lower case: which words are capitals is not what a round trip is to tell.
     """
-    todo = [(back.lower(), source.lower()) for source, back in zip(sources, backs, strict=True) if back is not None]
+    rows = [row for row, back in enumerate(backs) if back is not None]
+    todo = [(str(backs[row]).lower(), sources[row].lower()) for row in rows]
     if workers > 1 and len(todo) > 1000:
         with get_context("spawn").Pool(workers) as pool:
             scored = pool.map(_round_trip, todo, chunksize=500)
     else:
         scored = [_round_trip(pair) for pair in todo]
-    results: Callable[[], tuple[float, float]] = iter(scored).__next__
-    return [results() if back is not None else (None, None) for back in backs]
+    both = np.full((len(sources), 2), np.nan)
+    if rows:
+        both[rows] = scored
+    return both[:, 0], both[:, 1]
 
 
 def _round_trip(pair: tuple[str, str]) -> tuple[float, float]:
     chrf, bleu = _metrics()
     back, source = pair
-    return (
-        chrf.sentence_score(back, [source]).score / 100,
-        bleu.sentence_score(back, [source]).score / 100,
-    )
+    return chrf.sentence_score(back, [source]).score / 100, bleu.sentence_score(back, [source]).score / 100
 
 
 @cache
@@ -109,4 +205,15 @@ def _metrics() -> tuple[Any, Any]:
     from sacrebleu.metrics.bleu import BLEU
     from sacrebleu.metrics.chrf import CHRF
 
-    return CHRF(), BLEU(effective_order=True)
+    return CHRF(word_order=2), BLEU(effective_order=True)
+
+
+def cosine(sources: Sequence[str], targets: Sequence[str], encoder: str, device: str) -> Floats:
+    """Cosine of each source and target under a sentence-transformers model; NaN where no encoder is named."""
+    if not encoder:
+        return np.full(len(sources), np.nan)
+    from koine.backbones.pretrained import PretrainedEncoder  # seconds to import, and seldom asked for
+
+    model = PretrainedEncoder(encoder, device)
+    here, there = (model.encode(texts, "passage", batch_size=64) for texts in (sources, targets))
+    return np.asarray(np.einsum("nd,nd->n", here, there), dtype=np.float64)

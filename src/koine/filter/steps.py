@@ -4,32 +4,48 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from koine.collect.steps import benchmark_contamination
 from koine.filter import scores
-from koine.params import Rules
+from koine.filter.alignment import alignment
+from koine.filter.profiles import profile
+from koine.filter.scores import Floats
+from koine.params import Rules, Score
 from koine.records import PARALLEL, QA, TEXT, TRANSLATION, Schema
 from koine.runtime.console import say, table
 from koine.runtime.errors import KoineError
 from koine.runtime.files import read_jsonl, text_id, write_json
 from koine.translate.answers import Carried, carry
 
-TEXT_SCORES = ("language", "length_ratio", "numbers", "copied", "repetition", "round_trip_chrf", "round_trip_bleu")
-#: Rules whose threshold is a least value; of the others it is a most.
-LEAST = {"language", "numbers", "answer", "round_trip_chrf", "round_trip_bleu"}
+TEXT_SCORES = (
+    *("language", "script", "length", "numbers", "copied", "repetition", "ending", "question", "alignment"),
+    *("round_trip_chrf", "round_trip_bleu", "cosine"),
+)
+#: Scores of a pair as a whole, by rule; the others are of a question and of a passage.
+PAIR_SCORES = {"answer": "answer_kept", "external": "external"}
+#: Rules whose threshold is a most value; of the others it is a least.
+MOST = {"length", "copied", "repetition"}
 REASONS = {
     "untranslated": "no translation was found",
     "language": "not in its language",
-    "length_ratio": "too long or too short",
-    "numbers": "numbers changed",
+    "script": "not in its language's script",
+    "length": "too long or too short",
+    "numbers": "numbers, units or links changed",
     "copied": "source copied",
     "repetition": "words repeated",
+    "ending": "end of the sentence missing",
+    "question": "question became a statement, or a statement a question",
+    "alignment": "seems to be the translation of another text",
     "answer": "answer lost",
-    "round_trip_chrf": "round trip too far from the source (chrF)",
+    "round_trip_chrf": "round trip too far from the source (chrF++)",
     "round_trip_bleu": "round trip too far from the source (BLEU)",
+    "cosine": "far from the source under the encoder",
+    "external": "external score too low",
     "contaminated": "shares text with a benchmark",
 }
+BINS, EXAMPLES = 20, 10  # of each rule, in the summary
 
 #: A translated pair with its scores; those of question and passage stand side by side.
 SCORED = Schema(
@@ -38,11 +54,11 @@ SCORED = Schema(
         **PARALLEL.columns,
         "question_id": TEXT,  # of the source's text, as `passage_id` is: the same target may be right for one source only
         **{f"{part}_{name}": pl.Float64() for part in ("question", "passage") for name in TEXT_SCORES},
-        "answer_kept": pl.Float64(),
+        **{name: pl.Float64() for name in PAIR_SCORES.values()},
         "contaminated": TEXT,
     },
     nullable=frozenset(
-        {"question", "passage", "answer_kept", "contaminated", *PARALLEL.nullable}
+        {"question", "passage", "contaminated", *PAIR_SCORES.values(), *PARALLEL.nullable}
         | {f"{part}_{name}" for part in ("question", "passage") for name in TEXT_SCORES}
     ),
 )
@@ -50,7 +66,7 @@ SCORED = Schema(
 
 def score(
     qa: Path, translations: Sequence[Path], benchmarks: Sequence[Path], out: Path, *,
-    lang: str, among: Sequence[str], ngram: int, workers: int,
+    lang: str, among: Sequence[str], settings: Score, ngram: int, workers: int, device: str = "cpu",
 ) -> None:  # fmt: skip
     """Join the collected pairs with their translations and score them; one row for every collected pair.
 
@@ -60,9 +76,10 @@ def score(
         benchmarks: prepared benchmarks; a translation that shares n words in a row with one is marked.
         out: the scores (`SCORED`).
         lang: the language of the translations.
-        among: languages that the identifier chooses from.
+        among: languages that the identifier chooses from, besides `settings.neighbours`.
+        settings: encoder and external scores, where there are any.
         ngram: n of the contamination check.
-        workers: processes; execution only.
+        workers, device: processes, and where an encoder computes; execution only.
     """
     pairs = QA.read(qa)
     texts = {row["text_id"]: row for path in translations for row in TRANSLATION.read(path).iter_rows(named=True)}
@@ -76,10 +93,12 @@ def score(
         if missing is not None:
             raise KoineError(f"{qa} and the translations into {lang} do not belong together; delete the latter")
         distinct = [name for name in dict.fromkeys(ids) if texts[name]["target"] is not None]
-        scored = dict(zip(distinct, _score_texts([texts[name] for name in distinct], lang, among, workers), strict=True))
+        scored = _score_texts([texts[name] for name in distinct], lang, [*among, *settings.neighbours], settings, workers, device)
         columns[part] = [texts[name]["target"] for name in ids]
-        for position, name in enumerate(TEXT_SCORES):
-            columns[f"{part}_{name}"] = [scored[i][position] if i in scored else None for i in ids]
+        row_of = {name: row for row, name in enumerate(distinct)}
+        rows = np.array([row_of.get(i, len(distinct)) for i in ids])
+        for name, values in scored.items():  # a text without a translation has no scores
+            columns[f"{part}_{name}"] = np.append(values, np.nan)[rows]
         for name in distinct:
             found = contamination.find(texts[name]["target"])
             marked[name] = found[0] if found else None
@@ -94,8 +113,10 @@ def score(
     columns["answer_start"] = [found and found.start for found in carried]
     columns["sentence_start"] = [found and found.sentence and found.sentence[0] for found in carried]
     columns["sentence_end"] = [found and found.sentence and found.sentence[1] for found in carried]
+    columns["external"] = list(_external(settings.external, lang, pairs["id"].to_list()))
     columns["answer_kept"] = [None if found is None else float(found.text is not None) for found in carried]
-    SCORED.write(SCORED.frame(columns), out)
+    frame = pl.DataFrame(columns, schema_overrides=SCORED.columns).with_columns(pl.col(pl.Float64).fill_nan(None))
+    SCORED.write(frame, out)
     say(f"{lang}: {len(pairs):,} pairs scored")
 
 
@@ -111,23 +132,43 @@ def _carry(pair: dict[str, Any], texts: dict[str, dict[str, Any]]) -> Carried | 
     return carry(pair["passage"], pair["answer"], pair["answer_start"], spans, passage["target"], answer)
 
 
-def _score_texts(rows: Sequence[dict[str, str]], lang: str, among: Sequence[str], workers: int) -> list[tuple[float | None, ...]]:
-    """One tuple in the order of `TEXT_SCORES` for each translated text."""
+def _score_texts(
+    rows: Sequence[dict[str, Any]], lang: str, among: Sequence[str], settings: Score, workers: int, device: str
+) -> dict[str, Floats]:
+    """The scores of translated texts by name (`TEXT_SCORES`), each `[n]`."""
     sources, targets = [row["source"] for row in rows], [row["target"] for row in rows]
-    pairs = list(zip(sources, targets, strict=True))
-    round_trips = scores.round_trips(sources, [row["back"] for row in rows], workers)
-    return list(
-        zip(
-            scores.language(targets, lang, among),
-            scores.length_ratios(sources, targets),
-            [scores.numbers(*pair) for pair in pairs],
-            [scores.copied(*pair) for pair in pairs],
-            [scores.repetition(*pair) for pair in pairs],
-            [chrf for chrf, _ in round_trips],
-            [bleu for _, bleu in round_trips],
-            strict=True,
-        )
-    )
+    usual = profile(lang, sources, targets)
+    lengths = scores.length(sources, targets, usual)
+    chrf, bleu = scores.round_trips(sources, [row["back"] for row in rows], workers)
+    return {
+        "language": scores.language(targets, lang, among),
+        "script": scores.script(targets, lang),
+        "length": lengths,
+        "numbers": scores.numbers(sources, targets),
+        "copied": scores.copied(sources, targets),
+        "repetition": scores.repetition(sources, targets),
+        "ending": scores.ending(sources, targets, usual),
+        "question": scores.question(sources, targets, usual),
+        "alignment": alignment(sources, targets, lengths),
+        "round_trip_chrf": chrf,
+        "round_trip_bleu": bleu,
+        "cosine": scores.cosine(sources, targets, settings.encoder, device),
+    }
+
+
+def _external(pattern: str, lang: str, ids: Sequence[str]) -> list[float | None]:
+    """A user's own scores by pair id; null where the file has none for a pair."""
+    if not pattern:
+        return [None] * len(ids)
+    path = Path(pattern.format(lang=lang))
+    found: dict[str, float] = {}
+    for number, row in read_jsonl(path):
+        if not isinstance(row.get("id"), str) or not isinstance(row.get("score"), int | float):
+            raise KoineError(f"{path}:{number}: a row of external scores needs `id` (text) and `score` (a number)")
+        found[row["id"]] = float(row["score"])
+    if not found.keys() & set(ids):
+        raise KoineError(f"{path}: none of its ids is a collected pair's; they look like {ids[0]!r}")
+    return [found.get(i) for i in ids]
 
 
 def verdicts(scored: pl.DataFrame, rules: Rules) -> pl.DataFrame:
@@ -136,12 +177,30 @@ def verdicts(scored: pl.DataFrame, rules: Rules) -> pl.DataFrame:
     for name, threshold in rules:
         if threshold is None or name == "clean_source":
             continue
-        columns = [pl.col("answer_kept")] if name == "answer" else [pl.col(f"{part}_{name}") for part in ("question", "passage")]
-        tests = [column < threshold if name in LEAST else column > threshold for column in columns]
+        tests = [_breaks(scored, name, column, threshold) for column in rule_columns(name)]
         broken[name] = pl.any_horizontal(test.fill_null(False) for test in tests)
     if rules.clean_source:
         broken["contaminated"] = pl.col("contaminated").is_not_null()
     return scored.select("id", **broken)
+
+
+def rule_columns(rule: str) -> list[str]:
+    """The scores that a rule looks at."""
+    return [PAIR_SCORES[rule]] if rule in PAIR_SCORES else [f"question_{rule}", f"passage_{rule}"]
+
+
+def _breaks(scored: pl.DataFrame, rule: str, column: str, threshold: float | str) -> pl.Expr:
+    limit = _limit(scored, rule, column, threshold)
+    return pl.col(column) > limit if rule in MOST else pl.col(column) < limit
+
+
+def _limit(scored: pl.DataFrame, rule: str, column: str, threshold: float | str) -> float:
+    """A threshold as a score: `2%` is what the worst 2 % do not reach."""
+    if isinstance(threshold, float | int):
+        return float(threshold)
+    share = float(threshold.removesuffix("%")) / 100
+    limit = scored[column].quantile(1 - share if rule in MOST else share, "nearest")
+    return float("nan") if limit is None else limit
 
 
 def decide(scored: Path, out: Path, summary: Path, *, rules: Rules, truth: Path | None = None) -> None:
@@ -165,6 +224,14 @@ def decide(scored: Path, out: Path, summary: Path, *, rules: Rules, truth: Path 
     PARALLEL.write(kept.select(list(PARALLEL.columns)), out)
     counts = {name: int(broken[name].sum()) for name in broken.columns if name != "id"}
     report: dict[str, object] = {"lang": lang, "pairs": len(rows), "kept": len(kept), "dropped": counts}
+    report["scores"] = {
+        name: _histogram(rows, name, threshold)
+        for name, threshold in rules
+        if name != "clean_source" and any(rows[column].count() for column in rule_columns(name))
+    }
+    report["examples"] = {
+        name: _examples(rows, broken, name) for name, count in counts.items() if count and name != "untranslated"
+    }
     if truth is not None:
         report["planted"] = _against_truth(rows, dropped, truth, lang)
     write_json(summary, report)
@@ -175,6 +242,26 @@ def decide(scored: Path, out: Path, summary: Path, *, rules: Rules, truth: Path 
     )
     if truth is not None:
         say(f"{lang}: planted defects: {report['planted']}")
+
+
+def _histogram(rows: pl.DataFrame, rule: str, threshold: float | str | None) -> dict[str, object]:
+    """How the scores of a rule spread, and where its threshold lies (of the passages, where it is a share)."""
+    columns = rule_columns(rule)
+    values = pl.concat([rows[column].drop_nulls() for column in columns]).to_numpy()
+    low, high = np.quantile(values, [0.001, 0.999])  # a single odd text would leave all others in one bar
+    counts, edges = np.histogram(np.clip(values, low, high), bins=BINS, range=(low, high if high > low else low + 1))
+    limit = None if threshold is None else _limit(rows, rule, columns[-1], threshold)
+    return {
+        "edges": [round(float(edge), 4) for edge in edges],
+        "counts": counts.tolist(),
+        "threshold": None if limit is None else round(limit, 4),
+    }
+
+
+def _examples(rows: pl.DataFrame, broken: pl.DataFrame, rule: str) -> list[dict[str, str]]:
+    """A few pairs that a rule drops, drawn by their ids, with the part that breaks it."""
+    chosen = sorted(rows.filter(broken[rule])["id"], key=text_id)[:EXAMPLES]
+    return rows.filter(pl.col("id").is_in(chosen)).select("id", "question", "passage").sort("id").to_dicts()
 
 
 def _against_truth(rows: pl.DataFrame, dropped: pl.Series, truth: Path, lang: str) -> dict[str, object]:
