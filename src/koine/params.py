@@ -207,10 +207,10 @@ Deviations = Annotated[float, Field(ge=0)] | Worst | None
 class Rules(Block):
     """A pair is kept when its question and its passage pass every rule. `2%` drops the worst 2 %; null turns a rule off."""
 
-    language: LeastShare = Field(0.5, description="Least confidence that the text is in its language (lingua).")
+    language: LeastShare = Field(0.2, description="Least confidence that the text is in its language (lingua).")
     script: LeastShare = Field(0.5, description="Least share of letters in the language's own script.")
     length: Deviations = Field(
-        4.0, description="Most standard deviations longer or shorter than human translations into the language."
+        3.5, description="Most standard deviations longer or shorter than human translations into the language."
     )
     numbers: LeastShare = Field(1.0, description="Least share of numbers, units and links that were not replaced or lost.")
     copied: LeastShare = Field(0.9, description="Most of the translation's words that stand in the source too.")
@@ -220,7 +220,7 @@ class Rules(Block):
     alignment: float | Worst | None = Field(
         None,
         description="Least evidence, in standard deviations from the usual, that the translation is of this source and not of "
-        "another (by the corpus itself); -1.5 suits natural text.",
+        "another (by the corpus itself); -2 suits natural text.",
     )
     answer: LeastShare = Field(None, description="1: the translated answer must stand in the translated passage.")
     round_trip_chrf: LeastShare = Field(0.95, description="Least chrF++ of the back-translation against the source.")

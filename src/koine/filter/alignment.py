@@ -10,13 +10,11 @@ language and length, has none of the first two.
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse as sp
 
-from koine.filter.scores import Floats, tokens
+from koine.filter.scores import FEWEST, Floats, robust, tokens
 
 ANCHORS = 3000  # pairs that texts are described by
-FEWEST = 200  # pairs; with fewer nothing can be said
 FEATURES = 1 << 17
 PREFIX = 5  # first letters of a word: a stemmer for every language
 BLOCK = 4096  # texts compared at once
@@ -38,7 +36,10 @@ def alignment(sources: Sequence[str], targets: Sequence[str], lengths: Floats) -
     here, there = _features(sources), _features(targets)
     shared = _shared(here, there)
     resembling = _resembling(_weighted(here), _weighted(there))
-    return _robust(_robust(resembling) + _robust(shared) - lengths)
+    evidence = robust(resembling) + robust(shared) - lengths
+    # The evidence has a longer tail on one side, which side depends on the language: only the lower one is measured.
+    below = evidence[evidence < np.median(evidence)]
+    return np.asarray((evidence - np.median(evidence)) / (1.4826 * np.median(np.median(evidence) - below)))
 
 
 def _resembling(here: sp.csr_matrix, there: sp.csr_matrix) -> Floats:
@@ -94,10 +95,3 @@ def _features(texts: Sequence[str]) -> sp.csr_matrix:
     keys = np.unique(row * FEATURES + (codes % np.uint64(FEATURES)).astype(np.int64))
     ones = np.ones(len(keys), dtype=np.float32)
     return sp.csr_matrix((ones, (keys // FEATURES, keys % FEATURES)), shape=(len(texts), FEATURES))
-
-
-def _robust(values: Floats) -> npt.NDArray[np.float64]:
-    """Values in robust standard deviations from their median."""
-    middle = np.median(values)
-    spread = 1.4826 * np.median(np.abs(values - middle))
-    return np.asarray((values - middle) / max(float(spread), 1e-6), dtype=np.float64)

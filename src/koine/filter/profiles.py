@@ -20,7 +20,9 @@ from koine import languages
 from koine.runtime.errors import KoineError
 from koine.runtime.files import read_json, write_text
 
-KEPT, KEPT_FEW = 0.97, 0.9  # share of clean translations that keep a mark, from which on its loss says something; of few
+# Share of clean translations that keep a mark, from which on its loss says something; of few questions, and of ends,
+# which count only with a short text, a smaller one.
+KEPT, KEPT_FEW = 0.97, 0.9
 _FEWEST = 30  # texts that a profile is made of
 _WIDTH = 1.4826  # times the median absolute deviation: the standard deviation of normally spread values
 
@@ -93,11 +95,11 @@ def learn(mirror: Path) -> dict[str, Profile]:
         lang = languages.canonical(path.name.split(".")[1])
         lines = _odd_lines(path)
         always = Profile(*_fit_length(english, lines))
-        ends = float(np.mean(ending(english, lines, always)))
+        ends = float(np.mean(ending(english, lines, Profile(100.0, 1.0, 0.0))))  # so that each looks short, and counts
         asked = [(s, t) for s, t in zip(english, lines, strict=True) if s.endswith("?")] + _questions(mirror, lang)
         asks = float(np.mean(question([s for s, _ in asked], [t for _, t in asked], always)))
         found[lang] = Profile(
-            always.mean, always.spread, always.spread_short, ends >= KEPT, asks >= (KEPT if len(asked) > 300 else KEPT_FEW)
+            always.mean, always.spread, always.spread_short, ends >= KEPT_FEW, asks >= (KEPT if len(asked) > 300 else KEPT_FEW)
         )
     return found
 

@@ -23,6 +23,7 @@ from koine.filter.profiles import Profile
 Floats = npt.NDArray[np.float64]
 
 REPEAT, REPEAT_CHARACTERS = 4, 12  # words of a run that counts as repeated; characters, where words are not separated
+FEWEST = 200  # texts that say what is usual among them
 IDENTIFIED = 300  # characters shown to the language identifier; more says nothing new
 # Digits with separators inside; a space separates only groups of three: `10 000`, but not `in 1990 12 men`.
 _NUMBER = regex.compile(r"\p{Nd}+(?:[.,:\u066b\u066c]\p{Nd}+|[ \u00a0\u202f]\p{Nd}{3}(?!\p{Nd}))*")
@@ -51,12 +52,39 @@ def _detector(among: tuple[str, ...]) -> tuple[Any, dict[str, Any]]:
 
 
 def language(targets: Sequence[str], lang: str, among: Sequence[str]) -> Floats:
-    """Confidence (0 to 1) that each text is in `lang`, among these languages, by lingua; NaN where lingua has no `lang`."""
+    """Confidence (0 to 1) that each text is in `lang`, among these languages, by lingua.
+
+    Of a language that lingua lacks, the other texts tell how it looks: see `_like_the_others`.
+    """
     detector, known = _detector(tuple(sorted({lang, *among})))
-    if lang not in known:
-        return np.full(len(targets), np.nan)
     heads = [text[:IDENTIFIED] for text in targets]
+    if lang not in known:
+        return _like_the_others(heads)
     return np.array(detector.compute_language_confidence_in_parallel(heads, known[lang]), dtype=np.float64)
+
+
+def _like_the_others(texts: Sequence[str]) -> Floats:
+    """How far the character trigrams of each text are those of all texts, as a confidence; NaN for too few texts.
+
+    1/2 is a mean log probability four robust standard deviations below the usual.
+    """
+    if len(texts) < FEWEST:
+        return np.full(len(texts), np.nan)
+    characters = np.frombuffer(" ".join(texts).lower().encode("utf-32-le", "replace"), dtype=np.uint32).astype(np.uint64)
+    trigrams = (characters[:-2] << np.uint64(42)) ^ (characters[1:-1] << np.uint64(21)) ^ characters[2:]
+    _, inverse, counts = np.unique(trigrams, return_inverse=True, return_counts=True)
+    rarity = -np.log(counts[inverse].astype(np.float64))
+    lengths = np.array([len(text.lower()) for text in texts])
+    text = np.repeat(np.arange(len(texts)), lengths + 1)[: len(rarity)]
+    mean = np.bincount(text, weights=rarity, minlength=len(texts)) / np.maximum(np.bincount(text, minlength=len(texts)), 1)
+    return np.asarray(1 / (1 + np.exp(2 * (robust(mean) - 4))))
+
+
+def robust(values: Floats) -> Floats:
+    """Values in robust standard deviations from their median."""
+    middle = np.median(values)
+    spread = 1.4826 * np.median(np.abs(values - middle))
+    return np.asarray((values - middle) / max(float(spread), 1e-6), dtype=np.float64)
 
 
 def script(targets: Sequence[str], lang: str) -> Floats:
@@ -72,9 +100,13 @@ def script(targets: Sequence[str], lang: str) -> Floats:
 
 def length(sources: Sequence[str], targets: Sequence[str], profile: Profile) -> Floats:
     """How many standard deviations each translation is longer or shorter than usual for its language and length."""
+    return np.abs(_deviations(sources, targets, profile))
+
+
+def _deviations(sources: Sequence[str], targets: Sequence[str], profile: Profile) -> Floats:
     long, short = _lengths(targets), _lengths(sources)
     logs = np.log((long + 1) / (short + 1))
-    return np.asarray(np.abs(logs - profile.mean) / np.sqrt(profile.spread**2 + profile.spread_short**2 / (short + 1)))
+    return np.asarray((logs - profile.mean) / np.sqrt(profile.spread**2 + profile.spread_short**2 / (short + 1)))
 
 
 def _lengths(texts: Sequence[str]) -> Floats:
@@ -158,8 +190,13 @@ def tokens(texts: Sequence[str]) -> pl.Series:
 
 
 def ending(sources: Sequence[str], targets: Sequence[str], profile: Profile) -> Floats:
-    """0 where the source ends its sentence and the target does not, as if cut off; else 1. NaN where the language differs."""
-    return _both(sources, targets, _END) if profile.ends else np.full(len(sources), np.nan)
+    """0 where the source ends its sentence and the target, shorter than usual, does not, as if cut off; else 1.
+
+    NaN in languages that use no such marks.
+    """
+    if not profile.ends:
+        return np.full(len(sources), np.nan)
+    return np.where(_deviations(sources, targets, profile) < -1, _both(sources, targets, _END), 1.0)
 
 
 def question(sources: Sequence[str], targets: Sequence[str], profile: Profile) -> Floats:

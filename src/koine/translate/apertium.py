@@ -30,11 +30,16 @@ class Apertium:
         result = subprocess.run(
             [PROGRAM, "-u", "-f", "line", self._mode], input="\n".join(lines) + "\n", capture_output=True, text=True, check=False
         )
+        if result.returncode:
+            raise KoineError(f"{PROGRAM} {self._mode}: {result.stderr.strip()}")
         translated = result.stdout.split("\n")[:-1]
-        if result.returncode or len(translated) != len(lines):
-            reason = result.stderr.strip() or f"{len(translated):,} lines came back for {len(lines):,}"
-            raise KoineError(f"{PROGRAM} {self._mode}: {reason}")
-        return [" ".join(line.split()) for line in translated]
+        if len(translated) == len(lines):
+            return [" ".join(line.split()) for line in translated]
+        # A few words of the Esperanto dictionary bring a line break: the text that holds one is found by halving.
+        if len(lines) == 1:
+            return [" ".join(result.stdout.split())]
+        half = len(lines) // 2
+        return self.translate(lines[:half]) + self.translate(lines[half:])
 
     @property
     def version(self) -> str:
