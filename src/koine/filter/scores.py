@@ -28,6 +28,7 @@ IDENTIFIED = 300  # characters shown to the language identifier; more says nothi
 # Digits with separators inside; a space separates only groups of three: `10 000`, but not `in 1990 12 men`.
 _NUMBER = regex.compile(r"\p{Nd}+(?:[.,:\u066b\u066c]\p{Nd}+|[ \u00a0\u202f]\p{Nd}{3}(?!\p{Nd}))*")
 _LINK = regex.compile(r"(?:https?://|www\.)[^\s,;)]*[^\s.,;)]|[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+_LARGE = 5  # digits from which on numbers are often said in other units
 # Units that are written alike in most languages of the world.
 _UNIT = regex.compile(r"(?<=\p{Nd}\s?)(?:%|°[CF]?|k[mgWB]|[cm]m|[MGT]B|[kMG]Hz)(?!\p{L})")
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}"
@@ -54,13 +55,16 @@ def _detector(among: tuple[str, ...]) -> tuple[Any, dict[str, Any]]:
 def language(targets: Sequence[str], lang: str, among: Sequence[str]) -> Floats:
     """Confidence (0 to 1) that each text is in `lang`, among these languages, by lingua.
 
-    Of a language that lingua lacks, the other texts tell how it looks: see `_like_the_others`.
+    Of a language that lingua lacks, or of which it doubts more than half of the texts, the texts themselves tell how it
+    looks: see `_like_the_others`.
     """
     detector, known = _detector(tuple(sorted({lang, *among})))
     heads = [text[:IDENTIFIED] for text in targets]
     if lang not in known:
         return _like_the_others(heads)
-    return np.array(detector.compute_language_confidence_in_parallel(heads, known[lang]), dtype=np.float64)
+    confidence = np.array(detector.compute_language_confidence_in_parallel(heads, known[lang]), dtype=np.float64)
+    doubted = len(heads) >= FEWEST and np.median(confidence) < 0.5
+    return _like_the_others(heads) if doubted else confidence
 
 
 def _like_the_others(texts: Sequence[str]) -> Floats:
@@ -116,8 +120,9 @@ def _lengths(texts: Sequence[str]) -> Floats:
 def numbers(sources: Sequence[str], targets: Sequence[str]) -> Floats:
     """Share of the source's numbers, units and links that the target has or, for numbers, may have written in words.
 
-    A number that is not there counts against the translation only where another of as many digits stands there that
-    the source does not have: 1999 became 1998. Whatever digits and separators are used; NaN where the source has none.
+    A number that is not there counts against the translation where another number stands there that the source does not
+    have: 1999 became 1998. Digits and separators of all scripts are read; 1.5 million may be 150万, and 8:30 pm 20:30.
+    NaN where the source has none.
     """
     found = np.full(len(sources), np.nan)
     for row in pl.Series(sources, dtype=pl.String).str.contains(r"\p{Nd}|www\.|://|@").arg_true():
@@ -131,12 +136,23 @@ def _carried(source: str, target: str) -> float:
     total = here.total() + len(links)
     if not total:
         return float("nan")
-    lost = here - there
-    replaced = Counter(map(len, lost.elements())) & Counter(map(len, (there - here).elements()))
+    lost, new = list((here - there).elements()), list((there - here).elements())
+    for number in list(lost):
+        same = next((other for other in new if _same(number, other)), None)
+        if same is not None:
+            lost.remove(number)
+            new.remove(same)
     # A unit in another spelling proves nothing; one that turned into another unit does.
     swapped = set(units) and set(units) != (other := set(_UNIT.findall(target))) and bool(other - set(units))
-    wrong = replaced.total() + sum(link not in target for link in links) + bool(swapped)
+    wrong = min(len(lost), len(new)) + sum(link not in target for link in links) + bool(swapped)
     return max(0.0, 1 - wrong / total)
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two spellings may mean one number: in thousands, millions or myriads, or by a clock of 24 hours."""
+    if max(len(one), len(other)) >= _LARGE and one.rstrip("0") == other.rstrip("0"):
+        return True
+    return 3 <= len(one) <= len(other) == 4 and int(other) - int(one) == 1200
 
 
 def _numbers(text: str) -> Counter[str]:
