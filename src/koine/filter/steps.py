@@ -45,13 +45,15 @@ REASONS = {
     "external": "external score too low",
     "contaminated": "shares text with a benchmark",
 }
-BINS, EXAMPLES = 20, 10  # of each rule, in the summary
+BINS, EXAMPLES, SHOWN = 20, 10, 240  # of each rule, in the summary; characters of an example
 
 #: A translated pair with its scores; those of question and passage stand side by side.
 SCORED = Schema(
     "scored pair",
     {
         **PARALLEL.columns,
+        "source_question": TEXT,
+        "source_passage": TEXT,
         "question_id": TEXT,  # of the source's text, as `passage_id` is: the same target may be right for one source only
         **{f"{part}_{name}": pl.Float64() for part in ("question", "passage") for name in TEXT_SCORES},
         **{name: pl.Float64() for name in PAIR_SCORES.values()},
@@ -86,6 +88,7 @@ def score(
     contamination = benchmark_contamination(benchmarks, ngram)
     columns: dict[str, list[object]] = {name: pairs[name].to_list() for name in ("id", "passage_id")}
     columns["lang"] = [lang] * len(pairs)
+    columns |= {f"source_{part}": pairs[part].to_list() for part in ("question", "passage")}
     marked: dict[str, str | None] = {}
     for part in ("question", "passage"):
         ids = [text_id(text) for text in pairs[part]]
@@ -230,7 +233,7 @@ def decide(scored: Path, out: Path, summary: Path, *, rules: Rules, truth: Path 
         if name != "clean_source" and any(rows[column].count() for column in rule_columns(name))
     }
     report["examples"] = {
-        name: _examples(rows, broken, name) for name, count in counts.items() if count and name != "untranslated"
+        name: _examples(rows, name, threshold) for name, threshold in rules if name != "clean_source" and counts.get(name)
     }
     if truth is not None:
         report["planted"] = _against_truth(rows, dropped, truth, lang)
@@ -258,10 +261,20 @@ def _histogram(rows: pl.DataFrame, rule: str, threshold: float | str | None) -> 
     }
 
 
-def _examples(rows: pl.DataFrame, broken: pl.DataFrame, rule: str) -> list[dict[str, str]]:
-    """A few pairs that a rule drops, drawn by their ids, with the part that breaks it."""
-    chosen = sorted(rows.filter(broken[rule])["id"], key=text_id)[:EXAMPLES]
-    return rows.filter(pl.col("id").is_in(chosen)).select("id", "question", "passage").sort("id").to_dicts()
+def _examples(rows: pl.DataFrame, rule: str, threshold: float | str) -> list[dict[str, object]]:
+    """A few texts that a rule drops, drawn by their ids: source, translation and score, for a person to judge."""
+    found = []
+    for column in rule_columns(rule):
+        part = column.split("_")[0] if column.startswith("question_") else "passage"
+        bad = rows.filter(_breaks(rows, rule, column, threshold).fill_null(False))
+        texts = bad.select("id", source=f"source_{part}", target=part, score=pl.col(column).round(3))
+        found += texts.unique("source", keep="first", maintain_order=True).to_dicts()
+    chosen = sorted(found, key=lambda example: (text_id(example["id"]), example["source"]))[:EXAMPLES]
+    return [{**example, "source": _short(example["source"]), "target": _short(example["target"])} for example in chosen]
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= SHOWN else f"{text[: SHOWN // 2].rstrip()} … {text[-SHOWN // 2 :].lstrip()}"
 
 
 def _against_truth(rows: pl.DataFrame, dropped: pl.Series, truth: Path, lang: str) -> dict[str, object]:

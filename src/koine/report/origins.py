@@ -5,7 +5,7 @@ from typing import Any
 
 from koine.filter.steps import REASONS
 from koine.report.markup import Html, count, fraction, join, listing, share, tag
-from koine.report.svg import Line, Point, Scale, curves, dashes
+from koine.report.svg import Line, Point, Scale, curves, dashes, histogram
 from koine.report.view import View, named_language
 
 BINS = 60  # points of a curve
@@ -101,6 +101,29 @@ def _filtered(filtered: Sequence[Json]) -> Iterator[Html]:
     ]
     heads: list[tuple[str, str | None]] = [("language", None), ("pairs", "n"), ("kept", "n"), ("share", None)]
     yield _table([*heads, *((REASONS.get(rule, rule), "n") for rule in rules)], rows, "compact full")
+    yield from (_judged(one) for one in filtered if one.get("scores"))
+
+
+def _judged(one: Json) -> Html:
+    """For one language, the scores that each rule judges, with its threshold, and a few of the texts it drops."""
+    parts: list[Html] = []
+    dropped: list[Html] = []
+    for rule, spread in one["scores"].items():
+        limit = spread["threshold"]
+        words = "off" if limit is None else f"threshold {limit:g}, dropped {one['dropped'].get(rule, 0):,}"
+        title = tag("figcaption", f"{rule}: {words}")
+        drawn = histogram(spread["edges"], spread["counts"], limit, f"Scores of the rule {rule}, {words}")
+        examples = [
+            [_cell(example["source"]), _cell(example["target"]), tag("td", fraction(example["score"]), class_="n")]
+            for example in one["examples"].get(rule, ())
+        ]
+        heads = [("source", None), ("translation", None), ("score", "n")]
+        parts.append(tag("figure", title, drawn))
+        if examples:
+            told = tag("summary", f"{rule}: dropped texts, the first {len(examples)} by their ids")
+            dropped.append(tag("details", told, _table(heads, examples, "examples")))
+    summary = tag("summary", f"{named_language(one['lang'])}: scores, thresholds, examples")
+    return tag("details", summary, tag("div", *parts, class_="facets scores"), *dropped)
 
 
 def _planted(filtered: Sequence[Json]) -> Iterator[Html]:

@@ -117,6 +117,25 @@ def curves(lines: Sequence[Line], across: Scale, up: Scale, label: str) -> Html:
     return tag("svg", *grid, *paths, class_="curves", viewBox="0 0 260 142", role="img", aria_label=label)
 
 
+def histogram(edges: Sequence[float], counts: Sequence[int], threshold: float | None, label: str) -> Html:
+    """Bars of counts by score; heights are square roots, so that the few bad ones are seen; the threshold is dashed."""
+    width, height = 240.0, 56.0
+    across, most = Scale(edges[0], edges[-1], edges[-1] - edges[0]), max(counts)
+    bars = []
+    for low, high, count in zip(edges, edges[1:], counts, strict=False):
+        x, tall = width * across.at(low), height * math.sqrt(count / most) if most else 0.0
+        title = tag("title", f"{low:g} to {high:g}: {count:,}")
+        wide = max(1.0, width * (across.at(high) - across.at(low)) - 1)
+        bars.append(tag("rect", title, x=x, y=height - tall, width=wide, height=tall))
+    marked = None
+    if threshold is not None:
+        at = width * across.at(threshold)
+        marked = tag("line", x1=at, x2=at, y1="0", y2=height, class_="mark")
+    ends = [(edges[0], 0.0, "start"), (edges[-1], width, "end")]
+    texts = [tag("text", f"{value:g}", x=x, y=height + 14, text_anchor=anchor) for value, x, anchor in ends]
+    return tag("svg", *bars, marked, *texts, class_="histogram", viewBox="0 0 240 74", role="img", aria_label=label)
+
+
 def dashes(kind: str) -> Html:
     """The line of a batch type, for the legend."""
     line = tag("line", x1="0", x2="26", y1="5", y2="5", stroke_dasharray=DASHES.get(kind))
