@@ -297,6 +297,7 @@ def scored(*changes: dict[str, Any]) -> pl.DataFrame:
     rows = []
     for number, change in enumerate(changes):
         row = {"id": f"t/{number}", "passage_id": f"p{number}", "lang": "fi", "question": "K?", "passage": f"Kappale {number}."}
+        row |= {"source_question": "Q?", "source_passage": f"Passage {number}."}
         row |= {"question_id": f"q{number}"}
         row |= {f"{part}_{name}": value for part in ("question", "passage") for name, value in GOOD.items()}
         rows.append({**row, "answer_kept": 1.0, "external": 1.0, "contaminated": None, **change})

@@ -69,7 +69,9 @@ Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to c
 Lang = Annotated[str, typer.Option(help="Language (BCP 47).", show_default=False)]
 
 
-def _threshold(text: str) -> float | str | None:
+def _threshold(text: str | float | None) -> float | str | None:
+    if not isinstance(text, str):  # a default
+        return text
     return None if text == "none" else text if text.endswith("%") else float(text)
 
 

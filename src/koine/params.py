@@ -14,12 +14,14 @@ All blocks but `execution` hold *result parameters*: changing one reruns exactly
 
 import difflib
 import json
+import math
 import re
 import shlex
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 
 from koine.runtime.errors import KoineError
 from koine.runtime.files import write_text
@@ -198,10 +200,25 @@ class Score(Block):
     )
 
 
-#: A threshold of a rule: a score, or the share of pairs with the worst scores as `2%`; null turns the rule off.
-Worst = Annotated[str, Field(pattern=r"^\d+(\.\d+)?%$")]
-LeastShare = Fraction | Worst | None
-Deviations = Annotated[float, Field(ge=0)] | Worst | None
+_SHARE = r"^\d+(\.\d+)?%$"
+
+
+def _score(low: float, high: float, value: float | str | None) -> float | str | None:
+    """Check a threshold: a score, or the share of pairs with the worst scores as `2%`; null turns the rule off."""
+    if isinstance(value, str) and not re.fullmatch(_SHARE, value):
+        raise ValueError(f"{value!r} is neither a number nor a share of the worst pairs such as 2%")
+    if isinstance(value, float) and not low <= value <= high:
+        raise ValueError(f"{value:g} does not lie between {low:g} and {high:g}")
+    return value
+
+
+def _schema(**limits: float) -> WithJsonSchema:
+    return WithJsonSchema({"anyOf": [{"type": "number", **limits}, {"type": "string", "pattern": _SHARE}, {"type": "null"}]})
+
+
+LeastShare = Annotated[float | str | None, AfterValidator(partial(_score, 0, 1)), _schema(minimum=0, maximum=1)]
+Deviations = Annotated[float | str | None, AfterValidator(partial(_score, 0, math.inf)), _schema(minimum=0)]
+AnyScore = Annotated[float | str | None, AfterValidator(partial(_score, -math.inf, math.inf)), _schema()]
 
 
 class Rules(Block):
@@ -217,7 +234,7 @@ class Rules(Block):
     repetition: LeastShare = Field(0.3, description="Largest share of repeated runs of words in excess of the source's.")
     ending: LeastShare = Field(1.0, description="1: where the source ends its sentence, the translation must.")
     question: LeastShare = Field(1.0, description="1: a question must stay a question, and a statement a statement.")
-    alignment: float | Worst | None = Field(
+    alignment: AnyScore = Field(
         None,
         description="Least evidence, in standard deviations from the usual, that the translation is of this source and not of "
         "another (by the corpus itself); -2.2 suits natural text.",
@@ -226,7 +243,7 @@ class Rules(Block):
     round_trip_chrf: LeastShare = Field(0.95, description="Least chrF++ of the back-translation against the source.")
     round_trip_bleu: LeastShare = Field(None, description="Least BLEU of the back-translation against the source.")
     cosine: LeastShare = Field(None, description="Least cosine of source and translation under `score.encoder`.")
-    external: float | Worst | None = Field(None, description="Least score of `score.external`.")
+    external: AnyScore = Field(None, description="Least score of `score.external`.")
     clean_source: bool = Field(True, description="Drop translations that share long n-grams with a benchmark.")
 
 
