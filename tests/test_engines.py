@@ -22,6 +22,7 @@ from koine.records import QA, TRANSLATION
 from koine.runtime.errors import KoineError
 from koine.translate import neural, steps
 from koine.translate.answers import carry
+from koine.translate.apertium import Apertium
 from koine.translate.neural import Layout, layout
 from koine.translate.released import Released
 from koine.translate.sentences import join, pieces
@@ -105,6 +106,56 @@ def test_text_that_the_model_cannot_hold_is_cut_not_fatal(hub: Path) -> None:
     for texts in (["one " * 25_000], ["\u202e\u0000\u200b"], ["🙂"], ["x" * 3000]):
         engine = neural.Ctranslate2(hub / "converted/meta/m2m", "en", "fi", decoding("meta/m2m"), Hardware())
         assert len(engine.translate(texts)) == 1
+
+
+# --- Apertium ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in for the program: it shouts, and breaks the line at every `break`, as Esperanto's dictionary does."""
+    script = tmp_path / "bin" / "apertium"
+    script.parent.mkdir()
+    modes = r"  eng-spa\n  spa-eng\n  eng-cat\n  eng-cat_valencia\n"
+    script.write_text(
+        f"""#!/bin/sh
+case "$1" in
+  -l) printf '{modes}' ;;
+  -V) echo 'Apertium 0' ;;
+  *) tr a-z A-Z | sed 's/BREAK/\\n/g' ;;
+esac
+"""
+    )
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{script.parent}:{os.environ['PATH']}")
+
+
+@pytest.mark.usefixtures("program")
+def test_apertium_gives_one_translation_per_text_whatever_lines_come_back() -> None:
+    texts = [f"text {n}" for n in range(37)] + ["a break b", "two\nlines", "x break", "y"]
+    expected = [f"TEXT {n}" for n in range(37)] + ["A B", "TWO LINES", "X", "Y"]
+    assert Apertium("en", "es").translate(texts) == expected
+
+
+@pytest.mark.usefixtures("program")
+def test_apertium_finds_its_own_names_of_languages() -> None:
+    assert Apertium("en", "ca").version.startswith("eng-cat ")
+    with pytest.raises(KoineError, match=r"no en to fi here \(installed: eng-cat, eng-spa, spa-eng\); apt install"):
+        Apertium("en", "fi")
+
+
+def test_without_apertium_the_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(KoineError, match="not installed; on Debian and Ubuntu: apt install apertium"):
+        Apertium("en", "es")
+
+
+@pytest.mark.skipif(shutil.which("apertium") is None, reason="the real program is not installed; the stand-in's tests ran")
+def test_the_real_apertium_translates_and_keeps_odd_characters() -> None:
+    texts = ["The house is red.", "a^b$c [x] {y} @z \\ / <b>", "100 %", ""]
+    found = Apertium("en", "es").translate(texts)
+    assert found[0] == "La casa es roja."
+    assert found[1:] == texts[1:]
 
 
 # --- layouts against transformers' own tokenizers --------------------------------------------------------------

@@ -11,10 +11,12 @@ from typing import Any
 
 import yaml
 
+from koine.params import NEURAL
 from koine.plan import Plan
 from koine.runtime.console import console
 from koine.runtime.errors import KoineError
 from koine.runtime.fetch import in_mirror
+from koine.translate.apertium import Apertium
 
 HUB = "https://huggingface.co/api/models?limit=1"
 TIMEOUT = 5  # seconds to wait for the Hub
@@ -137,6 +139,25 @@ def _recipe(recipe: Path) -> Iterator[Finding]:
             yield Finding(name, f"{len(locations)} file(s) to download, e.g. {locations[0]}")
         else:
             yield Finding(name, f"{locations[0]} has no public address: set KOINE_MIRROR (docs/offline.md)", False)
+    yield from _translators(plan)
     for own in plan.own_files:
         there = Path(own).is_file()
         yield Finding("your file", own if there else f"{own}: no such file", there)
+
+
+def _translators(plan: Plan) -> Iterator[Finding]:
+    """What the recipe's translation engine needs: programs and directions, or models."""
+    t = plan.params.translate
+    ways = [(t.source, lang) for lang in t.languages] + [(lang, t.source) for lang in t.round_trip]
+    if t.backend == "apertium":
+        for way in ways:
+            try:
+                yield Finding("-".join(way), Apertium(*way).version, True)
+            except KoineError as error:
+                yield Finding("-".join(way), str(error), False)
+    if t.backend in NEURAL:
+        for model in dict.fromkeys(t.decoding.model.format(source=source, target=target) for source, target in ways):
+            local = next(
+                (path for path in (Path(model), Path(os.environ.get("KOINE_MODELS", "-")) / model) if path.is_dir()), None
+            )
+            yield Finding("translation", f"{local} is here" if local else f"{model} comes from the Hub", bool(local) or None)

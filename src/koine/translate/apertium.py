@@ -26,7 +26,8 @@ class Apertium:
 
     def translate(self, texts: Sequence[str]) -> list[str]:
         """Each piece of text translated; unknown words stay as they are."""
-        lines = [" ".join(text.split()) for text in texts]  # the `line` format: one text, one line
+        # The `line` format is one text, one line; a full stop right before the line's end would be lost.
+        lines = [" ".join(text.split()) + " " for text in texts]
         result = subprocess.run(
             [PROGRAM, "-u", "-f", "line", self._mode], input="\n".join(lines) + "\n", capture_output=True, text=True, check=False
         )
