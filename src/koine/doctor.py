@@ -16,6 +16,7 @@ from koine.plan import Plan
 from koine.runtime.console import console
 from koine.runtime.errors import KoineError
 from koine.runtime.fetch import in_mirror
+from koine.runtime.hub import on_disk
 from koine.translate.apertium import Apertium
 
 HUB = "https://huggingface.co/api/models?limit=1"
@@ -121,8 +122,8 @@ def _recipe(recipe: Path) -> Iterator[Finding]:
     says = f"{plan.params.recipe}: {len(plan.runs)} model(s), {len(plan.benchmarks)} benchmark(s), results in {plan.results}/"
     yield Finding("recipe", says, True)
     for name, hub_id in plan.hub_ids.items():
-        local = Path(os.environ.get("KOINE_MODELS", "")) / hub_id
-        yield Finding(name, f"{local} is here", True) if local.is_dir() else Finding(name, f"{hub_id} comes from the Hub")
+        local = on_disk(hub_id)
+        yield Finding(name, f"{local} is here" if local else f"{hub_id} comes from the Hub", bool(local) or None)
     for name, files in plan.locations.items():
         here = [file for file in files if Path(f"data/raw/{name}/{file}").is_file()]
         if len(here) == len(files):

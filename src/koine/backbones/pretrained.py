@@ -1,13 +1,12 @@
 """`pretrained`: any sentence-transformers model, from a folder or the Hub, as it is."""
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
 from koine.backbones.base import Kind, Vectors
 from koine.runtime.errors import KoineError
+from koine.runtime.hub import on_disk
 
 
 class PretrainedEncoder:
@@ -24,10 +23,8 @@ class PretrainedEncoder:
     def __init__(self, model: str, device: str) -> None:
         from sentence_transformers import SentenceTransformer
 
-        root = os.environ.get("KOINE_MODELS")
-        local = Path(root) / model if root else Path(model)
         try:
-            self._model = SentenceTransformer(str(local) if local.is_dir() else model, device=device)
+            self._model = SentenceTransformer(str(on_disk(model) or model), device=device)
         except (OSError, ValueError) as error:
             raise KoineError(f"{model}: no model that sentence-transformers loads ({error}); offline, see KOINE_MODELS") from None
 

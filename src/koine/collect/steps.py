@@ -1,6 +1,5 @@
 """The five commands of the collect step, each from files to files."""
 
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,16 +15,15 @@ from koine.runtime.console import say, table
 from koine.runtime.errors import KoineError
 from koine.runtime.fetch import fetch
 from koine.runtime.files import read_text, text_id, write_json, write_jsonl
+from koine.runtime.hub import on_disk
 
 
-def collect_hub(
-    out: Path, *, hub: str, revision: str, config: str, split: str, columns: dict[str, str], local_root: str | None = None
-) -> None:
+def collect_hub(out: Path, *, hub: str, revision: str, config: str, split: str, columns: dict[str, str]) -> None:
     """Write one split of a Hub data set as our JSONL (id, question, passage, …).
 
     Args:
         out: the JSONL file.
-        hub: `org/name`; `KOINE_MODELS=DIR` (or `local_root`) answers it with the folder DIR/org/name.
+        hub: `org/name`; `KOINE_MODELS=DIR` answers it with the folder DIR/org/name.
         revision, config, split: as in `datasets.load_dataset`; empty strings mean its defaults.
         columns: our field to the data set's column.
 
@@ -34,10 +32,8 @@ def collect_hub(
     """
     import datasets  # slow to import, and needed by nothing else
 
-    root = local_root or os.environ.get("KOINE_MODELS")
-    name = str(Path(root) / hub) if root and (Path(root) / hub).is_dir() else hub
     try:
-        rows = datasets.load_dataset(name, config or None, split=split, revision=revision or None)
+        rows = datasets.load_dataset(str(on_disk(hub) or hub), config or None, split=split, revision=revision or None)
     except (OSError, ValueError) as error:
         raise KoineError(f"{hub}: cannot be loaded ({error}); offline, put it at KOINE_MODELS/{hub}") from None
     missing = sorted(set(columns.values()) - set(rows.column_names))

@@ -10,6 +10,12 @@ from pathlib import Path
 from koine.runtime.errors import KoineError
 
 
+def on_disk(name: str) -> Path | None:
+    """The folder that stands for a model or data set: a path, or `KOINE_MODELS/ORG/NAME`; None where there is none."""
+    root = os.environ.get("KOINE_MODELS")
+    return next((path for path in (Path(name), *([Path(root) / name] if root else [])) if path.is_dir()), None)
+
+
 def local_model(model: str, revision: str = "") -> Path:
     """The folder of a model: a local one, `KOINE_MODELS`', or a download into the Hub's own cache.
 
@@ -20,11 +26,7 @@ def local_model(model: str, revision: str = "") -> Path:
     Raises:
         KoineError: not there, not reachable, or without safetensors weights.
     """
-    root = os.environ.get("KOINE_MODELS")
-    candidates = [Path(model), *([Path(root) / model] if root else [])]
-    folder = next((path for path in candidates if path.is_dir()), None)
-    if folder is None:
-        folder = _download(model, revision)
+    folder = on_disk(model) or _download(model, revision)
     if not any(folder.glob("*.safetensors")):
         raise KoineError(
             f"{folder}: no *.safetensors weights, and pickled ones are not loaded; on the Hub, converted weights often stand "
