@@ -85,10 +85,10 @@ def _like_the_others(texts: Sequence[str]) -> Floats:
 
 
 def robust(values: Floats) -> Floats:
-    """Values in robust standard deviations from their median."""
+    """Values in robust standard deviations from their median; in plain ones, where more than half are equal."""
     middle = np.median(values)
-    spread = 1.4826 * np.median(np.abs(values - middle))
-    return np.asarray((values - middle) / max(float(spread), 1e-6), dtype=np.float64)
+    spread = 1.4826 * np.median(np.abs(values - middle)) or np.std(values) or 1.0
+    return np.asarray((values - middle) / spread, dtype=np.float64)
 
 
 def script(targets: Sequence[str], lang: str) -> Floats:
