@@ -148,6 +148,7 @@ READERS = {
     ("collect", "sample"): "collect_sample",
     ("collect", "clean"): "collect",
     ("translate", "shards"): "translate",
+    ("translate", "decoding"): None,  # a memory needs no model
     ("filter", "score"): "filter_score",
     ("filter", "rules"): "filter",
     ("backbones", "static"): "train_tokens",
@@ -192,6 +193,7 @@ CHOOSING = {
     ("translate", "backend"),
     ("translate", "resources"),
     ("translate", "reverse"),
+    ("translate", "round_trip"),
     ("train", "backbones"),
     ("train", "strategies"),
     ("train", "seeds"),
@@ -214,6 +216,11 @@ def other_value(path: tuple[str, ...], value: Any) -> Any:
         "languages": ["en", "fi"],
         "query_prefix": "Q: ",
         "passage_prefix": "P: ",
+        "model": "org/model",
+        "revision": "main",
+        "precision": "float32",
+        "encoder": "org/encoder",
+        "external": "scores.jsonl",
     }
     if path[-1] in special:
         return special[path[-1]]
