@@ -222,7 +222,7 @@ def other_value(path: tuple[str, ...], value: Any) -> Any:
         "encoder": "org/encoder",
         "external": "scores.jsonl",
     }
-    if path[-1] in special:
+    if path[-1] in special and value is not None:  # a rule that is off, such as `external`, gets a number below
         return special[path[-1]]
     if value is None:
         return 0.5
