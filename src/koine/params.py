@@ -237,7 +237,7 @@ class Rules(Block):
     alignment: AnyScore = Field(
         None,
         description="Least evidence, in standard deviations from the usual, that the translation is of this source and not of "
-        "another (by the corpus itself); -2.2 suits natural text.",
+        "another (by the corpus itself); -2 suits natural text.",
     )
     answer: LeastShare = Field(None, description="1: the translated answer must stand in the translated passage.")
     round_trip_chrf: LeastShare = Field(0.95, description="Least chrF++ of the back-translation against the source.")
