@@ -386,7 +386,7 @@ class Execution(Block):
 
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where encoders run.")
     encode_batch: Positive = Field(256, description="Texts encoded at once.")
-    workers: Positive = Field(2, description="Processes that score translations.")
+    workers: Positive = Field(1, description="Processes that score translations.")
     translate_threads: Positive = Field(1, description="CPU threads of one translation job.")
     translate_batch_tokens: Positive = Field(4096, description="Tokens translated at once; smaller needs less memory.")
 
