@@ -16,7 +16,7 @@ from koine.params import Architecture, Optimisation, Tokenizer
 from koine.records import PARALLEL, PASSAGES, QA, QRELS, QUERIES
 from koine.runtime.errors import KoineError
 from koine.runtime.files import sha256
-from koine.train.loop import train
+from koine.train.loop import AdamW, train
 from koine.train.tokens import tokenise
 
 torch.set_num_threads(1)
@@ -231,3 +231,18 @@ def test_tokens_of_another_tokenizer_are_refused(corpus: Path, tmp_path: Path) -
     encode_tokens(tmp_path / "other/tokenizer.json", toy, tmp_path / "ids", prefixes={"query": "", "passage": ""}, special=False)
     with pytest.raises(KoineError, match="not made with"):
         encode(str(model), toy, tmp_path / "out", tokens=tmp_path / "ids", dtype="float32", batch_size=64, device="cpu")
+
+
+def test_the_optimiser_is_torchs_to_the_bit() -> None:
+    torch.manual_seed(0)
+    ours = [torch.nn.Parameter(torch.randn(5, 3)), torch.nn.Parameter(torch.randn(4)), torch.nn.Parameter(torch.randn(2))]
+    theirs = [torch.nn.Parameter(parameter.detach().clone()) for parameter in ours]
+    mine, oracle = AdamW(ours, 0.01), torch.optim.AdamW(theirs, weight_decay=0.01, fused=True)
+    for step in range(5):
+        for one, other in zip(ours[:2], theirs[:2], strict=True):  # the last one never has a gradient
+            one.grad = torch.randn_like(one)
+            other.grad = one.grad.clone()
+        oracle.param_groups[0]["lr"] = 0.1 / (step + 1)
+        mine.step(0.1 / (step + 1))
+        oracle.step()
+    assert all(torch.equal(one, other) for one, other in zip(ours, theirs, strict=True))

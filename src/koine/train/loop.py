@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch.optim.adamw import adamw
 
 from koine import __version__, backbones
 from koine.backbones.base import Kind, TrainableEncoder
@@ -81,14 +82,13 @@ def _descend(
     model: TrainableEncoder, data: TrainingSet, plan: BatchPlan, settings: Optimisation, seed: int
 ) -> list[dict[str, object]]:
     """All steps of a plan; returns the log."""
-    optimizer = torch.optim.AdamW(model.parameters(), lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
+    optimizer = AdamW(list(model.parameters()), settings.weight_decay)
     passage_of = torch.from_numpy(data.passage_of)
     log: list[dict[str, object]] = []
     model.train()
     start = time.perf_counter()
     for step, batch in enumerate(progress(plan, "training", len(plan))):
-        for group in optimizer.param_groups:
-            group["lr"] = settings.lr * _schedule(step, settings)
+        rate = settings.lr * _schedule(step, settings)
         draw = np.random.default_rng([seed, _DROPOUT, step])
         queries = data.queries.take(data.query_rows[batch.questions, batch.query_langs]).drop(settings.query_dropout, draw)
         passages = data.passages.take(data.passage_rows[batch.questions, batch.passage_langs]).drop(
@@ -98,18 +98,43 @@ def _descend(
         with torch.autocast(model.device.type, torch.bfloat16, enabled=settings.bf16):
             vectors = model.pair(queries, passages)
             loss = info_nce(*vectors, same, temperature=settings.temperature, symmetric=settings.symmetric)
-        optimizer.zero_grad(set_to_none=True)
+        model.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
-        optimizer.step()
+        optimizer.step(rate)
         if step % LOG_EVERY == 0 or step == len(plan) - 1:
             value = float(loss.detach())
             if not np.isfinite(value):
                 raise KoineError(f"step {step}: the loss is {value}; lower optimisation.lr")
-            lr = round(optimizer.param_groups[0]["lr"], 8)
-            log.append({"step": step, "type": batch.type.value, "loss": round(value, 5), "lr": lr})
+            log.append({"step": step, "type": batch.type.value, "loss": round(value, 5), "lr": round(rate, 8)})
     seconds = time.perf_counter() - start
     say(f"{len(plan):,} steps in {seconds:.1f} s: {len(plan) * settings.batch_size / seconds:,.0f} pairs/s")
     return log
+
+
+class AdamW:
+    """torch's fused AdamW (Loshchilov and Hutter 2019) with its defaults.
+
+    `torch.optim.AdamW` computes the same, to the bit, but imports torch's compiler first, which takes longer than the
+    sample's training.
+    """
+
+    def __init__(self, parameters: list[torch.nn.Parameter], weight_decay: float) -> None:
+        self._parameters, self._weight_decay = parameters, weight_decay
+        self._means = [torch.zeros_like(parameter) for parameter in parameters]
+        self._squares = [torch.zeros_like(parameter) for parameter in parameters]
+        self._steps = [torch.zeros((), device=parameter.device) for parameter in parameters]
+
+    @torch.no_grad()
+    def step(self, lr: float) -> None:
+        """Move every parameter that has a gradient."""
+        used = [i for i, parameter in enumerate(self._parameters) if parameter.grad is not None]
+        states = [[state[i] for i in used] for state in (self._parameters, self._means, self._squares, self._steps)]
+        parameters, means, squares, steps = states
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        adamw(
+            parameters, gradients, means, squares, [], steps,
+            fused=True, amsgrad=False, beta1=0.9, beta2=0.999, lr=lr, weight_decay=self._weight_decay, eps=1e-8, maximize=False,
+        )  # fmt: skip
 
 
 def _schedule(step: int, settings: Optimisation) -> float:
