@@ -150,7 +150,7 @@ def test_without_apertium_the_error_says_how_to_install_it(monkeypatch: pytest.M
         Apertium("en", "es")
 
 
-@pytest.mark.skipif(shutil.which("apertium") is None, reason="the real program is not installed; the stand-in's tests ran")
+@pytest.mark.apertium
 def test_the_real_apertium_translates_and_keeps_odd_characters() -> None:
     texts = ["The house is red.", "x^b$c [x] {y} @z \\ / <b>", "100 %", ""]
     found = Apertium("en", "es").translate(texts)

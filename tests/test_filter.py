@@ -367,6 +367,14 @@ def test_kept_are_just_the_pairs_that_break_no_rule_and_the_counts_add_up(
     assert max(summary["dropped"].values()) <= len(frame) - len(kept) <= sum(summary["dropped"].values())
 
 
+def test_scores_that_differ_by_a_rounding_error_have_a_histogram(tmp_path: Path) -> None:
+    SCORED.write(scored({"passage_cosine": 1.0}, {"passage_cosine": float(np.nextafter(1, 0))}), tmp_path / "scored")
+    decide(tmp_path / "scored", tmp_path / "kept", tmp_path / "summary", rules=Rules(**OFF))
+    found = json.loads((tmp_path / "summary").read_text())["scores"]["cosine"]
+    assert sum(found["counts"]) == 4  # questions and passages
+    assert len(set(found["edges"])) == len(found["edges"])
+
+
 def test_nothing_kept_is_an_error_that_names_the_language_and_the_scores(tmp_path: Path) -> None:
     SCORED.write(scored({"question": None}), tmp_path / "scored")
     with pytest.raises(KoineError, match=r"fi: no pair passes the filter.*scored"):

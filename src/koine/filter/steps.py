@@ -252,7 +252,9 @@ def _histogram(rows: pl.DataFrame, rule: str, threshold: float | str | None) -> 
     columns = rule_columns(rule)
     values = pl.concat([rows[column].drop_nulls() for column in columns]).to_numpy()
     low, high = np.quantile(values, [0.001, 0.999])  # a single odd text would leave all others in one bar
-    counts, edges = np.histogram(np.clip(values, low, high), bins=BINS, range=(low, high if high > low else low + 1))
+    if high - low < 1e-3:  # all alike: bars narrower than the digits of their edges would say nothing
+        high = low + 1
+    counts, edges = np.histogram(np.clip(values, low, high), bins=BINS, range=(low, high))
     limit = None if threshold is None else _limit(rows, rule, columns[-1], threshold)
     return {
         "edges": [round(float(edge), 4) for edge in edges],
