@@ -224,10 +224,10 @@ AnyScore = Annotated[float | str | None, AfterValidator(partial(_score, -math.in
 class Rules(Block):
     """A pair is kept when its question and its passage pass every rule. `2%` drops the worst 2 %; null turns a rule off."""
 
-    language: LeastShare = Field(0.2, description="Least confidence that the text is in its language (lingua).")
-    script: LeastShare = Field(0.5, description="Least share of letters in the language's own script.")
+    language: LeastShare = Field(0.1, description="Least confidence that the text is in its language (lingua).")
+    script: LeastShare = Field(0.3, description="Least share of letters in the language's own script.")
     length: Deviations = Field(
-        3.5, description="Most standard deviations longer or shorter than human translations into the language."
+        3.25, description="Most standard deviations longer or shorter than human translations into the language."
     )
     numbers: LeastShare = Field(1.0, description="Least share of numbers, units and links that were not replaced or lost.")
     copied: LeastShare = Field(0.9, description="Most of the translation's words that stand in the source too.")
@@ -237,7 +237,7 @@ class Rules(Block):
     alignment: AnyScore = Field(
         None,
         description="Least evidence, in standard deviations from the usual, that the translation is of this source and not of "
-        "another (by the corpus itself); -2 suits natural text.",
+        "another (by the corpus itself); -2.4 suits natural text.",
     )
     answer: LeastShare = Field(None, description="1: the translated answer must stand in the translated passage.")
     round_trip_chrf: LeastShare = Field(0.95, description="Least chrF++ of the back-translation against the source.")

@@ -6,6 +6,7 @@ and returns one number for each; NaN means "cannot be said". What is usual in a 
 from human translations: see `profiles`.
 """
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
@@ -29,6 +30,20 @@ IDENTIFIED = 300  # characters shown to the language identifier; more says nothi
 _NUMBER = regex.compile(r"\p{Nd}+(?:[.,:\u066b\u066c]\p{Nd}+|[ \u00a0\u202f]\p{Nd}{3}(?!\p{Nd}))*")
 _LINK = regex.compile(r"(?:https?://|www\.)[^\s,;)]*[^\s.,;)]|[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _LARGE = 5  # digits from which on numbers are often said in other units
+# What one of these is in metric units, but for the power of ten: 2 inches may be 5 cm, 50 mm or .05 m. Translators for
+# people convert, and round; engines do not.
+_IMPERIAL = {
+    r"inch(?:es)?": 2.54,
+    r"feet|foot|ft": 3.048,
+    r"yards?": 9.144,
+    r"miles?|mph": 1.609,
+    r"pounds?|lbs?": 4.536,
+    r"acres?": 4.047,
+}
+_MEASURES = {regex.compile(rf"\p{{Nd}}[\s-]*(?:{unit})\b"): math.log10(factor) for unit, factor in _IMPERIAL.items()}
+_ROUNDED = 0.06  # in powers of ten: 15 %
+_AFTERNOON = regex.compile(r"\p{Nd}\s?p\.?m\b", regex.IGNORECASE)
+_FAHRENHEIT = regex.compile(r"\p{Nd}[\s-]*(?:degrees?\b|°)")
 # Units that are written alike in most languages of the world.
 _UNIT = regex.compile(r"(?<=\p{Nd}\s?)(?:%|°[CF]?|k[mgWB]|[cm]m|[MGT]B|[kMG]Hz)(?!\p{L})")
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}"
@@ -121,8 +136,8 @@ def numbers(sources: Sequence[str], targets: Sequence[str]) -> Floats:
     """Share of the source's numbers, units and links that the target has or, for numbers, may have written in words.
 
     A number that is not there counts against the translation where another number stands there that the source does not
-    have: 1999 became 1998. Digits and separators of all scripts are read; 1.5 million may be 150万, and 8:30 pm 20:30.
-    NaN where the source has none.
+    have: 1999 became 1998. Digits and separators of all scripts are read; 1.5 million may be 150万, 8:30 pm 20:30, a
+    score of 1-0 1:0, and 10 inches 25 cm. NaN where the source has none.
     """
     found = np.full(len(sources), np.nan)
     for row in pl.Series(sources, dtype=pl.String).str.contains(r"\p{Nd}|www\.|://|@").arg_true():
@@ -133,12 +148,15 @@ def numbers(sources: Sequence[str], targets: Sequence[str]) -> Floats:
 def _carried(source: str, target: str) -> float:
     here, there = _numbers(source), _numbers(target)
     links, units = _LINK.findall(source), _UNIT.findall(source)
-    total = here.total() + len(links)
+    total = len(here) + len(links)
     if not total:
         return float("nan")
-    lost, new = list((here - there).elements()), list((there - here).elements())
+    lost, new = _without(here, there), _without(there, here)
+    if "".join(lost) == "".join(new):  # 1-0 is two numbers, 1:0 is one
+        lost, new = [], []
+    factors = [factor for unit, factor in _MEASURES.items() if unit.search(source)] if lost and new else []
     for number in list(lost):
-        same = next((other for other in new if _same(number, other)), None)
+        same = next((other for other in new if _same(number, other, source, factors)), None)
         if same is not None:
             lost.remove(number)
             new.remove(same)
@@ -150,15 +168,36 @@ def _carried(source: str, target: str) -> float:
     return max(0.0, 1 - wrong / total)
 
 
-def _same(one: str, other: str) -> bool:
-    """Whether two spellings may mean one number: in thousands, millions or myriads, or by a clock of 24 hours."""
-    if max(len(one), len(other)) >= _LARGE and one.rstrip("0") == other.rstrip("0"):
+def _same(one: str, other: str, source: str, factors: Sequence[float]) -> bool:
+    """Whether two spellings may mean one number: in thousands, millions or myriads, by a clock of 24 hours, in other units."""
+    if max(len(one), len(other)) >= _LARGE:
+        return one.rstrip("0") == other.rstrip("0")
+    if 3 <= len(one) <= len(other) == 4 and int(other) - int(one) == 1200:
         return True
-    return 3 <= len(one) <= len(other) == 4 and int(other) - int(one) == 1200
+    if int(other) - int(one) in (12, 1200) and _AFTERNOON.search(source):
+        return True
+    if _FAHRENHEIT.search(source) and min(abs(int(other) - (int(one) - zero) / 1.8) for zero in (0, 32)) < 1:
+        return True
+    if not factors or "0" in (one, other):
+        return False
+    ratio = math.log10(int(other)) - math.log10(int(one))
+    return any(abs((ratio - factor + 0.5) % 1 - 0.5) < _ROUNDED for factor in factors)
 
 
-def _numbers(text: str) -> Counter[str]:
-    return Counter("".join(str(int(c)) for c in match if c.isdecimal()).lstrip("0") for match in _NUMBER.findall(text))
+def _numbers(text: str) -> list[str]:
+    found = ("".join(str(int(c)) for c in match if c.isdecimal()) for match in _NUMBER.findall(text))
+    return [digits.lstrip("0") or "0" for digits in found]
+
+
+def _without(these: Sequence[str], those: Sequence[str]) -> list[str]:
+    """What is left of these, in their order, when each of those takes one away."""
+    taken = Counter(those)
+    left = []
+    for item in these:
+        taken[item] -= 1
+        if taken[item] < 0:
+            left.append(item)
+    return left
 
 
 def copied(sources: Sequence[str], targets: Sequence[str]) -> Floats:
