@@ -18,7 +18,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-os.environ.update(OMP_NUM_THREADS="2", TOKENIZERS_PARALLELISM="false")
+os.environ.update(OMP_NUM_THREADS="1", OMP_WAIT_POLICY="passive", TOKENIZERS_PARALLELISM="false")
 
 import numpy as np
 import polars as pl
@@ -149,7 +149,7 @@ def measure(pairs: pl.DataFrame, lang: str, asked: Asked) -> np.ndarray:
     """MAP of the settings mono, cross and multi, `[seeds, 3]`, of models trained on these pairs."""
     batch = min(512, len(pairs) // 2)
     architecture = Architecture(dim=256)
-    optimisation = Optimisation(steps=max(60, 6 * len(pairs) // batch), batch_size=batch, threads=2)
+    optimisation = Optimisation(steps=max(60, 6 * len(pairs) // batch), batch_size=batch)
     values = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

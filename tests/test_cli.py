@@ -1,10 +1,15 @@
 """The command line as people use it: help that teaches, errors without tracebacks, the commands beside the steps."""
 
+import json
 import os
 import re
+import resource
 import subprocess
 import sys
+from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -15,16 +20,16 @@ from koine.collect.sample import make_sample
 from koine.collect.steps import collect_benchmark
 from koine.doctor import doctor, load_recipe
 from koine.plan import Plan
-from koine.records import PAIRS, TABLE
+from koine.records import PAIRS, QA, TABLE
 from koine.runtime.errors import KoineError
 
 ROOT = Path(__file__).parents[1]
 
 
-def koine(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+def koine(*arguments: str, cwd: Path = ROOT, **options: Any) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, "COLUMNS": "160", "HF_HUB_OFFLINE": "1"}
     command = [str(Path(sys.executable).parent / "koine"), *arguments]
-    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False, **options)
 
 
 def test_every_command_and_every_option_says_what_it_is_for() -> None:
@@ -58,6 +63,24 @@ def test_an_error_is_one_message_without_a_traceback(tmp_path: Path) -> None:
     assert f"{bad}:2: 'passage' is missing" in result.stderr
     assert "Traceback" not in result.stderr
     assert not (tmp_path / "x.parquet").exists()
+
+
+def test_a_full_disk_is_one_message_and_leaves_no_half_file(tmp_path: Path, qa: Callable[..., pl.DataFrame]) -> None:
+    rows = [{"question": f"Who is {sha256(bytes([n])).hexdigest()}?", "passage": f"Number {n}."} for n in range(250)]
+    QA.write(qa(*rows), tmp_path / "qa.parquet")
+    memory = tmp_path / "memory.jsonl"
+    entries = ({"source_lang": "en", "target_lang": "fi", "source": r["question"], "target": r["question"][::-1]} for r in rows)
+    memory.write_text("".join(json.dumps(entry) + "\n" for entry in entries), encoding="utf-8")
+    call = [
+        "translate", "--qa", str(tmp_path / "qa.parquet"), "--out", str(tmp_path / "0.parquet"), "--source", "en",
+        "--target", "fi", "--backend", "memory", "--resource", str(memory),
+    ]  # fmt: skip
+    result = koine(*call, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY)))
+    assert result.returncode == 1
+    assert "the disk is full" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["memory.jsonl", "qa.parquet"]
+    assert koine(*call).returncode == 0
 
 
 def test_a_typo_in_params_is_answered_with_the_nearest_key() -> None:

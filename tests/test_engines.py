@@ -1,5 +1,7 @@
 """Translation engines: tiny real models translate held-out sentences exactly, the engines agree, and a killed shard goes on."""
 
+import errno
+import itertools
 import json
 import os
 import random
@@ -299,6 +301,33 @@ def test_an_answer_that_is_lost_leaves_its_sentence_known() -> None:
     assert (found.text, found.start, found.sentence) == (None, None, (0, 11))
 
 
+ODD = [
+    "word " * 20_000,  # 100,000 characters
+    "x" * 100_000,
+    "\u202eevil\u202c \u2066bidi\u2069",
+    "bell \x07, null \x00, tab \t and \x1b[31m escape",
+    "\n\n",
+    "\ufeff\u200b",
+    "👩\u200d👩\u200d👧 e\u0301 ﷽",
+]
+
+
+@pytest.mark.parametrize("backend", ["transformers", "ctranslate2"])
+def test_odd_texts_come_out_as_translations_or_as_none(hub: Path, tmp_path: Path, qa: Frames, backend: str) -> None:
+    QA.write(qa(*({"question": f"Q{n}?", "passage": text} for n, text in enumerate(ODD))), tmp_path / "qa.parquet")
+    model = "opus/mt-en-fi"
+    translate(
+        tmp_path / "qa.parquet", tmp_path / "0.parquet", source="en", target="fi", backend=backend,
+        decoding=decoding(model, max_tokens=8), converted=hub / "converted" / model,
+    )  # fmt: skip
+    rows = TRANSLATION.read(tmp_path / "0.parquet")
+    assert set(ODD) <= set(rows["source"])
+    for source, target, spans in rows.select("source", "target", "spans").iter_rows():
+        ends = [(spans[at + 1], spans[at + 3]) for at in range(0, len(spans), 4)]
+        assert all(here <= len(source) and there <= len(target or "") for here, there in ends)
+        assert target is None or target.strip()
+
+
 # --- the journal ---------------------------------------------------------------------------------------------------
 
 
@@ -306,6 +335,7 @@ class Upper:
     """An engine that shouts, and may be killed after a number of chunks."""
 
     version = "1"
+    tokens = 0
 
     def __init__(self, killed_after: int = 10**9) -> None:
         self.seen: list[str] = []
@@ -349,6 +379,27 @@ def test_a_killed_shard_goes_on_and_gives_the_same_bytes(shard: Any, tmp_path: P
     assert resumed == expected
     assert len(rest.seen) < len(whole.seen)
     assert not list(tmp_path.glob(".0*.journal"))
+
+
+@pytest.mark.parametrize("failing", [1, 4, 9])
+def test_a_full_disk_loses_nothing_that_was_done(
+    shard: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: int
+) -> None:
+    _, expected = shard(Upper(), "whole.parquet")
+    calls, sync = itertools.count(), os.fsync
+
+    def full(descriptor: int) -> None:
+        if next(calls) >= failing:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        sync(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            shard(Upper())
+    assert not (tmp_path / "0.parquet").exists()
+    assert not list(tmp_path.glob("*.part"))
+    assert shard(Upper())[1] == expected
 
 
 def test_a_journal_of_another_version_is_not_gone_on_with(shard: Any) -> None:

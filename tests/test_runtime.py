@@ -3,6 +3,7 @@
 import hashlib
 import http.client
 import io
+import itertools
 import socket
 import subprocess
 import sys
@@ -176,6 +177,23 @@ def test_text_ids_never_change() -> None:
 def test_progress_passes_everything_through(capsys: pytest.CaptureFixture[str]) -> None:
     assert list(progress(iter("abc"), "letters")) == ["a", "b", "c"]
     assert "letters: 3 done" in capsys.readouterr().err
+
+
+def test_progress_in_a_log_says_how_far_how_fast_and_how_long(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = itertools.count(0, 20)  # seconds: each look at the clock is 20 s later
+    monkeypatch.setattr("koine.runtime.console.time.monotonic", lambda: next(clock))
+    assert list(progress(["aa", "bb", "cc", "dd"], "letters", 8, weight=len, note=lambda: ", 7 tokens/s")) == [
+        "aa",
+        "bb",
+        "cc",
+        "dd",
+    ]
+    assert capsys.readouterr().err.splitlines() == [
+        "letters: 4 of 8 (50%), 0.1/s, 7 tokens/s, 0:00:40 left",
+        "letters: 8 done, 0.08/s, 7 tokens/s",
+    ]
 
 
 # --- downloads -------------------------------------------------------------------------------------------

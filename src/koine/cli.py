@@ -5,6 +5,7 @@ same on the command line, in params.yaml and in the schema. Modules that take lo
 the command that needs them.
 """
 
+import errno
 import functools
 import inspect
 import os
@@ -60,6 +61,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 STEPS, PEOPLE = "Steps of the chain", "For people"
 
 In = Annotated[Path, typer.Option(help="Input.", show_default=False)]
@@ -474,12 +476,17 @@ def _use_threads() -> None:
 
 
 def main() -> None:
-    """Run the command line; a `KoineError` is a message, Ctrl-C a clean stop."""
+    """Run the command line; a `KoineError` is a message, Ctrl-C a clean stop, a full disk no traceback."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         app(prog_name="koine")
     except KoineError as error:
         say(f"error: {error}")
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        say(f"error: {error}: the disk is full or a quota is reached; finished files stay, the same command goes on from there")
         sys.exit(1)
     except KeyboardInterrupt:
         say("stopped; finished files stay, the same command goes on from there")

@@ -6,6 +6,8 @@ Rows of parallel data share `id` across languages: `id` names a question, `passa
 language they are in.
 """
 
+import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -75,9 +77,18 @@ def read_parquet(path: Path) -> pl.DataFrame:
 
 
 def write_parquet(frame: pl.DataFrame, path: Path) -> None:
-    """Write a parquet file of any columns, atomically."""
+    """Write a parquet file of any columns, atomically.
+
+    Raises:
+        OSError: as of any file, such as a full disk; polars would say it in an error of its own.
+    """
     with atomic(path) as temporary:
-        frame.write_parquet(temporary, compression="zstd", statistics=False)
+        try:
+            frame.write_parquet(temporary, compression="zstd", statistics=False)
+        except pl.exceptions.PolarsError as error:
+            if number := re.search(r"\(os error (\d+)\)", str(error)):
+                raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from None
+            raise
 
 
 TEXT = pl.String()

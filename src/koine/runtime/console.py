@@ -1,6 +1,8 @@
 """What a person sees while a step runs: messages and progress bars, on stderr."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import timedelta
 from typing import TypeVar
 
 from rich.box import SIMPLE
@@ -11,6 +13,7 @@ from rich.table import Table
 T = TypeVar("T")
 
 LOG_WIDTH = 120  # of tables that go to a file
+LOG_EVERY = 30  # seconds between two lines of progress in a file
 
 console = Console(stderr=True, highlight=False)
 
@@ -20,20 +23,49 @@ def say(message: str) -> None:
     console.print(message, markup=False, soft_wrap=True)
 
 
-def progress(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
-    """Iterate with a progress bar, where stderr is a terminal; in a log file only the end is noted."""
+def progress(
+    items: Iterable[T],
+    what: str,
+    total: int | None = None,
+    *,
+    weight: Callable[[T], int] = lambda _: 1,
+    note: Callable[[], str] = lambda: "",
+) -> Iterator[T]:
+    """Iterate with a progress bar where stderr is a terminal, and with a line every half minute in a log file.
+
+    Args:
+        items: what is worked on.
+        what: its name.
+        total: sum of all weights; the length of `items` if they have one.
+        weight: how much of the total an item is.
+        note: what else to show, asked for after each item: a rate in other units.
+    """
     if total is None and isinstance(items, Sequence):
         total = len(items)
+    start = said = time.monotonic()
+    count = 0
     if not console.is_terminal:
-        count = 0
         for item in items:
             yield item
-            count += 1
-        say(f"{what}: {count:,} done")
+            count += weight(item)
+            now = time.monotonic()
+            if now - said > LOG_EVERY and total and count < total:
+                said, left = now, timedelta(seconds=round((now - start) / count * (total - count)))
+                say(f"{what}: {count:,} of {total:,} ({count / total:.0%}), {_rate(count, now - start)}{note()}, {left} left")
+        say(f"{what}: {count:,} done, {_rate(count, time.monotonic() - start)}{note()}")
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as bar:
-        yield from bar.track(items, total=total, description=what)
+    rate = TextColumn("{task.fields[rate]}")
+    with Progress("{task.description}", BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn(), console=console) as bar:
+        task = bar.add_task(what, total=total, rate="")
+        for item in items:
+            yield item
+            count += weight(item)
+            bar.update(task, completed=count, rate=_rate(count, time.monotonic() - start) + note())
+
+
+def _rate(count: int, seconds: float) -> str:
+    rate = count / max(seconds, 1e-9)
+    return f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.2g}/s"
 
 
 def table(title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -42,6 +42,8 @@ class Apertium:
         half = len(lines) // 2
         return self.translate(lines[:half]) + self.translate(lines[half:])
 
+    tokens = 0
+
     @property
     def version(self) -> str:
         """What the results depend on: the direction and the installed program."""

@@ -103,13 +103,16 @@ class Texts:
         self._before = [] if own.before is None else [self.ids[own.before]]
         config = _loaded(AutoConfig, folder)
         self._longest = int(getattr(config, "max_position_embeddings", 0) or 512)
+        self.read = 0  # tokens so far
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text with its language and end tokens, cut to what the model can read."""
         ids = self.tokenizer(list(texts), add_special_tokens=False, verbose=False).input_ids
         end = self.tokenizer.eos_token_id
         room = self._longest - 1 - len(self._before)
-        return [[*self._before, *own[:room], end] for own in ids]
+        framed = [[*self._before, *own[:room], end] for own in ids]
+        self.read += sum(map(len, framed))
+        return framed
 
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
         """Texts of generated token ids."""
@@ -136,6 +139,11 @@ class Generate:
         self._model = _loaded(AutoModelForSeq2SeqLM, folder, use_safetensors=True, dtype=dtype).to(hardware.device).eval()
         self._decoding, self._hardware = decoding, hardware
         self.version = f"transformers {folder.name} {decoding} {source}-{target}"
+
+    @property
+    def tokens(self) -> int:
+        """See `steps.Engine.tokens`."""
+        return self._texts.read
 
     @torch.inference_mode()
     def translate(self, texts: Sequence[str]) -> list[str]:
@@ -194,6 +202,11 @@ class Ctranslate2:
         )
         self._decoding, self._hardware = decoding, hardware
         self.version = f"ctranslate2 {ctranslate2.__version__} {sha256(folder / 'koine.json')} {decoding} {source}-{target}"
+
+    @property
+    def tokens(self) -> int:
+        """See `steps.Engine.tokens`."""
+        return self._texts.read
 
     def translate(self, texts: Sequence[str]) -> list[str]:
         """See `steps.Engine.translate`."""

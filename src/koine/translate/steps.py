@@ -13,7 +13,7 @@ from koine.params import Decoding
 from koine.records import QA, TRANSLATION
 from koine.runtime.console import progress, say
 from koine.runtime.errors import KoineError
-from koine.runtime.files import text_id
+from koine.runtime.files import text_id, write_text
 from koine.translate.apertium import Apertium
 from koine.translate.lexicon import Lexicon
 from koine.translate.memory import Memory
@@ -42,6 +42,10 @@ class Engine(Protocol):
     @property
     def version(self) -> str:
         """Whatever its results depend on: a journal of another version is not gone on with."""
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens it has read so far, for the progress bar; 0 of an engine without tokens."""
 
 
 LOOKUPS = ("memory", "lexicon", "released")
@@ -161,21 +165,24 @@ def _resumed(engine: Engine, todo: Sequence[str], journal: Path) -> Iterator[str
     """Translations of the pieces in order; finished chunks are read from the journal, and new ones added to it."""
     head = json.dumps({"version": engine.version, "chunk": CHUNK, "pieces": text_id("\0".join(todo))})
     done = _read_journal(journal, head)
-    journal.parent.mkdir(parents=True, exist_ok=True)
-    with journal.open("w", encoding="utf-8") as stream:  # written anew: the last line may have been cut off
-        stream.writelines(line + "\n" for line in [head, *map(json.dumps, done)])
-        if done:
-            say(f"{len(done)} of {len(_chunks(todo))} chunks were done before")
-        start, chunks = time.perf_counter(), _chunks(todo)
-        for number, chunk in enumerate(progress(chunks, f"chunks of {CHUNK} pieces")):
-            if number == len(done):
-                done.append(engine.translate(chunk))
-                stream.write(json.dumps(done[-1]) + "\n")
-                stream.flush()
-                os.fsync(stream.fileno())
-            yield from done[number]
-    seconds = time.perf_counter() - start
-    say(f"{len(todo):,} pieces in {seconds:.1f} s: {len(todo) / max(seconds, 1e-9):,.0f} pieces/s")
+    write_text(journal, "".join(line + "\n" for line in [head, *map(json.dumps, done)]))  # its last line may have been cut off
+    for chunk in done:
+        yield from chunk
+    rest = _chunks(todo)[len(done) :]
+    if done:
+        say(f"{len(done)} of {len(done) + len(rest)} chunks were done before")
+    start = time.monotonic()
+
+    def tokens() -> str:
+        return f", {engine.tokens / (time.monotonic() - start):,.0f} tokens/s" if engine.tokens else ""
+
+    with journal.open("a", encoding="utf-8") as stream:
+        for asked in progress(rest, "pieces", sum(map(len, rest)), weight=len, note=tokens):
+            translated = engine.translate(asked)
+            stream.write(json.dumps(translated) + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+            yield from translated
 
 
 def _read_journal(journal: Path, head: str) -> list[list[str]]:
