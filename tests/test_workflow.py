@@ -4,6 +4,8 @@ One scratch repository runs a small version of the default experiment through `d
 remote and is cloned; the tests look at the clone. Slow (minutes): `pytest -m workflow`.
 """
 
+import itertools
+import json
 import os
 import random
 import re
@@ -15,8 +17,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import yaml
+from standins import save_marian, sentences
 
 from koine.params import Block, Params
 
@@ -34,9 +38,9 @@ SMALL = {
 ENV = {**os.environ, "DVC_NO_ANALYTICS": "1", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "KOINE_MIRROR": ""}
 
 
-def run(folder: Path, *command: str) -> str:
+def run(folder: Path, *command: str, env: dict[str, str] | None = None) -> str:
     """Output of a command; its whole output is the message of a failure."""
-    result = subprocess.run(command, cwd=folder, env=ENV, capture_output=True, text=True, check=False)
+    result = subprocess.run(command, cwd=folder, env=ENV | (env or {}), capture_output=True, text=True, check=False)
     assert result.returncode == 0, f"{' '.join(command)}\n{result.stdout}\n{result.stderr}"
     return result.stdout + result.stderr
 
@@ -81,16 +85,21 @@ def leaves(block: Block, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str
             yield (*path, name), value
 
 
+def checkout(folder: Path) -> Path:
+    """A copy of what git tracks, as it is now, without results."""
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    for name in filter(None, tracked):
+        if (ROOT / name).is_file() and not name.startswith(("results/", "dvc.lock")):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, folder / name)
+    return folder
+
+
 @pytest.fixture(scope="module")
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository whose small experiment went through `dvc repro`, committed and pushed."""
     base = tmp_path_factory.mktemp("origin")
-    repository = base / "repository"
-    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
-    for name in filter(None, tracked):
-        if (ROOT / name).is_file() and not name.startswith(("results/", "dvc.lock")):
-            (repository / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / name, repository / name)
+    repository = checkout(base / "repository")
     params = yaml.safe_load((repository / "params.yaml").read_text(encoding="utf-8"))
     (repository / "params.yaml").write_text(yaml.safe_dump(merge(params, SMALL), allow_unicode=True), encoding="utf-8")
     run(repository, "git", "init", "-q", "-b", "main")
@@ -310,3 +319,33 @@ def test_a_changed_threshold_reruns_for_real_in_dvc_and_gives_snakemakes_bytes(c
     assert (scratch / "results" / "table.csv").read_bytes() == by_dvc
     assert (scratch / "results" / "pairs.csv").read_bytes() == (folder / "results" / "pairs.csv").read_bytes()
     assert (scratch / "results" / "report.html").read_bytes() == (folder / "results" / "report.html").read_bytes()
+
+
+def test_squad_runs_from_raw_file_to_table_with_opus_mt_of_its_own(tmp_path: Path) -> None:
+    """The neural path of recipes/squad.yaml: converts, translates, translates back, scores, trains on what came out."""
+    hub = tmp_path / "hub" / "Helsinki-NLP"
+    save_marian(hub / "opus-mt-en-fi", "en", "fi")
+    save_marian(hub / "opus-mt-fi-en", "fi", "en")
+    repository = checkout(tmp_path / "repository")
+    finnish = dict(zip(sentences("en"), sentences("fi"), strict=True))
+    pairs = [{"question": one, "passage": other} for one, other in itertools.product(finnish, list(finnish)[::9])]
+    (repository / "toy.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs), encoding="utf-8")
+    source = {"lang": "en", "licence": "ours", "path": "{name}", "files": {"en": {"name": "toy.jsonl"}}, "reader": "jsonl"}
+    toy = {
+        "collect": {"sources": ["toy"], "registry": {"toy": source}, "clean": {"near_duplicate": 1.0}},
+        # The toy's Finnish has no grammar and no case, and four words are too few to judge.
+        "filter": {"rules": {"language": None, "alignment": None, "length": None}},
+        "translate": {"decoding": {"precision": "float32"}, "shards": 2},
+        "backbones": {"static": {"tokenizer": {"vocab_size": 300}, "optimisation": {"steps": 5, "batch_size": 16}}},
+        "train": {"strategies": ["hybrid"], "seeds": [1]},
+        "evaluate": {"benchmarks": ["sample"]},
+        "report": {"resamples": 50},
+    }
+    (repository / "toy.yaml").write_text(yaml.safe_dump(toy), encoding="utf-8")
+    command = ["snakemake", "--cores", "2", "--configfile", "recipes/squad.yaml", "toy.yaml"]
+    run(repository, *command, env={"KOINE_MODELS": str(tmp_path / "hub")})
+    kept = pl.read_parquet(repository / "data/squad/filter/fi.parquet")
+    assert set(kept.select("question", "passage").rows()) == {(finnish[p["question"]], finnish[p["passage"]]) for p in pairs}
+    scores = pl.read_parquet(repository / "data/squad/filter/fi.scores.parquet")
+    assert scores["passage_round_trip_chrf"].min() == 1
+    assert "squad,static,hybrid" in (repository / "results/squad/table.csv").read_text(encoding="utf-8")
