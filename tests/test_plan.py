@@ -127,7 +127,14 @@ def test_alpha_reaches_hybrid_alone_and_a_strategy_may_say_its_own() -> None:
     assert changed == ["x-y", "hybrid", "hybrid@0.3"]
 
 
-EXECUTION = {"device": "cpu", "encode_batch": 7, "workers": 9, "translate_threads": 3, "translate_batch_tokens": 99}
+EXECUTION = {
+    "device": "cpu",
+    "encode_batch": 7,
+    "workers": 9,
+    "translate_threads": 3,
+    "translate_batch_tokens": 99,
+    "checkpoint_minutes": 2.5,
+}
 
 
 @pytest.mark.parametrize(("name", "value"), EXECUTION.items())

@@ -1,6 +1,10 @@
 """Training on a toy corpus of two artificial languages: reproducible, and it learns what its strategy can teach."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +20,7 @@ from koine.params import Architecture, Optimisation, Tokenizer
 from koine.records import PARALLEL, PASSAGES, QA, QRELS, QUERIES
 from koine.runtime.errors import KoineError
 from koine.runtime.files import sha256
+from koine.train.checkpoint import REQUEUE
 from koine.train.loop import AdamW, train
 from koine.train.tokens import tokenise
 
@@ -76,12 +81,13 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def train_one(
     corpus: Path, out: Path, kind: str = "static", strategy: str = "hybrid", seed: int = 1, optimisation: Optimisation = FEW,
-    architecture: Architecture | None = None,
+    architecture: Architecture | None = None, checkpoint_seconds: float = 600,
 ) -> Path:  # fmt: skip
     train(
         corpus / kind, out, kind=kind, backbone=f"toy-{kind}", source="en", strategy=strategy, alpha=0.5, equal_languages=False,
         seed=seed, prefixes={"query": "q: " * (kind == "transformer"), "passage": ""},
         architecture=architecture or (STATIC if kind == "static" else TRANSFORMER), optimisation=optimisation, device="cpu",
+        checkpoint_seconds=checkpoint_seconds,
     )  # fmt: skip
     return out
 
@@ -246,3 +252,89 @@ def test_the_optimiser_is_torchs_to_the_bit() -> None:
         mine.step(0.1 / (step + 1))
         oracle.step()
     assert all(torch.equal(one, other) for one, other in zip(ours, theirs, strict=True))
+
+
+# --- resume ----------------------------------------------------------------------------------------------------------
+
+VARIED = Optimisation(steps=12, batch_size=16, lr=0.01, query_dropout=0.2)
+#: Trains in a process of its own, which a signal ends; the arguments: corpus, out, kind, and where to send which signal.
+KILLED = """
+import os, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+import test_training
+from koine.train import checkpoint, loop
+corpus, out, kind, place, number, after = Path(sys.argv[2]), Path(sys.argv[3]), *sys.argv[4:7], int(sys.argv[7])
+calls = 0
+def count():
+    global calls
+    calls += 1
+    if calls == after:
+        os.kill(os.getpid(), int(number))
+if place == "step":
+    step = loop.AdamW.step
+    loop.AdamW.step = lambda self, lr: (step(self, lr), count())[0]
+else:
+    def half(tensors, path, metadata):
+        safetensors(tensors, path, metadata=metadata)
+        if calls == after - 1:
+            os.truncate(path, os.path.getsize(path) // 2)
+        count()
+    safetensors, checkpoint.save_file = checkpoint.save_file, half
+test_training.train_one(corpus, out, kind, optimisation=test_training.VARIED, checkpoint_seconds=0)
+"""
+
+
+def killed(corpus: Path, out: Path, kind: str, place: str, number: int, after: int) -> int:
+    """Train until a signal comes at a step, or in the midst of a checkpoint; the exit code."""
+    arguments = [str(Path(__file__).parent), str(corpus), str(out), kind, place, str(int(number)), str(after)]
+    return subprocess.run([sys.executable, "-c", KILLED, *arguments], capture_output=True, check=False).returncode
+
+
+def files(model: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in model.iterdir() if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("kind", "place", "after"),
+    [("static", "step", 1), ("static", "step", 7), ("transformer", "step", 12), ("static", "write", 5)],
+)
+def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(
+    corpus: Path, tmp_path: Path, kind: str, place: str, after: int
+) -> None:
+    whole = train_one(corpus, tmp_path / "whole", kind, optimisation=VARIED)
+    assert killed(corpus, tmp_path / "broken", kind, place, signal.SIGKILL, after) == -signal.SIGKILL
+    assert not (tmp_path / "broken").exists()
+    steps: list[float] = []
+    with pytest.MonkeyPatch.context() as patch:
+        step = AdamW.step
+        patch.setattr(AdamW, "step", lambda self, lr: (step(self, lr), steps.append(lr))[0])
+        resumed = train_one(corpus, tmp_path / "broken", kind, optimisation=VARIED)
+    assert files(resumed) == files(whole)
+    assert len(steps) == VARIED.steps - (after - 1)  # the step that was killed was not in a checkpoint yet
+    assert not (tmp_path / ".broken").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_scheduler_that_stops_a_run_finds_a_checkpoint_and_the_code_to_start_it_again(
+    corpus: Path, tmp_path: Path, number: int
+) -> None:
+    whole = train_one(corpus, tmp_path / "whole", optimisation=VARIED)
+    assert killed(corpus, tmp_path / "broken", "static", "step", number, 4) == REQUEUE
+    assert (tmp_path / ".broken" / "step-000000004.safetensors").is_file()
+    assert files(train_one(corpus, tmp_path / "broken", optimisation=VARIED)) == files(whole)
+
+
+def test_a_checkpoint_cut_short_is_passed_over_for_the_one_before(corpus: Path, tmp_path: Path) -> None:
+    whole = train_one(corpus, tmp_path / "whole", optimisation=VARIED)
+    killed(corpus, tmp_path / "broken", "static", "step", signal.SIGKILL, 9)
+    before, last = sorted((tmp_path / ".broken").glob("step-*.safetensors"))
+    assert (before.stem, last.stem) == ("step-000000007", "step-000000008")
+    os.truncate(last, last.stat().st_size - 1)
+    assert files(train_one(corpus, tmp_path / "broken", optimisation=VARIED)) == files(whole)
+
+
+def test_a_checkpoint_of_other_settings_is_not_gone_on_with(corpus: Path, tmp_path: Path) -> None:
+    killed(corpus, tmp_path / "broken", "static", "step", signal.SIGKILL, 9)
+    whole = train_one(corpus, tmp_path / "whole")
+    assert files(train_one(corpus, tmp_path / "broken")) == files(whole)

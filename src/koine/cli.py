@@ -319,8 +319,9 @@ def train(
     passage_prefix: Annotated[str, typer.Option(help="Put before each passage.")] = "",
     source: Lang = "en",
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to train.")] = "auto",
+    checkpoint_minutes: Annotated[float, typer.Option(help="Between two checkpoints; changes no result.", min=0)] = 10.0,
 ) -> None:
-    """Train one model on hybrid, monolingual, cross-lingual or mixed batches."""
+    """Train one model on hybrid, monolingual, cross-lingual or mixed batches; goes on where it was stopped."""
     from koine.train.loop import train as run
 
     try:
@@ -331,6 +332,7 @@ def train(
         tokens, out, kind=kind, backbone=backbone or kind, source=source, strategy=strategy, alpha=alpha,
         equal_languages=equal_languages, seed=seed, prefixes={"query": query_prefix, "passage": passage_prefix},
         architecture=architecture, optimisation=optimisation, device=_device(device),
+        checkpoint_seconds=60 * checkpoint_minutes,
     )  # fmt: skip
 
 

@@ -389,6 +389,9 @@ class Execution(Block):
     workers: Positive = Field(1, description="Processes that score translations.")
     translate_threads: Positive = Field(1, description="CPU threads of one translation job.")
     translate_batch_tokens: Positive = Field(4096, description="Tokens translated at once; smaller needs less memory.")
+    checkpoint_minutes: Annotated[float, Field(ge=0)] = Field(
+        10.0, description="Between two checkpoints of a training run; a run that was stopped goes on from the last."
+    )
 
 
 class Params(Block):

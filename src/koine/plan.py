@@ -115,7 +115,7 @@ class Plan:
             "translate": f"--device {p.execution.device} --threads {p.execution.translate_threads} "
             f"--batch-tokens {p.execution.translate_batch_tokens}",
             "filter_score": f"--workers {p.execution.workers} --device {p.execution.device}",
-            "train": f"--device {p.execution.device}",
+            "train": f"--device {p.execution.device} --checkpoint-minutes {p.execution.checkpoint_minutes}",
             "encode": f"--device {p.execution.device} --encode-batch {p.execution.encode_batch}",
         }
         self.tokenizers = {name: f"--kind {b.kind} {flags(b.tokenizer)}" for name, b in p.backbones.items()}

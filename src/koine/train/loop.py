@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from koine.runtime.console import progress, say
 from koine.runtime.errors import KoineError
 from koine.runtime.files import sha256, write_json, write_text
 from koine.train.batches import BatchPlan, parse_strategy
+from koine.train.checkpoint import Checkpoints, Log, State, key, stop, stopping
 from koine.train.loss import info_nce
 from koine.train.tokens import TrainingSet
 
@@ -26,6 +28,7 @@ LOG_EVERY = 10  # steps between two lines of the training log
 def train(
     tokens: Path, out: Path, *, kind: str, backbone: str, source: str, strategy: str, alpha: float, equal_languages: bool,
     seed: int, prefixes: dict[Kind, str], architecture: Architecture, optimisation: Optimisation, device: str,
+    checkpoint_seconds: float = 600,
 ) -> None:  # fmt: skip
     """Train one model from scratch.
 
@@ -40,22 +43,36 @@ def train(
         prefixes: what the tokens' queries and passages were prefixed with; saved with the model.
         architecture, optimisation: of the backbone.
         device: where to train.
+        checkpoint_seconds: between two checkpoints, which lie in `.<name of out>` beside `out`; changes no result.
 
     Raises:
         KoineError: too little data for a batch, or the loss is no longer a number.
+        SystemExit: SIGTERM or SIGUSR1 came; a checkpoint is written, and the same call goes on from it.
     """
     torch.set_num_threads(optimisation.threads)
     data = TrainingSet.open(tokens, source)
     model = backbones.create(kind, architecture, tokens / "tokenizer.json", data.passages, seed).to(device)
     model.prefixes = prefixes
     name, share = parse_strategy(strategy, alpha)
-    log: list[dict[str, object]] = []
+    settings = {"architecture": architecture.model_dump(), "optimisation": optimisation.model_dump()}
+    log: Log = []
     if name != "untrained":
         plan = BatchPlan(
             data.available, name, alpha=share, batch_size=optimisation.batch_size, steps=optimisation.steps,
             seed=seed, equal_languages=equal_languages,
         )  # fmt: skip
-        log = _descend(model, data, plan, optimisation, seed)
+        inputs = {
+            **settings,
+            "kind": kind,
+            "source": source,
+            "plan": [name, share, equal_languages],
+            "seed": seed,
+            "device": device,
+        }
+        files = [tokens / file for file in ("tokenizer.json", "queries.arrow", "passages.arrow")]
+        checkpoints = Checkpoints(out.parent / f".{out.name}", key(inputs, files), checkpoint_seconds)
+        log = _descend(model, data, plan, optimisation, seed, checkpoints)
+        checkpoints.clear()
     model.save(out)
     write_text(out / "train.jsonl", "".join(json.dumps(line) + "\n" for line in log))
     write_text(out / "README.md", _card(strategy, data, seed))
@@ -69,8 +86,7 @@ def train(
             "seed": seed,
             "languages": data.languages,
             "questions": len(data.passage_of),
-            "architecture": architecture.model_dump(),
-            "optimisation": optimisation.model_dump(),
+            **settings,
             "versions": {package: version(package) for package in ("torch", "tokenizers", "transformers")}
             | {"koine": __version__},
             "sha256": {file: sha256(out / file) for file in ("model.safetensors", "tokenizer.json")},
@@ -79,36 +95,60 @@ def train(
 
 
 def _descend(
-    model: TrainableEncoder, data: TrainingSet, plan: BatchPlan, settings: Optimisation, seed: int
-) -> list[dict[str, object]]:
-    """All steps of a plan; returns the log."""
-    optimizer = AdamW(list(model.parameters()), settings.weight_decay)
+    model: TrainableEncoder, data: TrainingSet, plan: BatchPlan, settings: Optimisation, seed: int, checkpoints: Checkpoints
+) -> Log:
+    """All steps of a plan that are not done yet; returns the log."""
+    parameters = list(model.parameters())
+    optimizer = AdamW(parameters, settings.weight_decay)
     passage_of = torch.from_numpy(data.passage_of)
-    log: list[dict[str, object]] = []
+    first, log = 0, Log()
+    if state := checkpoints.latest():
+        optimizer.load(state.tensors)
+        first, log = state.step, state.log
+        say(f"goes on after step {first:,} of {len(plan):,}")
     model.train()
-    start = time.perf_counter()
-    for step, batch in enumerate(progress(plan, "training", len(plan))):
-        rate = settings.lr * _schedule(step, settings)
-        draw = np.random.default_rng([seed, _DROPOUT, step])
-        queries = data.queries.take(data.query_rows[batch.questions, batch.query_langs]).drop(settings.query_dropout, draw)
-        passages = data.passages.take(data.passage_rows[batch.questions, batch.passage_langs]).drop(
-            settings.passage_dropout, draw
-        )
-        same = passage_of[torch.from_numpy(batch.questions)].to(model.device)
-        with torch.autocast(model.device.type, torch.bfloat16, enabled=settings.bf16):
-            vectors = model.pair(queries, passages)
-            loss = info_nce(*vectors, same, temperature=settings.temperature, symmetric=settings.symmetric)
-        model.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        optimizer.step(rate)
-        if step % LOG_EVERY == 0 or step == len(plan) - 1:
-            value = float(loss.detach())
-            if not np.isfinite(value):
-                raise KoineError(f"step {step}: the loss is {value}; lower optimisation.lr")
-            log.append({"step": step, "type": batch.type.value, "loss": round(value, 5), "lr": round(rate, 8)})
-    seconds = time.perf_counter() - start
-    say(f"{len(plan):,} steps in {seconds:.1f} s: {len(plan) * settings.batch_size / seconds:,.0f} pairs/s")
+    tokens, start = 0, time.perf_counter()
+
+    def rates() -> str:
+        seconds = time.perf_counter() - start
+        return f", {(step + 1 - first) * settings.batch_size / seconds:,.0f} pairs/s, {tokens / seconds:,.0f} tokens/s"
+
+    with checkpoints.stream(log) as written, stopping() as signalled:
+        for step in progress(range(first, len(plan)), "training", note=rates):
+            batch = plan[step]
+            rate = settings.lr * _schedule(step, settings)
+            torch.manual_seed((seed << 32) + step)  # dropout of pretrained models: of this step, wherever the run began
+            draw = np.random.default_rng([seed, _DROPOUT, step])
+            queries = data.queries.take(data.query_rows[batch.questions, batch.query_langs]).drop(settings.query_dropout, draw)
+            passages = data.passages.take(data.passage_rows[batch.questions, batch.passage_langs]).drop(
+                settings.passage_dropout, draw
+            )
+            tokens += len(queries.ids) + len(passages.ids)
+            same = passage_of[torch.from_numpy(batch.questions)].to(model.device)
+            with torch.autocast(model.device.type, torch.bfloat16, enabled=settings.bf16):
+                vectors = model.pair(queries, passages)
+                loss = info_nce(*vectors, same, temperature=settings.temperature, symmetric=settings.symmetric)
+            model.zero_grad(set_to_none=True)
+            torch.autograd.backward(loss)
+            optimizer.step(rate)
+            if step % LOG_EVERY == 0 or step == len(plan) - 1:
+                value = float(loss.detach())
+                if not np.isfinite(value):
+                    raise KoineError(f"step {step}: the loss is {value}; lower optimisation.lr")
+                line = {"step": step, "type": batch.type.value, "loss": round(value, 5), "lr": round(rate, 8)}
+                written({**line, "gradient_norm": round(_norm(parameters), 5)})
+            if came := signalled():
+                checkpoints.save(State(step + 1, optimizer.state(), log))
+                stop(came, f"after step {step + 1:,} of {len(plan):,}")
+            if checkpoints.due():
+                checkpoints.save(State(step + 1, optimizer.state(), log))
     return log
+
+
+def _norm(parameters: list[torch.nn.Parameter]) -> float:
+    """Euclidean length of the gradient."""
+    norms = [parameter.grad.norm() for parameter in parameters if parameter.grad is not None]
+    return float(torch.stack(norms).norm())
 
 
 class AdamW:
@@ -123,6 +163,21 @@ class AdamW:
         self._means = [torch.zeros_like(parameter) for parameter in parameters]
         self._squares = [torch.zeros_like(parameter) for parameter in parameters]
         self._steps = [torch.zeros((), device=parameter.device) for parameter in parameters]
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """The parameters and all that a later step depends on."""
+        return {name: value.detach().cpu().contiguous() for name, value in self._named().items()}
+
+    @torch.no_grad()
+    def load(self, state: dict[str, torch.Tensor]) -> None:
+        """Take up a `state`."""
+        for name, value in self._named().items():
+            value.copy_(state[name])
+
+    def _named(self) -> dict[str, torch.Tensor]:
+        lists: dict[str, Sequence[torch.Tensor]]
+        lists = {"parameter": self._parameters, "mean": self._means, "square": self._squares, "steps": self._steps}
+        return {f"{name}.{i}": value for name, own in lists.items() for i, value in enumerate(own)}
 
     @torch.no_grad()
     def step(self, lr: float) -> None:
