@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
-from koine.filter import scores
+from koine.filter import scores, steps
 from koine.filter.alignment import alignment
 from koine.filter.profiles import Profile, profile
 from koine.filter.steps import MOST, REASONS, SCORED, TEXT_SCORES, decide, rule_columns, score, verdicts
@@ -386,6 +386,18 @@ def test_scores_that_differ_by_a_rounding_error_have_a_histogram(tmp_path: Path)
     found = json.loads((tmp_path / "summary").read_text())["scores"]["cosine"]
     assert sum(found["counts"]) == 4  # questions and passages
     assert len(set(found["edges"])) == len(found["edges"])
+
+
+def test_many_texts_are_scored_in_equal_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [dict(zip(("source", "target"), english(n % 10), strict=True)) | {"back": None} for n in range(23)]
+    sizes: list[int] = []
+    found = steps._score_texts(rows, "fi", ["en", "fi"], Score(), 1, "cpu")
+    monkeypatch.setattr(steps, "BLOCK", 10)
+    monkeypatch.setattr(steps, "alignment", lambda *given: sizes.append(len(given[0])) or np.full(len(given[0]), np.nan))
+    blocks = steps._score_texts(rows, "fi", ["en", "fi"], Score(), 1, "cpu")
+    assert sizes == [8, 8, 7]
+    for name in ("script", "numbers", "copied", "repetition", "question"):  # of one text alone, whatever is usual around it
+        np.testing.assert_array_equal(blocks[name], found[name])
 
 
 def test_nothing_kept_is_an_error_that_names_the_language_and_the_scores(tmp_path: Path) -> None:

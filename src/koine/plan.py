@@ -11,7 +11,7 @@ import os
 import shlex
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +98,8 @@ class Plan:
             self.resource_flags[lang] += "".join(f" --{option} {self._converted(*way)}" for option, way in ways.items())
         #: Where planted defects are known, the filter is measured against them.
         self.truth = ["data/sample/raw/defects.jsonl"] if "sample-memory" in p.translate.resources else []
-        written = {
+        #: Flags by rule (and by wildcard, where they differ).
+        self.flags = {
             "collect_sample": flags(p.collect.sample),
             "collect": flags(p.collect.clean),
             "translate": f"--source {p.translate.source} --backend {p.translate.backend} --shards {p.translate.shards}"
@@ -108,8 +109,6 @@ class Plan:
             "encode": flags(p.encode),
             "report": flags(p.report),
         }
-        #: Flags by rule; functions, since Snakemake would take `{source}` in a text for a wildcard.
-        self.flags: dict[str, Callable[[object], str]] = {rule: partial(_same, text) for rule, text in written.items()}
         #: Flags by rule that change only speed.
         self.execution = {
             "translate": f"--device {p.execution.device} --threads {p.execution.translate_threads} "
@@ -203,14 +202,14 @@ class Plan:
             ]
         )
 
+    def given(self, rule: str) -> Callable[[object], str]:
+        """The flags of a rule, as a function: in a plain text Snakemake would take `{source}` for a wildcard."""
+        return lambda wildcards: self.flags[rule]
+
     @staticmethod
     def code(step: str) -> str:
         """Digest of all modules that a step runs: an edited module reruns its step. See `design.md`."""
         return code_digest(step)
-
-
-def _same(text: str, wildcards: object) -> str:
-    return text
 
 
 def _options(name: str, values: Iterable[str]) -> list[str]:

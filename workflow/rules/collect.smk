@@ -7,7 +7,7 @@ rule collect_sample:
     log:
         "logs/sample/collect_sample.log",
     params:
-        flags=plan.flags["collect_sample"],
+        flags=plan.given("collect_sample"),
         code=plan.code("collect"),
     shell:
         "koine collect-sample {params.flags} --out data/sample/raw > {log} 2>&1"
@@ -75,7 +75,7 @@ rule collect:
     params:
         out=subpath(output.qa, parent=True),
         benchmarks=plan.tested,
-        flags=plan.flags["collect"],
+        flags=plan.given("collect"),
         code=plan.code("collect"),
     shell:
         "koine collect {input.sources} {params.benchmarks} {params.flags} --out {params.out} > {log} 2>&1"

@@ -48,7 +48,7 @@ rule encode:
         tokens=subpath(input.tokens, parent=True),
         benchmark=subpath(input.queries, parent=True),
         out=subpath(output[0], parent=True),
-        flags=plan.flags["encode"],
+        flags=plan.given("encode"),
         code=plan.code("encode"),
     shell:
         "koine encode --model {params.model} --tokens {params.tokens} --benchmark {params.benchmark} {params.flags} "

@@ -20,7 +20,7 @@ rule filter_score:
         execution=plan.execution["filter_score"],
     params:
         benchmarks=plan.tested,
-        flags=plan.flags["filter_score"],
+        flags=plan.given("filter_score"),
         code=plan.code("filter"),
     shell:
         "koine filter-score {input.translations} --qa {input.qa} --lang {wildcards.lang} {params.flags} "
@@ -37,7 +37,7 @@ rule filter:
     log:
         "logs/<data>/filter/{lang}.log",
     params:
-        flags=plan.flags["filter"],
+        flags=plan.given("filter"),
         code=plan.code("filter"),
     shell:
         "koine filter --scores {input.scores} {params.flags} "

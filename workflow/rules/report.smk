@@ -29,7 +29,7 @@ rule report:
     params:
         out=subpath(output.table, parent=True),
         reported=plan.reported,
-        flags=plan.flags["report"],
+        flags=plan.given("report"),
         code=plan.code("report"),
     shell:
         "koine report {params.reported} {params.flags} --out {params.out} > {log} 2>&1"

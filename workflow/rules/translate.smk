@@ -29,7 +29,7 @@ rule translate:
         execution=plan.execution["translate"],
     params:
         resources=lookup(dpath="{lang}", within=plan.resource_flags),
-        flags=plan.flags["translate"],
+        flags=plan.given("translate"),
         code=plan.code("translate"),
     shell:
         "koine translate --qa {input.qa} --target {wildcards.lang} --shard {wildcards.shard} {params.flags} "

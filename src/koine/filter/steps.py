@@ -1,5 +1,6 @@
 """The two commands of the filter step: scores of one language, and the decisions over them."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ REASONS = {
     "external": "external score too low",
     "contaminated": "shares text with a benchmark",
 }
+BLOCK = 100_000  # texts that are scored together, and compared with each other
 BINS, EXAMPLES, SHOWN = 20, 10, 240  # of each rule, in the summary; characters of an example
 
 #: A translated pair with its scores; those of question and passage stand side by side.
@@ -138,7 +140,12 @@ def _carry(pair: dict[str, Any], texts: dict[str, dict[str, Any]]) -> Carried | 
 def _score_texts(
     rows: Sequence[dict[str, Any]], lang: str, among: Sequence[str], settings: Score, workers: int, device: str
 ) -> dict[str, Floats]:
-    """The scores of translated texts by name (`TEXT_SCORES`), each `[n]`."""
+    """The scores of translated texts by name (`TEXT_SCORES`), each `[n]`; block by block, so that memory is bounded."""
+    if len(rows) > BLOCK:
+        size = math.ceil(len(rows) / math.ceil(len(rows) / BLOCK))  # equal blocks: in a small one too little is usual
+        blocks = [rows[at : at + size] for at in range(0, len(rows), size)]
+        parts = [_score_texts(block, lang, among, settings, workers, device) for block in blocks]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     sources, targets = [row["source"] for row in rows], [row["target"] for row in rows]
     usual = profile(lang, sources, targets)
     lengths = scores.length(sources, targets, usual)
