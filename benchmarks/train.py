@@ -27,7 +27,7 @@ from sentence_transformers.sentence_transformer.losses import MultipleNegativesR
 from koine import backbones
 from koine.backbones.tokenizer import train_tokenizer
 from koine.collect.readers import read_memory
-from koine.params import Architecture, Optimisation, Tokenizer
+from koine.params import Architecture, Optimisation, Start, Tokenizer
 from koine.train.loop import train
 from koine.train.tokens import tokenise
 
@@ -143,7 +143,7 @@ def prepare(
     from koine.train.tokens import TrainingSet
 
     texts = TrainingSet.open(scratch / "tokens", "en").passages
-    start_model = backbones.create(kind, architecture, scratch / "tokens" / "tokenizer.json", texts, seed=1)
+    start_model = backbones.create(kind, Start(), architecture, scratch / "tokens" / "tokenizer.json", texts, seed=1)
     start_model.save(scratch / "start")
     return ours, theirs
 

@@ -10,9 +10,9 @@ from tokenizers import Tokenizer as FastTokenizer
 
 from koine import backbones
 from koine.backbones.base import TrainableEncoder
-from koine.backbones.pretrained import PretrainedEncoder
+from koine.backbones.pretrained import FrozenEncoder
 from koine.backbones.tokenizer import tokenize, train_tokenizer
-from koine.params import Architecture, Tokenizer
+from koine.params import Architecture, Start, Tokenizer
 from koine.runtime.errors import KoineError
 
 torch.set_num_threads(1)
@@ -46,7 +46,7 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     tokenizer = FastTokenizer.from_file(str(out / "tokenizer.json"))
     tokens = tokenize(tokenizer, TEXTS, "Passage: ", request.param == "transformer")
     shape = Architecture(dim=32) if request.param == "static" else Architecture(dim=32, layers=2, heads=2)
-    model = backbones.create(request.param, shape, out / "tokenizer.json", tokens, seed=1)
+    model = backbones.create(request.param, Start(), shape, out / "tokenizer.json", tokens, seed=1)
     model.prefixes = dict(PREFIXES)  # type: ignore[arg-type]
     model.save(out / "model")
     (out / "model/koine.json").write_text(f'{{"kind": "{request.param}"}}')
@@ -142,7 +142,7 @@ def foreign(folder: Path, tmp_path: Path) -> Path:
 
 def test_a_model_that_koine_did_not_make_opens_with_its_own_prompts(foreign: Path) -> None:
     encoder = backbones.load(str(foreign))
-    assert isinstance(encoder, PretrainedEncoder)
+    assert isinstance(encoder, FrozenEncoder)
     plain = SentenceTransformer(str(foreign), device="cpu")
     for kind, prompt in (("query", "ask "), ("passage", "tell ")):
         got = encoder.encode(TEXTS, kind, batch_size=4)  # type: ignore[arg-type]
@@ -164,7 +164,7 @@ def test_a_folder_still_opens_where_koine_models_is_set(folder: Path, tmp_path: 
     monkeypatch.chdir(folder.parent)
     (folder / "koine.json").rename(folder / "hidden.json")
     try:
-        assert isinstance(backbones.load("model"), PretrainedEncoder)
+        assert isinstance(backbones.load("model"), FrozenEncoder)
     finally:
         (folder / "hidden.json").rename(folder / "koine.json")
 

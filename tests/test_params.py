@@ -130,7 +130,10 @@ def mistake(config: dict[str, Any]) -> str:
         ({"train": {"strategies": ["hybird"]}}, "unknown strategy 'hybird'; did you mean 'hybrid'?"),
         ({"train": {"strategies": ["x-x-momo"]}}, "unknown strategy 'x-x-momo'; did you mean 'x-x-mono'?"),
         ({"train": {"strategies": ["hybrid@1.5"]}}, "unknown strategy 'hybrid@1.5'"),
-        ({"train": {"backbones": ["xlmr"]}}, "train.backbones: 'xlmr' is not defined under backbones (static, tiny)"),
+        (
+            {"train": {"backbones": ["xlmr"]}},
+            "train.backbones: 'xlmr' is neither defined under backbones nor in the registry (static, tiny",
+        ),
         ({"index": {"strategies": ["x-x"]}}, "index.strategies: 'x-x' is not in train.strategies"),
         ({"translate": {"languages": ["en", "fi"]}}, "translate.languages: 'en' is the source language"),
         ({"filter": {"rules": {"language": 1.5}}}, "filter.rules.language: "),
@@ -226,7 +229,7 @@ def test_options_say_what_the_block_says(block: Block) -> None:
 @pytest.mark.parametrize(
     ("block", "options"),
     [
-        (Rules(language=None, clean_source=False), "--language none --script 0.5"),
+        (Rules(language=None, clean_source=False), "--language none --script 0.3"),
         (Tokenizer(query_prefix="Query: ", passage_prefix="it's"), "--query-prefix 'Query: ' --passage-prefix 'it'\"'\"'s'"),
         (Tokenizer(query_prefix="--lr 5"), "--query-prefix '--lr 5' --passage-prefix ''"),
         (Score(neighbours=["nb", "et"]), "--neighbours nb --neighbours et"),

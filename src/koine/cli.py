@@ -40,6 +40,7 @@ from koine.params import (
     Rules,
     Sample,
     Score,
+    Start,
     Tokenizer,
     check_strategy,
 )
@@ -292,14 +293,15 @@ def filter(
 def train_tokens(
     qa: In,
     out: Out,
-    kind: Annotated[Literal["static", "transformer"], typer.Option(help="Kind of backbone.")],
+    kind: Annotated[Literal["static", "transformer", "pretrained"], typer.Option(help="Kind of backbone.")],
     settings: Tokenizer,
+    start: Start,
     parallel: Annotated[list[Path], typer.Option(help="Kept pairs of another language; repeatable.")] = [],  # noqa: B006
 ) -> None:
-    """Train a tokenizer on all kept texts, and write them as token ids, once for all models."""
+    """Train a tokenizer on all kept texts (or take a model's), and write them as token ids, once for all models."""
     from koine.train.tokens import tokenise
 
-    tokenise(qa, parallel, out, settings, special=kind == "transformer")
+    tokenise(qa, parallel, out, settings, special=kind != "static", start=start)
 
 
 @app.command(rich_help_panel=STEPS)
@@ -308,7 +310,8 @@ def train(
     tokens: In,
     out: Out,
     strategy: Annotated[str, typer.Option(help="untrained, en-en, x-x, x-x-mono, x-y, hybrid or hybrid@ALPHA.")],
-    kind: Annotated[Literal["static", "transformer"], typer.Option(help="Kind of backbone.")],
+    kind: Annotated[Literal["static", "transformer", "pretrained"], typer.Option(help="Kind of backbone.")],
+    start: Start,
     architecture: Architecture,
     optimisation: Optimisation,
     seed: Annotated[int, typer.Option(help="Draws weights and batches.")] = 1,
@@ -331,7 +334,7 @@ def train(
     run(
         tokens, out, kind=kind, backbone=backbone or kind, source=source, strategy=strategy, alpha=alpha,
         equal_languages=equal_languages, seed=seed, prefixes={"query": query_prefix, "passage": passage_prefix},
-        architecture=architecture, optimisation=optimisation, device=_device(device),
+        architecture=architecture, optimisation=optimisation, device=_device(device), start=start,
         checkpoint_seconds=60 * checkpoint_minutes,
     )  # fmt: skip
 
@@ -341,7 +344,7 @@ def encode_tokens(
     tokenizer: In,
     benchmark: In,
     out: Out,
-    kind: Annotated[Literal["static", "transformer"], typer.Option(help="Kind of backbone.")],
+    kind: Annotated[Literal["static", "transformer", "pretrained"], typer.Option(help="Kind of backbone.")],
     query_prefix: Annotated[str, typer.Option(help="Put before each query.")] = "",
     passage_prefix: Annotated[str, typer.Option(help="Put before each passage.")] = "",
 ) -> None:
@@ -349,7 +352,7 @@ def encode_tokens(
     from koine.encode.steps import encode_tokens as run
 
     prefixes: dict[Literal["query", "passage"], str] = {"query": query_prefix, "passage": passage_prefix}
-    run(tokenizer, benchmark, out, prefixes=prefixes, special=kind == "transformer")
+    run(tokenizer, benchmark, out, prefixes=prefixes, special=kind != "static")
 
 
 @app.command(rich_help_panel=STEPS)
@@ -459,6 +462,18 @@ def doctor(recipe: Annotated[Path, typer.Argument(help="A recipe.")] = Path("par
 
     if not run(recipe):
         raise typer.Exit(1)
+
+
+@app.command(rich_help_panel=PEOPLE)
+def standins(
+    out: Annotated[Path, typer.Argument(help="The folder that KOINE_MODELS is to name.")],
+    model: Annotated[list[str], typer.Option(help="Hub id; repeatable. All of the registry without any.")] = [],  # noqa: B006
+) -> None:
+    """Write tiny random checkpoints of the pretrained backbones' true architectures, to try a recipe without a network."""
+    from koine.backbones.standins import write_standins
+
+    for folder in write_standins(out, model):
+        say(str(folder))
 
 
 def _device(name: str) -> str:

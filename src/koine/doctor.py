@@ -122,8 +122,7 @@ def _recipe(recipe: Path) -> Iterator[Finding]:
     says = f"{plan.params.recipe}: {len(plan.runs)} model(s), {len(plan.benchmarks)} benchmark(s), results in {plan.results}/"
     yield Finding("recipe", says, True)
     for name, hub_id in plan.hub_ids.items():
-        local = on_disk(hub_id)
-        yield Finding(name, f"{local} is here" if local else f"{hub_id} comes from the Hub", bool(local) or None)
+        yield _from_hub(name, hub_id)
     for name, files in plan.locations.items():
         here = [file for file in files if Path(f"data/raw/{name}/{file}").is_file()]
         if len(here) == len(files):
@@ -140,10 +139,18 @@ def _recipe(recipe: Path) -> Iterator[Finding]:
             yield Finding(name, f"{len(locations)} file(s) to download, e.g. {locations[0]}")
         else:
             yield Finding(name, f"{locations[0]} has no public address: set KOINE_MIRROR (docs/offline.md)", False)
+    for name in plan.params.train.backbones:
+        if start := plan.params.backbones[name].start.model:
+            yield _from_hub(name, start)
     yield from _translators(plan)
     for own in plan.own_files:
         there = Path(own).is_file()
         yield Finding("your file", own if there else f"{own}: no such file", there)
+
+
+def _from_hub(name: str, hub_id: str) -> Finding:
+    local = on_disk(hub_id)
+    return Finding(name, f"{local} is here" if local else f"{hub_id} comes from the Hub", bool(local) or None)
 
 
 def _translators(plan: Plan) -> Iterator[Finding]:
@@ -158,7 +165,4 @@ def _translators(plan: Plan) -> Iterator[Finding]:
                 yield Finding("-".join(way), str(error), False)
     if t.backend in NEURAL:
         for model in dict.fromkeys(t.decoding.model.format(source=source, target=target) for source, target in ways):
-            local = next(
-                (path for path in (Path(model), Path(os.environ.get("KOINE_MODELS", "-")) / model) if path.is_dir()), None
-            )
-            yield Finding("translation", f"{local} is here" if local else f"{model} comes from the Hub", bool(local) or None)
+            yield _from_hub("translation", model)

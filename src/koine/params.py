@@ -17,7 +17,7 @@ import json
 import math
 import re
 import shlex
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -267,8 +267,18 @@ class Tokenizer(Block):
     passage_prefix: str = Field("", description="Put before each passage.")
 
 
+class Start(Block):
+    """What a `pretrained` backbone starts from."""
+
+    model: str = Field("", description="Hub id or folder; safetensors weights only.")
+    revision: str = Field("", description="Commit, branch or tag of the Hub; empty for its main branch.")
+    pooling: Literal["", "mean", "cls", "max", "lasttoken"] = Field(
+        "", description="How states become a vector; empty for the model's own sentence-transformers modules."
+    )
+
+
 class Architecture(Block):
-    """The encoder's shape."""
+    """The encoder's shape, for backbones that start from scratch."""
 
     dim: Positive = Field(256, description="Dimensions of a vector.")
     layers: int = Field(0, ge=0, description="Transformer layers; 0 for `static`.")
@@ -299,12 +309,20 @@ class Optimisation(Block):
 class Backbone(Block):
     """An encoder and how it is trained."""
 
-    kind: Literal["static", "transformer"] = Field(
-        description="`static` averages token embeddings; `transformer` has XLM-R's architecture, from scratch."
+    kind: Literal["static", "transformer", "pretrained"] = Field(
+        description="`static` averages token embeddings; `transformer` has XLM-R's architecture; both from scratch. "
+        "`pretrained` starts from a model."
     )
+    start: Start = Start()
     tokenizer: Tokenizer = Tokenizer()
     architecture: Architecture = Architecture()
     optimisation: Optimisation = Optimisation()
+
+    @model_validator(mode="after")
+    def _starts_somewhere(self) -> "Backbone":
+        if (self.kind == "pretrained") != bool(self.start.model):
+            raise ValueError("start.model: a backbone of kind `pretrained` needs one, and no other kind has one")
+        return self
 
 
 class Train(Block):
@@ -424,11 +442,24 @@ class Params(Block):
     report: Report = Report()
     execution: Execution = Execution()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _pretrained_by_name(cls, given: Any) -> Any:
+        """Backbones that are trained and not defined come from the registry of pretrained encoders."""
+        defined = given.get("backbones") if isinstance(given, dict) else None
+        if not isinstance(defined, dict) or not isinstance(given.get("train"), dict):
+            return given
+        named = given["train"].get("backbones") or []
+        known = pretrained_backbones()
+        added = {name: known[name] for name in named if name not in defined and name in known}
+        return {**given, "backbones": {**defined, **added}}
+
     @model_validator(mode="after")
     def _names_exist(self) -> "Params":
         for name in self.train.backbones:
             if name not in self.backbones:
-                raise ValueError(f"train.backbones: {name!r} is not defined under backbones ({', '.join(self.backbones)})")
+                known = ", ".join([*self.backbones, *pretrained_backbones()])
+                raise ValueError(f"train.backbones: {name!r} is neither defined under backbones nor in the registry ({known})")
         if self.recipe == DEFAULT and self.collect.sources != ["sample"]:
             raise ValueError(f"recipe: give the recipe a name of its own; {DEFAULT!r} writes to results/ itself")
         for name in self.evaluate.candidates:
@@ -445,6 +476,19 @@ class Params(Block):
         if self.translate.source in self.translate.languages:
             raise ValueError(f"translate.languages: {self.translate.source!r} is the source language")
         return self
+
+
+@cache
+def pretrained_backbones() -> dict[str, dict[str, Any]]:
+    """The registry of pretrained encoders, backbones/registry.yaml, as blocks of `Backbone`."""
+    import yaml
+
+    entries = yaml.safe_load((Path(__file__).parent / "backbones" / "registry.yaml").read_text(encoding="utf-8"))
+    usual = {"steps": 2000, "batch_size": 100, "lr": 3e-5, "weight_decay": 0.01, "temperature": 0.05, "bf16": True}
+    return {
+        name: {"kind": "pretrained", **entry, "optimisation": {**usual, **entry.get("optimisation", {})}}
+        for name, entry in entries.items()
+    }
 
 
 def parse(config: dict[str, Any]) -> Params:

@@ -117,14 +117,16 @@ class Plan:
             "train": f"--device {p.execution.device} --checkpoint-minutes {p.execution.checkpoint_minutes}",
             "encode": f"--device {p.execution.device} --encode-batch {p.execution.encode_batch}",
         }
-        self.tokenizers = {name: f"--kind {b.kind} {flags(b.tokenizer)}" for name, b in p.backbones.items()}
+        starts = {name: flags(b.start) + " " if b.kind == "pretrained" else "" for name, b in p.backbones.items()}
+        self.tokenizers = {name: f"--kind {b.kind} {starts[name]}{flags(b.tokenizer)}" for name, b in p.backbones.items()}
         self.inputs = {
             name: f"--kind {b.kind} "
             + shlex.join(["--query-prefix", b.tokenizer.query_prefix, "--passage-prefix", b.tokenizer.passage_prefix])
             for name, b in p.backbones.items()
         }
         self.backbones = {
-            name: f"{self.inputs[name]} {flags(b.architecture)} {flags(b.optimisation)}" for name, b in p.backbones.items()
+            name: f"{self.inputs[name]} {starts[name] or flags(b.architecture) + ' '}{flags(b.optimisation)}"
+            for name, b in p.backbones.items()
         }
         #: alpha matters to `hybrid` alone: changing it retrains no other strategy.
         self.strategies = {name: _strategy_flags(name, p) for name in p.train.strategies}

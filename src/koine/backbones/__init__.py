@@ -1,7 +1,7 @@
 """Backbones: encoders behind one interface, texts in, L2-normalised float32 vectors `[n, d]` out.
 
-`base.Encoder` is the interface; `static` and `transformer` are trained from scratch, `pretrained` is any
-sentence-transformers model. `load(model)` opens a folder or a Hub id, `create` makes an untrained one.
+`base.Encoder` is the interface; `static` and `transformer` are trained from scratch, `pretrained` starts from any
+model that sentence-transformers loads. `load(model)` opens a folder or a Hub id, `create` makes what training starts from.
 """
 
 from pathlib import Path
@@ -12,22 +12,29 @@ from koine.runtime.files import read_json
 if TYPE_CHECKING:
     from koine.backbones.base import Encoder, TrainableEncoder
     from koine.backbones.tokenizer import Tokens
-    from koine.params import Architecture
+    from koine.params import Architecture, Start
 
 #: Koine's own file in a model folder: how it was made, and the sha256 of its files.
 MANIFEST = "koine.json"
 
 
-def create(kind: str, architecture: "Architecture", tokenizer_file: Path, texts: "Tokens", seed: int) -> "TrainableEncoder":
-    """A fresh encoder with random weights.
+def create(
+    kind: str, start: "Start", architecture: "Architecture", tokenizer_file: Path, texts: "Tokens", seed: int
+) -> "TrainableEncoder":
+    """An encoder to train: a pretrained one, or one with random weights.
 
     Args:
-        kind: `static` or `transformer`.
-        architecture: dimensions and layers.
+        kind: `static`, `transformer` or `pretrained`.
+        start: the pretrained model.
+        architecture: dimensions and layers of the others.
         tokenizer_file: a tokenizer of `backbones.tokenizer`.
         texts: the training passages, for weights that start from word frequencies.
         seed: draws the weights.
     """
+    if kind == "pretrained":
+        from koine.backbones.pretrained import PretrainedEncoder
+
+        return PretrainedEncoder.create(start, tokenizer_file)
     if kind == "static":
         from koine.backbones.static import StaticEncoder
 
@@ -45,7 +52,7 @@ def load(model: str, device: str = "cpu") -> "Encoder":
         device: where it computes.
     """
     manifest = Path(model) / MANIFEST
-    kind = read_json(manifest)["kind"] if manifest.is_file() else "pretrained"
+    kind = read_json(manifest)["kind"] if manifest.is_file() else "frozen"
     if kind == "static":
         from koine.backbones.static import StaticEncoder
 
@@ -54,6 +61,6 @@ def load(model: str, device: str = "cpu") -> "Encoder":
         from koine.backbones.transformer import TransformerEncoder
 
         return TransformerEncoder.load(Path(model)).to(device)
-    from koine.backbones.pretrained import PretrainedEncoder
+    from koine.backbones.pretrained import FrozenEncoder, PretrainedEncoder
 
-    return PretrainedEncoder(model, device)
+    return PretrainedEncoder.load(Path(model)).to(device) if kind == "pretrained" else FrozenEncoder(model, device)

@@ -1,16 +1,120 @@
-"""`pretrained`: any sentence-transformers model, from a folder or the Hub, as it is."""
+"""Encoders that others trained: fine-tuned (`PretrainedEncoder`), or as they are (`FrozenEncoder`).
+
+Both are sentence-transformers models, so pooling, dense layers and normalisation are whatever their authors chose, and a
+fine-tuned one is saved as what it was.
+"""
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
 
 import numpy as np
+import tokenizers
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules import Transformer
+from sentence_transformers.base.modules.normalize import Normalize
+from sentence_transformers.sentence_transformer.modules import Pooling
+from torch.nn import functional
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from koine.backbones.base import Kind, Vectors
+from koine.backbones.base import Kind, TrainableEncoder, Vectors, read_prefixes
+from koine.backbones.tokenizer import Tokens, max_length
+from koine.params import Start
 from koine.runtime.errors import KoineError
-from koine.runtime.hub import on_disk
+from koine.runtime.files import write_text
+from koine.runtime.hub import local_model, on_disk
 
 
-class PretrainedEncoder:
-    """A frozen sentence-transformers model with its own prompts and pooling.
+def start_tokenizer(start: Start, longest: int) -> tokenizers.Tokenizer:
+    """The tokenizer of a pretrained model, which cuts texts at `longest` tokens, its special tokens among them.
+
+    Raises:
+        KoineError: the model has none of the fast kind (tokenizer.json).
+    """
+    folder = local_model(start.model, start.revision)
+    try:
+        own = AutoTokenizer.from_pretrained(folder)
+    except (OSError, ValueError, ImportError) as error:
+        raise KoineError(f"{folder}: holds no tokenizer that transformers loads: {str(error).splitlines()[0]}") from None
+    if not isinstance(own, PreTrainedTokenizerFast):
+        raise KoineError(f"{folder}: needs a tokenizer of the fast kind (tokenizer.json)")
+    tokenizer = tokenizers.Tokenizer.from_str(own.backend_tokenizer.to_str())
+    tokenizer.enable_truncation(longest)
+    tokenizer.no_padding()
+    return tokenizer
+
+
+class PretrainedEncoder(TrainableEncoder):
+    """A pretrained model that is trained on.
+
+    Args:
+        model: modules that end in a vector per text.
+        tokenizer: of `start_tokenizer`.
+        prefixes: put before queries and passages.
+    """
+
+    special_tokens = True
+
+    def __init__(self, model: SentenceTransformer, tokenizer: tokenizers.Tokenizer, prefixes: dict[Kind, str]) -> None:
+        super().__init__(tokenizer, prefixes)
+        self.model = model
+        self._padding = (model.tokenizer.pad_token_id, model.tokenizer.padding_side == "left")
+
+    @classmethod
+    def create(cls, start: Start, tokenizer_file: Path) -> Self:
+        """Open what it starts from.
+
+        Raises:
+            KoineError: the folder is no model, or says no pooling and none is given.
+        """
+        folder = local_model(start.model, start.revision)
+        safe = {"use_safetensors": True}
+        try:
+            if start.pooling:
+                states = Transformer(str(folder), model_kwargs=safe)
+                modules = [states, Pooling(states.get_embedding_dimension(), start.pooling), Normalize()]
+                model = SentenceTransformer(modules=modules, device="cpu")
+            elif (folder / "modules.json").is_file():
+                model = SentenceTransformer(str(folder), device="cpu", model_kwargs=safe)
+            else:
+                raise KoineError(f"{folder}: a language model (it has no modules.json); set start.pooling, as `mean`")
+        except (OSError, ValueError) as error:
+            raise KoineError(f"{folder}: no model that sentence-transformers loads: {str(error).splitlines()[0]}") from None
+        if not isinstance(model[-1], Normalize):  # so that the folder gives the vectors that were trained
+            model.append(Normalize())
+        tokenizer = tokenizers.Tokenizer.from_file(str(tokenizer_file))
+        model.max_seq_length = max_length(tokenizer)
+        return cls(model, tokenizer, {"query": "", "passage": ""})
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Open a folder that `save` wrote."""
+        tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+        model = SentenceTransformer(str(folder), device="cpu", model_kwargs={"use_safetensors": True})
+        return cls(model, tokenizer, read_prefixes(folder))
+
+    def save(self, folder: Path) -> None:
+        """See `TrainableEncoder.save`."""
+        self.model.prompts = {"query": self.prefixes["query"], **dict.fromkeys(("passage", "document"), self.prefixes["passage"])}
+        self.model.save_pretrained(str(folder), create_model_card=False)
+        write_text(folder / "tokenizer.json", self.tokenizer.to_str(pretty=True))
+
+    def forward(self, tokens: Tokens) -> torch.Tensor:
+        """See `TrainableEncoder.forward`."""
+        pad, left = self._padding
+        lengths = tokens.lengths
+        places = np.arange(lengths.max(initial=0))
+        mask = places[::-1] < lengths[:, None] if left else places < lengths[:, None]
+        padded = np.full(mask.shape, pad, dtype=np.int64)
+        padded[mask] = tokens.ids
+        features = {"input_ids": torch.from_numpy(padded), "attention_mask": torch.from_numpy(mask.astype(np.int64))}
+        vectors = self.model({name: value.to(self.device) for name, value in features.items()})["sentence_embedding"]
+        return functional.normalize(vectors.float(), dim=-1)
+
+
+class FrozenEncoder:
+    """A sentence-transformers model with its own prompts and pooling.
 
     Args:
         model: folder or Hub id; `KOINE_MODELS=DIR` answers a Hub id with DIR/ORG/NAME.
@@ -21,8 +125,6 @@ class PretrainedEncoder:
     """
 
     def __init__(self, model: str, device: str) -> None:
-        from sentence_transformers import SentenceTransformer
-
         try:
             self._model = SentenceTransformer(str(on_disk(model) or model), device=device)
         except (OSError, ValueError) as error:

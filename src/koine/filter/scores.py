@@ -306,8 +306,8 @@ def cosine(sources: Sequence[str], targets: Sequence[str], encoder: str, device:
     """Cosine of each source and target under a sentence-transformers model; NaN where no encoder is named."""
     if not encoder:
         return np.full(len(sources), np.nan)
-    from koine.backbones.pretrained import PretrainedEncoder  # seconds to import, and seldom asked for
+    from koine.backbones.pretrained import FrozenEncoder  # seconds to import, and seldom asked for
 
-    model = PretrainedEncoder(encoder, device)
+    model = FrozenEncoder(encoder, device)
     here, there = (model.encode(texts, "passage", batch_size=64) for texts in (sources, targets))
     return np.asarray(np.einsum("nd,nd->n", here, there), dtype=np.float64)

@@ -12,7 +12,7 @@ from torch.optim.adamw import adamw
 
 from koine import __version__, backbones
 from koine.backbones.base import Kind, TrainableEncoder
-from koine.params import Architecture, Optimisation
+from koine.params import Architecture, Optimisation, Start
 from koine.runtime.console import progress, say
 from koine.runtime.errors import KoineError
 from koine.runtime.files import sha256, write_json, write_text
@@ -28,9 +28,9 @@ LOG_EVERY = 10  # steps between two lines of the training log
 def train(
     tokens: Path, out: Path, *, kind: str, backbone: str, source: str, strategy: str, alpha: float, equal_languages: bool,
     seed: int, prefixes: dict[Kind, str], architecture: Architecture, optimisation: Optimisation, device: str,
-    checkpoint_seconds: float = 600,
+    start: Start | None = None, checkpoint_seconds: float = 600,
 ) -> None:  # fmt: skip
-    """Train one model from scratch.
+    """Train one model.
 
     Args:
         tokens: folder of `tokens.tokenise`.
@@ -43,6 +43,7 @@ def train(
         prefixes: what the tokens' queries and passages were prefixed with; saved with the model.
         architecture, optimisation: of the backbone.
         device: where to train.
+        start: the pretrained model that a backbone of that kind starts from.
         checkpoint_seconds: between two checkpoints, which lie in `.<name of out>` beside `out`; changes no result.
 
     Raises:
@@ -51,10 +52,15 @@ def train(
     """
     torch.set_num_threads(optimisation.threads)
     data = TrainingSet.open(tokens, source)
-    model = backbones.create(kind, architecture, tokens / "tokenizer.json", data.passages, seed).to(device)
+    model = backbones.create(kind, start or Start(), architecture, tokens / "tokenizer.json", data.passages, seed).to(device)
     model.prefixes = prefixes
     name, share = parse_strategy(strategy, alpha)
-    settings = {"architecture": architecture.model_dump(), "optimisation": optimisation.model_dump()}
+    shape = (
+        {"start": start.model_dump()}
+        if start is not None and kind == "pretrained"
+        else {"architecture": architecture.model_dump()}
+    )
+    settings = {**shape, "optimisation": optimisation.model_dump()}
     log: Log = []
     if name != "untrained":
         plan = BatchPlan(
@@ -211,7 +217,7 @@ language:
 ---
 # A Koine retriever
 
-Trained from scratch with the `{strategy}` strategy (seed {seed}) on {len(data.passage_of):,} questions in
+Trained with the `{strategy}` strategy (seed {seed}) on {len(data.passage_of):,} questions in
 {len(data.languages)} languages. How it was made stands in `koine.json`; how well it retrieves, in the
 `results/` of the experiment that made it.
 

@@ -9,20 +9,22 @@ import polars as pl
 from tokenizers import Tokenizer as FastTokenizer
 
 from koine.backbones.tokenizer import Tokens, read_tokens, tokenize, train_tokenizer, write_tokens
-from koine.params import Tokenizer
+from koine.params import Start, Tokenizer
 from koine.records import PARALLEL, QA
 from koine.runtime.console import say
+from koine.runtime.files import write_text
 
 
-def tokenise(qa: Path, parallel: list[Path], out: Path, settings: Tokenizer, special: bool) -> None:
-    """Train a tokenizer on all kept texts and write them as token ids.
+def tokenise(qa: Path, parallel: list[Path], out: Path, settings: Tokenizer, special: bool, start: Start | None = None) -> None:
+    """Train a tokenizer on all kept texts, or take a pretrained model's, and write the texts as token ids.
 
     Args:
         qa: QA rows of the collect step: the source language.
         parallel: kept pairs of the other languages (`records.PARALLEL`).
         out: folder; gets tokenizer.json, queries.arrow and passages.arrow.
         settings: of the tokenizer.
-        special: whether texts are framed by <s> and </s>.
+        special: whether texts are framed by the tokenizer's special tokens.
+        start: the pretrained model whose tokenizer is taken; of its settings, length and prefixes count.
     """
     columns = ("id", "passage_id", "lang", "question", "passage")
     pairs = pl.concat([QA.read(qa).select(columns), *(PARALLEL.read(path).select(columns) for path in parallel)])
@@ -30,7 +32,12 @@ def tokenise(qa: Path, parallel: list[Path], out: Path, settings: Tokenizer, spe
         pairs.select("passage_id", "lang", "passage").unique(["passage_id", "lang"], keep="first").sort("lang", "passage_id")
     )
     pairs = pairs.sort("lang", "id")
-    train_tokenizer([*pairs["question"], *passages["passage"]], settings, out / "tokenizer.json")
+    if start is not None and start.model:
+        from koine.backbones.pretrained import start_tokenizer  # takes seconds to import
+
+        write_text(out / "tokenizer.json", start_tokenizer(start, settings.max_length).to_str(pretty=True))
+    else:
+        train_tokenizer([*pairs["question"], *passages["passage"]], settings, out / "tokenizer.json")
     tokenizer = FastTokenizer.from_file(str(out / "tokenizer.json"))
     queries = tokenize(tokenizer, pairs["question"].to_list(), settings.query_prefix, special)
     write_tokens(out / "queries.arrow", queries, pairs.select("id", "passage_id", "lang"))

@@ -1,0 +1,127 @@
+"""Stand-ins for the pretrained encoders: tiny random checkpoints of their true architectures, in the shape of the Hub.
+
+With `KOINE_MODELS` set to the folder, every entry of the registry trains, saves and encodes without a network; the vectors
+mean nothing.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import tokenizers
+import torch
+import transformers
+from babel import Locale
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules import Dense, Transformer
+from sentence_transformers.base.modules.normalize import Normalize
+from sentence_transformers.sentence_transformer.modules import Pooling
+from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
+from torch import nn
+from transformers import PreTrainedTokenizerFast
+
+from koine.runtime.errors import KoineError
+
+DIM, LAYERS, HEADS, LONGEST, VOCABULARY = 32, 2, 4, 512, 600
+_BERT: dict[str, Any] = {
+    "hidden_size": DIM,
+    "num_hidden_layers": LAYERS,
+    "num_attention_heads": HEADS,
+    "intermediate_size": 2 * DIM,
+}
+_DECODER = {**_BERT, "num_key_value_heads": 2, "head_dim": DIM // HEADS, "max_position_embeddings": LONGEST}
+_T5: dict[str, Any] = {"d_model": DIM, "d_kv": DIM // HEADS, "d_ff": 2 * DIM, "num_layers": LAYERS, "num_heads": HEADS}
+#: Hub id: configuration, its arguments, kind of tokenizer, and the modules after the language model.
+STANDINS: dict[str, tuple[str, dict[str, Any], str, tuple[str, ...]]] = {
+    "FacebookAI/xlm-roberta-base": ("XLMRobertaConfig", _BERT | {"max_position_embeddings": LONGEST + 2}, "unigram", ()),
+    "FacebookAI/xlm-roberta-large": ("XLMRobertaConfig", _BERT | {"max_position_embeddings": LONGEST + 2}, "unigram", ()),
+    "intfloat/multilingual-e5-base": (
+        "XLMRobertaConfig", _BERT | {"max_position_embeddings": LONGEST + 2}, "unigram", ("mean", "normalize"),
+    ),
+    "BAAI/bge-m3": ("XLMRobertaConfig", _BERT | {"max_position_embeddings": LONGEST + 2}, "unigram", ("cls", "normalize")),
+    "sentence-transformers/LaBSE": ("BertConfig", _BERT, "wordpiece", ("cls", "tanh", "normalize")),
+    "google-bert/bert-base-multilingual-cased": ("BertConfig", _BERT, "wordpiece", ()),
+    "sentence-transformers/all-MiniLM-L6-v2": ("BertConfig", _BERT, "wordpiece", ("mean", "normalize")),
+    "google/mt5-base": ("MT5Config", _T5, "unigram-t5", ()),
+    "jhu-clsp/mmBERT-base": ("ModernBertConfig", _BERT | {"max_position_embeddings": LONGEST}, "bpe", ()),
+    "google/embeddinggemma-300m": (
+        "Gemma3TextConfig", _DECODER | {"use_bidirectional_attention": True}, "bpe", ("mean", "linear", "linear", "normalize"),
+    ),
+    "Qwen/Qwen3-Embedding-0.6B": ("Qwen3Config", _DECODER, "bpe-left", ("lasttoken", "normalize")),
+}  # fmt: skip
+
+
+def write_standins(out: Path, names: Sequence[str] = ()) -> list[Path]:
+    """Write the stand-ins as `out/ORG/NAME`.
+
+    Args:
+        out: what `KOINE_MODELS` is to name.
+        names: Hub ids; all without any.
+
+    Returns:
+        The folders.
+
+    Raises:
+        KoineError: there is no stand-in for a name.
+    """
+    for name in names:
+        if name not in STANDINS:
+            raise KoineError(f"{name}: no stand-in; there are {', '.join(STANDINS)}")
+    return [_write(out / name, *STANDINS[name]) for name in names or STANDINS]
+
+
+def _write(folder: Path, config: str, arguments: dict[str, Any], kind: str, after: Sequence[str]) -> Path:
+    tokenizer = _tokenizer(kind)
+    special = {
+        "pad_token_id": tokenizer.pad_token_id,
+        "bos_token_id": tokenizer.cls_token_id,
+        "eos_token_id": tokenizer.sep_token_id,
+    }
+    torch.manual_seed(0)
+    made = getattr(transformers, config)(vocab_size=len(tokenizer), **special, **arguments)
+    model: Any = transformers.AutoModel
+    model.from_config(made).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    if after:
+        states = Transformer(str(folder), max_seq_length=LONGEST)
+        made_of = {"tanh": nn.Tanh(), "linear": nn.Identity()}
+        modules: list[nn.Module] = [states, Pooling(DIM, after[0])]
+        modules += [Dense(DIM, DIM, bias=name == "tanh", activation_function=made_of[name]) for name in after[1:-1]]
+        SentenceTransformer(modules=[*modules, Normalize()], device="cpu").save_pretrained(str(folder), create_model_card=False)
+    return folder
+
+
+def _tokenizer(kind: str) -> PreTrainedTokenizerFast:
+    """A small tokenizer of the right kind, trained on the names of countries in many scripts."""
+    texts = [name for lang in ("en", "de", "ru", "ar", "hi", "th") for name in Locale(lang).territories.values()]
+    first, last, pad, unknown = ("[CLS]", "[SEP]", "[PAD]", "[UNK]") if kind == "wordpiece" else ("<s>", "</s>", "<pad>", "<unk>")
+    special = [first, pad, last, unknown]
+    if kind == "wordpiece":
+        tokenizer = tokenizers.Tokenizer(models.WordPiece(unk_token=unknown))
+        tokenizer.normalizer = normalizers.BertNormalizer(lowercase=False)
+        tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        trainer: trainers.Trainer = trainers.WordPieceTrainer(vocab_size=VOCABULARY, special_tokens=special, show_progress=False)
+    elif kind.startswith("unigram"):
+        tokenizer = tokenizers.Tokenizer(models.Unigram())
+        tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+        tokenizer.decoder = decoders.Metaspace()
+        trainer = trainers.UnigramTrainer(vocab_size=VOCABULARY, special_tokens=special, unk_token=unknown, show_progress=False)
+    else:
+        tokenizer = tokenizers.Tokenizer(models.BPE(byte_fallback=True, unk_token=unknown))
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        tokenizer.decoder = decoders.ByteLevel()
+        trainer = trainers.BpeTrainer(
+            vocab_size=VOCABULARY,
+            special_tokens=special,
+            show_progress=False,
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        )
+    tokenizer.train_from_iterator(texts, trainer)
+    # T5 ends texts and does not begin them; so does Qwen3-Embedding.
+    frame = f"$A {last}" if kind in ("unigram-t5", "bpe-left") else f"{first} $A {last}"
+    ids = [(token, tokenizer.token_to_id(token)) for token in (first, last)]
+    tokenizer.post_processor = processors.TemplateProcessing(single=frame, special_tokens=ids)
+    wrapped: Any = PreTrainedTokenizerFast
+    side = "left" if kind == "bpe-left" else "right"
+    names = {"cls_token": first, "sep_token": last, "bos_token": first, "eos_token": last, "pad_token": pad, "unk_token": unknown}
+    return wrapped(tokenizer_object=tokenizer, padding_side=side, model_max_length=LONGEST, **names)  # type: ignore[no-any-return]

@@ -1,0 +1,145 @@
+"""Pretrained backbones on stand-ins of their true architectures: trained, saved, opened by sentence-transformers, and
+compared with vectors pooled by hand from the language model's own states."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sentence_transformers import SentenceTransformer
+from torch.nn import functional
+from transformers import AutoModel, AutoTokenizer, MT5EncoderModel
+
+from koine import backbones
+from koine.backbones.base import TrainableEncoder
+from koine.backbones.standins import STANDINS, write_standins
+from koine.params import Backbone, Optimisation, Params, Start, parse, pretrained_backbones
+from koine.records import PARALLEL, QA
+from koine.runtime.errors import KoineError
+from koine.train.loop import train
+from koine.train.tokens import tokenise
+
+torch.set_num_threads(1)
+FEW = Optimisation(steps=3, batch_size=8, lr=1e-3)
+NAMES = sorted(pretrained_backbones())
+TEXTS = ["France", "a longer text about Germany and the Netherlands " * 3, "Россия и Китай", "中国", "ประเทศไทย", "x"]
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("standins")
+    write_standins(folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def models(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KOINE_MODELS", str(hub))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
+def entry(name: str) -> Backbone:
+    return Backbone.model_validate(pretrained_backbones()[name])
+
+
+def fine_tuned(name: str, folder: Path, strategy: str = "hybrid") -> Path:
+    """A model of a registry entry after a few steps on a toy corpus."""
+    backbone = entry(name)
+    settings = backbone.tokenizer.model_copy(update={"max_length": 24})
+    rows = [
+        {"id": f"q{i:02}", "passage_id": f"p{i:02}", "question": f"Where is {i}?", "passage": f"{i} is in France."}
+        for i in range(30)
+    ]
+    empty = {"group": "", "source": "toy", "domain": "", "licence": "", "answer": None}
+    QA.write(QA.frame([{**empty, "lang": "en", **row} for row in rows]), folder / "qa")
+    PARALLEL.write(PARALLEL.frame([{**row, "lang": "de", "question": f"Wo ist {row['id']}?"} for row in rows]), folder / "de")
+    tokenise(folder / "qa", [folder / "de"], folder / "tokens", settings, special=True, start=backbone.start)
+    train(
+        folder / "tokens", folder / "model", kind="pretrained", backbone=name, source="en", strategy=strategy, alpha=0.5,
+        equal_languages=False, seed=1, prefixes={"query": settings.query_prefix, "passage": settings.passage_prefix},
+        architecture=backbone.architecture, optimisation=FEW, device="cpu",
+        start=backbone.start,
+    )  # fmt: skip
+    return folder / "model"
+
+
+def by_hand(folder: Path, name: str, texts: list[str]) -> np.ndarray:
+    """Vectors from the language model's states: tokenised one by one, so nothing is padded."""
+    hub_id = entry(name).start.model
+    config, _, _, after = STANDINS[hub_id]
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = (MT5EncoderModel if config == "MT5Config" else AutoModel).from_pretrained(folder).eval()
+    vectors = []
+    for text in texts:
+        with torch.inference_mode():
+            states = model(**tokenizer(text, truncation=True, max_length=24, return_tensors="pt", return_token_type_ids=False))
+        states = states.last_hidden_state[0]
+        pooling = after[0] if after else entry(name).start.pooling
+        vector = {"mean": states.mean(0), "cls": states[0], "lasttoken": states[-1]}[pooling]
+        for number, layer in enumerate(after[1:-1], 2):
+            weights = {k.removeprefix("linear."): v for k, v in load(folder / f"{number}_Dense").items()}
+            vector = functional.linear(vector, weights["weight"], weights.get("bias"))
+            vector = torch.tanh(vector) if layer == "tanh" else vector
+        vectors.append(functional.normalize(vector, dim=0))
+    return torch.stack(vectors).numpy()
+
+
+def load(folder: Path) -> dict[str, torch.Tensor]:
+    from safetensors.torch import load_file
+
+    return load_file(folder / "model.safetensors")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_backbone_trains_and_gives_the_vectors_of_its_own_states(name: str, tmp_path: Path) -> None:
+    model = fine_tuned(name, tmp_path)
+    encoder = backbones.load(str(model))
+    assert isinstance(encoder, TrainableEncoder)
+    assert not list(model.rglob("*.bin"))
+    plain = SentenceTransformer(str(model), device="cpu")
+    for kind in ("query", "passage"):
+        ours = encoder.encode(TEXTS, kind, batch_size=4)
+        np.testing.assert_allclose(np.linalg.norm(ours, axis=1), 1, atol=1e-5)
+        prefixed = [encoder.prefixes[kind] + text for text in TEXTS]
+        np.testing.assert_allclose(ours, by_hand(model, name, prefixed), atol=1e-5)
+        theirs = plain.encode(TEXTS, prompt_name=kind, batch_size=3)
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["xlm-r-base", "labse", "qwen3-embedding"])
+def test_training_moves_every_weight_that_is_used_and_repeats_to_the_byte(name: str, tmp_path: Path) -> None:
+    start = fine_tuned(name, tmp_path / "start", "untrained")
+    one, two = (fine_tuned(name, tmp_path / part) for part in ("one", "two"))
+    files = sorted(path.relative_to(one) for path in one.rglob("*") if path.is_file())
+    assert [path for path in files if (one / path).read_bytes() != (two / path).read_bytes()] == []
+    before, after = load(start), load(one)
+    moved = {key for key in before if not torch.equal(before[key], after[key])}
+    assert {key for key in before if "pooler" not in key} - moved <= {key for key in before if before[key].numel() <= 2}
+
+
+def test_a_language_model_without_pooling_is_an_error_that_says_so(hub: Path, tmp_path: Path) -> None:
+    from koine.backbones.pretrained import PretrainedEncoder
+
+    with pytest.raises(KoineError, match=r"xlm-roberta-base: a language model .* set start\.pooling"):
+        PretrainedEncoder.create(Start(model="FacebookAI/xlm-roberta-base"), tmp_path / "tokenizer.json")
+
+
+def test_a_recipe_names_a_backbone_of_the_registry_and_its_own_entry_wins() -> None:
+    given = Params().model_dump()
+    given["train"]["backbones"] = ["labse", "static"]
+    assert parse(given).backbones["labse"].start.model == "sentence-transformers/LaBSE"
+    given["backbones"]["labse"] = {"kind": "pretrained", "start": {"model": "own/labse"}}
+    assert parse(given).backbones["labse"].start.model == "own/labse"
+    given["train"]["backbones"] = ["lapse"]
+    with pytest.raises(KoineError, match=r"'lapse' is neither defined under backbones nor in the registry .*labse"):
+        parse(given)
+
+
+def test_a_pretrained_backbone_needs_a_model_and_no_other_has_one() -> None:
+    for wrong in ({"kind": "pretrained"}, {"kind": "static", "start": {"model": "a/b"}}):
+        with pytest.raises(ValueError, match=r"start\.model"):
+            Backbone.model_validate(wrong)
+
+
+def test_every_entry_has_a_stand_in() -> None:
+    assert {entry(name).start.model for name in NAMES} == set(STANDINS)
