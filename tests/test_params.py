@@ -18,7 +18,21 @@ from pydantic import ValidationError
 
 from koine import cli, params
 from koine.collect import registry
-from koine.params import Backbone, Block, Optimisation, Params, Rules, Sample, Score, Tokenizer, flags, parse, render, schema
+from koine.params import (
+    Backbone,
+    Block,
+    Optimisation,
+    Params,
+    Rules,
+    Sample,
+    Score,
+    Tokenizer,
+    flags,
+    laid_over,
+    parse,
+    render,
+    schema,
+)
 from koine.runtime.errors import KoineError
 
 ROOT = Path(__file__).parents[1]
@@ -47,15 +61,6 @@ def taken() -> list[type[Block]]:
     ]
     kinds = [parameter.annotation for signature in signatures for parameter in signature.parameters.values()]
     return list(dict.fromkeys(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Block)))
-
-
-def laid_over(base: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:
-    """Mappings merge, lists and scalars replace: what Snakemake does with --configfile."""
-    both = {
-        key: laid_over(base[key], top[key]) if isinstance(base[key], dict) and isinstance(top[key], dict) else top[key]
-        for key in base.keys() & top.keys()
-    }
-    return {**base, **top, **both}
 
 
 # --- the generated files ---------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from koine import plan as plan_module
 from koine.cli import app
-from koine.params import Architecture, Clean, Encode, Optimisation, Params, Report, Rules, Sample, Score, Tokenizer
+from koine.params import Architecture, Clean, Encode, Optimisation, Params, Report, Rules, Sample, Score, Tokenizer, laid_over
 from koine.plan import Plan
 from koine.runtime.errors import KoineError
 
@@ -25,25 +25,16 @@ ROOT = Path(__file__).parents[1]
 RECIPES = ["sample", *sorted(path.stem for path in (ROOT / "recipes").glob("*.yaml"))]
 
 
-def merged(one: dict[str, Any], two: dict[str, Any]) -> dict[str, Any]:
-    """As Snakemake lays a configfile over another: mappings merge, the rest replaces."""
-    both = {
-        key: merged(one[key], value) if isinstance(value, dict) and isinstance(one.get(key), dict) else value
-        for key, value in two.items()
-    }
-    return {**one, **both}
-
-
 def config(recipe: str = "sample", **changes: Any) -> dict[str, Any]:
     """params.yaml, a recipe over it, and changes over both; `a__b=1` is `{"a": {"b": 1}}`."""
     whole = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     if recipe != "sample":
-        whole = merged(whole, yaml.safe_load((ROOT / f"recipes/{recipe}.yaml").read_text(encoding="utf-8")))
+        whole = laid_over(whole, yaml.safe_load((ROOT / f"recipes/{recipe}.yaml").read_text(encoding="utf-8")))
     for path, value in changes.items():
         path = "recipe" if path == "recipe_name" else path
         for key in reversed(path.split("__")):
             value = {key: value}
-        whole = merged(whole, value)
+        whole = laid_over(whole, value)
     return whole
 
 

@@ -22,7 +22,7 @@ import pytest
 import yaml
 from standins import save_marian, sentences
 
-from koine.params import Block, Params
+from koine.params import Block, Params, laid_over
 
 pytestmark = pytest.mark.workflow
 
@@ -43,13 +43,6 @@ def run(folder: Path, *command: str, env: dict[str, str] | None = None) -> str:
     result = subprocess.run(command, cwd=folder, env=ENV | (env or {}), capture_output=True, text=True, check=False)
     assert result.returncode == 0, f"{' '.join(command)}\n{result.stdout}\n{result.stderr}"
     return result.stdout + result.stderr
-
-
-def merge(base: dict[str, Any], layer: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in layer.items():
-        merged[key] = merge(merged[key], value) if isinstance(value, dict) and isinstance(merged.get(key), dict) else value
-    return merged
 
 
 def nested(path: tuple[str, ...], value: object) -> dict[str, Any]:
@@ -101,7 +94,7 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("origin")
     repository = checkout(base / "repository")
     params = yaml.safe_load((repository / "params.yaml").read_text(encoding="utf-8"))
-    (repository / "params.yaml").write_text(yaml.safe_dump(merge(params, SMALL), allow_unicode=True), encoding="utf-8")
+    (repository / "params.yaml").write_text(yaml.safe_dump(laid_over(params, SMALL), allow_unicode=True), encoding="utf-8")
     run(repository, "git", "init", "-q", "-b", "main")
     for key, value in (("user.name", "test"), ("user.email", "test@example.org")):
         run(repository, "git", "config", key, value)
@@ -145,7 +138,7 @@ def test_execution_settings_rerun_nothing_in_either_engine(clone: Path) -> None:
     params = clone / "params.yaml"
     before = params.read_text(encoding="utf-8")
     try:
-        params.write_text(yaml.safe_dump(merge(yaml.safe_load(before), other)), encoding="utf-8")
+        params.write_text(yaml.safe_dump(laid_over(yaml.safe_load(before), other)), encoding="utf-8")
         assert "up to date" in run(clone, "dvc", "status")
     finally:
         params.write_text(before, encoding="utf-8")
@@ -247,7 +240,7 @@ def reader_of(path: tuple[str, ...]) -> str | None:
 
 
 def result_parameters() -> list[tuple[tuple[str, ...], Any]]:
-    small = merge(Params().model_dump(), SMALL)
+    small = laid_over(Params().model_dump(), SMALL)
     return [(p, v) for p, v in leaves(Params.model_validate(small)) if p[0] != "execution" and p not in CHOOSING]
 
 
@@ -275,7 +268,7 @@ def test_each_result_parameter_reruns_exactly_the_rules_that_read_it_in_both_eng
     try:
         for block in {path[0] for path, _ in parameters}:
             path, value = next(item for item in parameters if item[0][0] == block)
-            changed = merge(yaml.safe_load(before), nested(path, other_value(path, value)))
+            changed = laid_over(yaml.safe_load(before), nested(path, other_value(path, value)))
             params.write_text(yaml.safe_dump(changed, allow_unicode=True), encoding="utf-8")
             assert "changed" in run(clone, "dvc", "status"), path
     finally:

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from koine.params import NEURAL
+from koine.params import NEURAL, laid_over
 from koine.plan import Plan
 from koine.runtime.console import console
 from koine.runtime.errors import KoineError
@@ -105,16 +105,8 @@ def load_recipe(recipe: Path) -> dict[str, Any]:
             raise KoineError(f"{path}: not valid YAML: {error}") from None
         if not isinstance(layer, dict):
             raise KoineError(f"{path}: expected a mapping of parameters")
-        _merge(merged, layer)
+        merged = laid_over(merged, layer)
     return merged
-
-
-def _merge(base: dict[str, Any], layer: dict[str, Any]) -> None:
-    for key, value in layer.items():
-        if isinstance(value, dict) and isinstance(base.get(key), dict):
-            _merge(base[key], value)
-        else:
-            base[key] = value
 
 
 def _recipe(recipe: Path) -> Iterator[Finding]:

@@ -445,14 +445,13 @@ class Params(Block):
     @model_validator(mode="before")
     @classmethod
     def _pretrained_by_name(cls, given: Any) -> Any:
-        """Backbones that are trained and not defined come from the registry of pretrained encoders."""
+        """Backbones that are trained and have no `kind` come from the registry, with what the recipe says of them laid over."""
         defined = given.get("backbones") if isinstance(given, dict) else None
         if not isinstance(defined, dict) or not isinstance(given.get("train"), dict):
             return given
-        named = given["train"].get("backbones") or []
-        known = pretrained_backbones()
-        added = {name: known[name] for name in named if name not in defined and name in known}
-        return {**given, "backbones": {**defined, **added}}
+        own = {name: defined.get(name) or {} for name in given["train"].get("backbones") or [] if name in pretrained_backbones()}
+        whole = {name: laid_over(pretrained_backbones()[name], block) for name, block in own.items() if "kind" not in block}
+        return {**given, "backbones": {**defined, **whole}}
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Params":
@@ -476,6 +475,13 @@ class Params(Block):
         if self.translate.source in self.translate.languages:
             raise ValueError(f"translate.languages: {self.translate.source!r} is the source language")
         return self
+
+
+def laid_over(base: dict[str, Any], layer: dict[str, Any]) -> dict[str, Any]:
+    """`layer` over `base`: mappings merge, all else replaces."""
+    both = {key: laid_over(base[key], value) if isinstance(value, dict) and isinstance(base.get(key), dict) else value
+            for key, value in layer.items()}  # fmt: skip
+    return {**base, **both}
 
 
 @cache
