@@ -445,11 +445,12 @@ class Params(Block):
     @model_validator(mode="before")
     @classmethod
     def _pretrained_by_name(cls, given: Any) -> Any:
-        """Backbones that are trained and have no `kind` come from the registry, with what the recipe says of them laid over."""
+        """Backbones that are trained or defined, and have no `kind`, come from the registry, with what the recipe says of them laid over."""
         defined = given.get("backbones") if isinstance(given, dict) else None
         if not isinstance(defined, dict) or not isinstance(given.get("train"), dict):
             return given
-        own = {name: defined.get(name) or {} for name in given["train"].get("backbones") or [] if name in pretrained_backbones()}
+        named = [name for name in [*defined, *(given["train"].get("backbones") or [])] if name in pretrained_backbones()]
+        own = {name: defined.get(name) or {} for name in named}
         whole = {name: laid_over(pretrained_backbones()[name], block) for name, block in own.items() if "kind" not in block}
         return {**given, "backbones": {**defined, **whole}}
 
