@@ -22,6 +22,7 @@ from koine.runtime.errors import KoineError
 from koine.runtime.files import sha256
 from koine.train.checkpoint import REQUEUE
 from koine.train.loop import AdamW, train
+from koine.train.surgery import Surgery
 from koine.train.tokens import tokenise
 
 torch.set_num_threads(1)
@@ -254,6 +255,51 @@ def test_the_optimiser_is_torchs_to_the_bit() -> None:
     assert all(torch.equal(one, other) for one, other in zip(ours, theirs, strict=True))
 
 
+# --- gradients of two batches ------------------------------------------------------------------------------------------
+
+
+def test_gradient_mixing_at_one_end_is_monolingual_and_at_the_other_cross_lingual(corpus: Path, tmp_path: Path) -> None:
+    for alpha, plain in (("1", "x-x-mono"), ("0", "x-y")):
+        mixed = train_one(corpus, tmp_path / f"mix{alpha}", strategy=f"grad-mix@{alpha}")
+        alone = train_one(corpus, tmp_path / plain, strategy=plain)
+        assert (mixed / "model.safetensors").read_bytes() == (alone / "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("strategy", ["grad-mix", "pcgrad", "gradvac"])
+def test_half_as_many_steps_see_as_many_pairs(corpus: Path, tmp_path: Path, strategy: str) -> None:
+    whole, half = (log_of(train_one(corpus, tmp_path / name, strategy=name)) for name in (strategy, f"{strategy}-half"))
+    assert [line["step"] for line in whole] == [0, 0, 10, 10, 11, 11]
+    assert [line["step"] for line in half] == [0, 0, 5, 5]
+    assert [line["type"] for line in half] == ["mono", "cross"] * 2
+    assert ("cosine" in half[0]) == (strategy != "grad-mix")
+
+
+def test_pcgrad_takes_from_each_gradient_its_part_against_the_other() -> None:
+    one, two = torch.tensor([1.0, 0.0, 2.0]), torch.tensor([-2.0, 1.0, 0.5])
+    joint, cosine = Surgery("pcgrad").join([[one[:1], one[1:]], [two[:1], two[1:]]])
+    dot = one @ two
+    assert dot < 0
+    expected = ((one - dot / (two @ two) * two) + (two - dot / (one @ one) * one)) / 2
+    torch.testing.assert_close(torch.cat(joint), expected)
+    assert cosine == pytest.approx(float(dot / one.norm() / two.norm()))
+    alike, _ = Surgery("pcgrad").join([[one], [one + two * two]])
+    torch.testing.assert_close(alike[0], one + two * two / 2)  # no conflict: the mean
+
+
+def test_gradvac_moves_gradients_towards_their_usual_cosine() -> None:
+    surgery = Surgery("gradvac")
+    one, two = torch.tensor([1.0, 0.1]), torch.tensor([1.0, -0.1])
+    for _ in range(20):  # usually they agree
+        surgery.join([[one], [two]])
+    joint, cosine = surgery.join([[torch.tensor([1.0, 0.0])], [torch.tensor([0.0, 1.0])]])
+    assert cosine == 0
+    assert float(joint[0].norm()) > float(torch.tensor([0.5, 0.5]).norm())
+    again = Surgery("gradvac")
+    again.load(surgery.state())
+    assert again.state().keys() == surgery.state().keys()
+    torch.testing.assert_close(again.join([[one], [two]])[0], surgery.join([[one], [two]])[0], rtol=0, atol=0)
+
+
 # --- resume ----------------------------------------------------------------------------------------------------------
 
 VARIED = Optimisation(steps=12, batch_size=16, lr=0.01, query_dropout=0.2)
@@ -265,6 +311,7 @@ sys.path.insert(0, sys.argv[1])
 import test_training
 from koine.train import checkpoint, loop
 corpus, out, kind, place, number, after = Path(sys.argv[2]), Path(sys.argv[3]), *sys.argv[4:7], int(sys.argv[7])
+strategy = sys.argv[8]
 calls = 0
 def count():
     global calls
@@ -281,13 +328,13 @@ else:
             os.truncate(path, os.path.getsize(path) // 2)
         count()
     safetensors, checkpoint.save_file = checkpoint.save_file, half
-test_training.train_one(corpus, out, kind, optimisation=test_training.VARIED, checkpoint_seconds=0)
+test_training.train_one(corpus, out, kind, strategy, optimisation=test_training.VARIED, checkpoint_seconds=0)
 """
 
 
-def killed(corpus: Path, out: Path, kind: str, place: str, number: int, after: int) -> int:
+def killed(corpus: Path, out: Path, kind: str, place: str, number: int, after: int, strategy: str = "hybrid") -> int:
     """Train until a signal comes at a step, or in the midst of a checkpoint; the exit code."""
-    arguments = [str(Path(__file__).parent), str(corpus), str(out), kind, place, str(int(number)), str(after)]
+    arguments = [str(Path(__file__).parent), str(corpus), str(out), kind, place, str(int(number)), str(after), strategy]
     return subprocess.run([sys.executable, "-c", KILLED, *arguments], capture_output=True, check=False).returncode
 
 
@@ -332,6 +379,12 @@ def test_a_checkpoint_cut_short_is_passed_over_for_the_one_before(corpus: Path, 
     assert (before.stem, last.stem) == ("step-000000007", "step-000000008")
     os.truncate(last, last.stat().st_size - 1)
     assert files(train_one(corpus, tmp_path / "broken", optimisation=VARIED)) == files(whole)
+
+
+def test_what_gradvac_remembers_is_taken_up_again(corpus: Path, tmp_path: Path) -> None:
+    whole = train_one(corpus, tmp_path / "whole", strategy="gradvac", optimisation=VARIED)
+    killed(corpus, tmp_path / "broken", "static", "step", signal.SIGKILL, 7, "gradvac")
+    assert files(train_one(corpus, tmp_path / "broken", strategy="gradvac", optimisation=VARIED)) == files(whole)
 
 
 def test_a_checkpoint_of_other_settings_is_not_gone_on_with(corpus: Path, tmp_path: Path) -> None:

@@ -309,14 +309,16 @@ def train_tokens(
 def train(
     tokens: In,
     out: Out,
-    strategy: Annotated[str, typer.Option(help="untrained, en-en, x-x, x-x-mono, x-y, hybrid or hybrid@ALPHA.")],
+    strategy: Annotated[str, typer.Option(help="untrained, en-en, x-x, x-x-mono, x-y, hybrid, hybrid@ALPHA, …")],
     kind: Annotated[Literal["static", "transformer", "pretrained"], typer.Option(help="Kind of backbone.")],
     start: Start,
     architecture: Architecture,
     optimisation: Optimisation,
     seed: Annotated[int, typer.Option(help="Draws weights and batches.")] = 1,
     backbone: Annotated[str, typer.Option(help="Name in the tables; by default the kind.")] = "",
-    alpha: Annotated[float, typer.Option(help="Share of monolingual batches of `hybrid`.", min=0, max=1)] = 0.5,
+    alpha: Annotated[
+        float, typer.Option(help="Share of monolingual batches of `hybrid`, weight in `grad-mix`.", min=0, max=1)
+    ] = 0.5,
     equal_languages: Annotated[bool, typer.Option(help="x-y may draw equal languages, as LAReQA.")] = False,
     query_prefix: Annotated[str, typer.Option(help="Put before each query.")] = "",
     passage_prefix: Annotated[str, typer.Option(help="Put before each passage.")] = "",

@@ -29,7 +29,18 @@ from koine.runtime.files import write_text
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
 
-STRATEGY = re.compile(r"untrained|en-en|x-x|x-x-mono|x-y|hybrid(@(0(\.\d+)?|1(\.0+)?))?")
+#: Strategies that mix the gradients of a monolingual and a cross-lingual batch in every step; `-half`: in half as many steps.
+MIXING = ("grad-mix", "pcgrad", "gradvac")
+STRATEGIES = (
+    "untrained",
+    "en-en",
+    "x-x",
+    "x-x-mono",
+    "x-y",
+    "hybrid",
+    *(name + half for name in MIXING for half in ("", "-half")),
+)
+STRATEGY = re.compile(rf"{'|'.join(STRATEGIES)}|(hybrid|grad-mix(-half)?)@(0(\.\d+)?|1(\.0+)?)")
 #: Backends that translate anything, and those of them that need a model; the others look translations up.
 ENGINES = {"apertium", "ctranslate2", "transformers"}
 NEURAL = {"ctranslate2", "transformers"}
@@ -332,10 +343,13 @@ class Train(Block):
     strategies: list[str] = Field(
         ["untrained", "en-en", "x-x-mono", "x-y", "hybrid"],
         min_length=1,
-        description="untrained, en-en, x-x, x-x-mono, x-y, hybrid (or hybrid@0.3 for another alpha).",
+        description="untrained, en-en, x-x, x-x-mono, x-y, hybrid (or hybrid@0.3 for another alpha), and the rivals grad-mix, "
+        "pcgrad, gradvac (see docs/train.md).",
     )
     seeds: list[int] = Field([1, 2, 3], min_length=1, description="One model per seed; intervals are taken over them too.")
-    alpha: Fraction = Field(0.5, description="Probability that a batch of `hybrid` is monolingual.")
+    alpha: Fraction = Field(
+        0.5, description="Probability that a batch of `hybrid` is monolingual; weight of that loss in `grad-mix`."
+    )
     equal_languages: bool = Field(
         False, description="Let x-y draw question and passage languages independently (LAReQA), so also equal ones."
     )
@@ -354,10 +368,10 @@ class Train(Block):
 def check_strategy(strategy: str) -> None:
     """Raise a ValueError that names the nearest strategy, where there is none of this name."""
     if not STRATEGY.fullmatch(strategy):
-        known = ["untrained", "en-en", "x-x", "x-x-mono", "x-y", "hybrid"]
-        near = difflib.get_close_matches(strategy, known, n=1)
+        near = difflib.get_close_matches(strategy, STRATEGIES, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"unknown strategy {strategy!r}{hint} (known: {', '.join(known)}, hybrid@ALPHA with ALPHA from 0 to 1)")
+        known = ", ".join(STRATEGIES)
+        raise ValueError(f"unknown strategy {strategy!r}{hint} (known: {known}; hybrid@ALPHA with ALPHA from 0 to 1)")
 
 
 # --- encode, index, evaluate, report ---------------------------------------------------------------------
@@ -445,7 +459,7 @@ class Params(Block):
     @model_validator(mode="before")
     @classmethod
     def _pretrained_by_name(cls, given: Any) -> Any:
-        """Backbones that are trained or defined, and have no `kind`, come from the registry, with what the recipe says of them laid over."""
+        """Backbones without a `kind` come from the registry, with what the recipe says of them laid over."""
         defined = given.get("backbones") if isinstance(given, dict) else None
         if not isinstance(defined, dict) or not isinstance(given.get("train"), dict):
             return given

@@ -128,7 +128,7 @@ class Plan:
             name: f"{self.inputs[name]} {starts[name] or flags(b.architecture) + ' '}{flags(b.optimisation)}"
             for name, b in p.backbones.items()
         }
-        #: alpha matters to `hybrid` alone: changing it retrains no other strategy.
+        #: alpha matters to `hybrid` and `grad-mix` alone: changing it retrains no other strategy.
         self.strategies = {name: _strategy_flags(name, p) for name in p.train.strategies}
         self.pools = shlex.join(_options("pool", p.evaluate.pools))
         self.settings = {name: shlex.join(_options("setting", benchmark.settings)) for name, benchmark in tested.items()}
@@ -266,9 +266,9 @@ def _for_language(named: dict[str, Source], names: list[str], source_lang: str, 
 
 def _strategy_flags(strategy: str, params: Params) -> str:
     words = ["--strategy", strategy]
-    if strategy == "hybrid":
+    if strategy in ("hybrid", "grad-mix", "grad-mix-half"):
         words += ["--alpha", str(params.train.alpha)]
-    if strategy == "x-y" or strategy.startswith("hybrid"):
+    if strategy not in ("untrained", "en-en", "x-x", "x-x-mono"):
         words.append("--equal-languages" if params.train.equal_languages else "--no-equal-languages")
     return shlex.join(words)
 

@@ -10,6 +10,11 @@ each row draws one language for both sides (LAReQA's X-X, arXiv 2004.05484). The
     x-x-mono   monolingual batches
     x-y        cross-lingual batches
     hybrid     monolingual with probability alpha, else cross-lingual
+    grad-mix   a monolingual and a cross-lingual batch in every step, their losses weighted with alpha and 1 - alpha
+    pcgrad, gradvac
+               the same two batches, their gradients joined by `surgery`
+
+The last three see twice as many pairs in a step; with `-half` they take half as many steps.
 
 The whole plan is a pure function of (data, settings, seed, step): any batch can be asked for at any time, in any
 order, which is what makes an exact resume possible. Questions are drawn without replacement: each stream (a
@@ -24,6 +29,7 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
+from koine.params import MIXING
 from koine.runtime.errors import KoineError
 
 # First numbers of the seeds of independent random streams.
@@ -52,6 +58,14 @@ def parse_strategy(strategy: str, alpha: float) -> tuple[str, float]:
     """Name and alpha of a strategy: `hybrid@0.3` says its own alpha, `hybrid` takes the default."""
     name, _, own = strategy.partition("@")
     return name, float(own) if own else alpha
+
+
+def parts(name: str, alpha: float) -> list[tuple[str, float]]:
+    """The batches of a step: the strategy that each is of, and the weight of its loss."""
+    kind = name.removesuffix("-half")
+    if kind in MIXING:
+        return [("x-x-mono", alpha), ("x-y", 1 - alpha)] if kind == "grad-mix" else [("x-x-mono", 1.0), ("x-y", 1.0)]
+    return [(name, 1.0)]
 
 
 class BatchPlan:
@@ -107,6 +121,10 @@ class BatchPlan:
 
     def __iter__(self) -> Iterator[Batch]:
         return (self[step] for step in range(len(self)))
+
+    def type(self, step: int) -> BatchType:
+        """The type of a step's batch."""
+        return self._types[step]
 
     def __getitem__(self, step: int) -> Batch:
         """The batch of a step, from 0."""

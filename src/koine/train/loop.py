@@ -16,9 +16,10 @@ from koine.params import Architecture, Optimisation, Start
 from koine.runtime.console import progress, say
 from koine.runtime.errors import KoineError
 from koine.runtime.files import sha256, write_json, write_text
-from koine.train.batches import BatchPlan, parse_strategy
+from koine.train.batches import Batch, BatchPlan, parse_strategy, parts
 from koine.train.checkpoint import Checkpoints, Log, State, key, stop, stopping
 from koine.train.loss import info_nce
+from koine.train.surgery import Surgery
 from koine.train.tokens import TrainingSet
 
 _DROPOUT = 4  # first number of its random stream's seed; `batches` has 0 to 3
@@ -63,10 +64,15 @@ def train(
     settings = {**shape, "optimisation": optimisation.model_dump()}
     log: Log = []
     if name != "untrained":
-        plan = BatchPlan(
-            data.available, name, alpha=share, batch_size=optimisation.batch_size, steps=optimisation.steps,
-            seed=seed, equal_languages=equal_languages,
-        )  # fmt: skip
+        steps = max(1, optimisation.steps // 2) if name.endswith("-half") else optimisation.steps
+        plans = [
+            (BatchPlan(
+                data.available, part, alpha=share, batch_size=optimisation.batch_size, steps=steps, seed=seed,
+                equal_languages=equal_languages,
+            ), weight)
+            for part, weight in parts(name, share)
+        ]  # fmt: skip
+        surgery = Surgery(name.removesuffix("-half")) if name.startswith(("pcgrad", "gradvac")) else None
         inputs = {
             **settings,
             "kind": kind,
@@ -77,7 +83,7 @@ def train(
         }
         files = [tokens / file for file in ("tokenizer.json", "queries.arrow", "passages.arrow")]
         checkpoints = Checkpoints(out.parent / f".{out.name}", key(inputs, files), checkpoint_seconds)
-        log = _descend(model, data, plan, optimisation, seed, checkpoints)
+        log = _descend(model, data, plans, surgery, optimisation, seed, checkpoints)
         checkpoints.clear()
     model.save(out)
     write_text(out / "train.jsonl", "".join(json.dumps(line) + "\n" for line in log))
@@ -101,54 +107,87 @@ def train(
 
 
 def _descend(
-    model: TrainableEncoder, data: TrainingSet, plan: BatchPlan, settings: Optimisation, seed: int, checkpoints: Checkpoints
-) -> Log:
-    """All steps of a plan that are not done yet; returns the log."""
+    model: TrainableEncoder, data: TrainingSet, plans: list[tuple[BatchPlan, float]], surgery: Surgery | None,
+    settings: Optimisation, seed: int, checkpoints: Checkpoints,
+) -> Log:  # fmt: skip
+    """All steps that are not done yet; returns the log. A step has a batch of every plan, its loss times the plan's weight."""
     parameters = list(model.parameters())
     optimizer = AdamW(parameters, settings.weight_decay)
-    passage_of = torch.from_numpy(data.passage_of)
+    steps = len(plans[0][0])
     first, log = 0, Log()
     if state := checkpoints.latest():
         optimizer.load(state.tensors)
+        if surgery:
+            surgery.load(state.tensors)
         first, log = state.step, state.log
-        say(f"goes on after step {first:,} of {len(plan):,}")
+        say(f"goes on after step {first:,} of {steps:,}")
     model.train()
     tokens, start = 0, time.perf_counter()
 
     def rates() -> str:
         seconds = time.perf_counter() - start
-        return f", {(step + 1 - first) * settings.batch_size / seconds:,.0f} pairs/s, {tokens / seconds:,.0f} tokens/s"
+        pairs = (step + 1 - first) * len(plans) * settings.batch_size
+        return f", {pairs / seconds:,.0f} pairs/s, {tokens / seconds:,.0f} tokens/s"
 
     with checkpoints.stream(log) as written, stopping() as signalled:
-        for step in progress(range(first, len(plan)), "training", note=rates):
-            batch = plan[step]
-            rate = settings.lr * _schedule(step, settings)
+        for step in progress(range(first, steps), "training", note=rates):
+            rate = settings.lr * _schedule(step, steps, settings)
             torch.manual_seed((seed << 32) + step)  # dropout of pretrained models: of this step, wherever the run began
             draw = np.random.default_rng([seed, _DROPOUT, step])
-            queries = data.queries.take(data.query_rows[batch.questions, batch.query_langs]).drop(settings.query_dropout, draw)
-            passages = data.passages.take(data.passage_rows[batch.questions, batch.passage_langs]).drop(
-                settings.passage_dropout, draw
-            )
-            tokens += len(queries.ids) + len(passages.ids)
-            same = passage_of[torch.from_numpy(batch.questions)].to(model.device)
-            with torch.autocast(model.device.type, torch.bfloat16, enabled=settings.bf16):
-                vectors = model.pair(queries, passages)
-                loss = info_nce(*vectors, same, temperature=settings.temperature, symmetric=settings.symmetric)
             model.zero_grad(set_to_none=True)
-            torch.autograd.backward(loss)
+            losses, gradients = [], []
+            for plan, weight in plans:
+                loss, read = _loss(model, data, plan[step], settings, draw)
+                torch.autograd.backward(weight * loss)
+                tokens += read
+                losses.append((plan.type(step), loss.detach()))
+                if surgery:
+                    gradients.append(_taken(parameters))
+            cosine = None
+            if surgery:
+                joint, cosine = surgery.join(gradients)
+                for parameter, gradient in zip(parameters, joint, strict=True):
+                    parameter.grad = gradient
             optimizer.step(rate)
-            if step % LOG_EVERY == 0 or step == len(plan) - 1:
-                value = float(loss.detach())
-                if not np.isfinite(value):
-                    raise KoineError(f"step {step}: the loss is {value}; lower optimisation.lr")
-                line = {"step": step, "type": batch.type.value, "loss": round(value, 5), "lr": round(rate, 8)}
-                written({**line, "gradient_norm": round(_norm(parameters), 5)})
-            if came := signalled():
-                checkpoints.save(State(step + 1, optimizer.state(), log))
-                stop(came, f"after step {step + 1:,} of {len(plan):,}")
-            if checkpoints.due():
-                checkpoints.save(State(step + 1, optimizer.state(), log))
+            if step % LOG_EVERY == 0 or step == steps - 1:
+                norm = round(_norm(parameters), 5)
+                for kind, loss in losses:
+                    if not torch.isfinite(loss):
+                        raise KoineError(f"step {step}: the loss is {float(loss)}; lower optimisation.lr")
+                    line: dict[str, object] = {
+                        "step": step,
+                        "type": kind.value,
+                        "loss": round(float(loss), 5),
+                        "lr": round(rate, 8),
+                    }
+                    written(line | {"gradient_norm": norm} | ({} if cosine is None else {"cosine": round(cosine, 5)}))
+            if (came := signalled()) or checkpoints.due():
+                checkpoints.save(State(step + 1, optimizer.state() | (surgery.state() if surgery else {}), log))
+            if came:
+                stop(came, f"after step {step + 1:,} of {steps:,}")
     return log
+
+
+def _loss(
+    model: TrainableEncoder, data: TrainingSet, batch: Batch, settings: Optimisation, draw: np.random.Generator
+) -> tuple[torch.Tensor, int]:
+    """The loss of a batch, and how many tokens were read."""
+    queries = data.queries.take(data.query_rows[batch.questions, batch.query_langs]).drop(settings.query_dropout, draw)
+    passages = data.passages.take(data.passage_rows[batch.questions, batch.passage_langs]).drop(settings.passage_dropout, draw)
+    same = torch.from_numpy(data.passage_of[batch.questions]).to(model.device)
+    with torch.autocast(model.device.type, torch.bfloat16, enabled=settings.bf16):
+        vectors = model.pair(queries, passages)
+        loss = info_nce(*vectors, same, temperature=settings.temperature, symmetric=settings.symmetric)
+    return loss, len(queries.ids) + len(passages.ids)
+
+
+def _taken(parameters: list[torch.nn.Parameter]) -> list[torch.Tensor]:
+    """The gradients, which are then none."""
+    gradients = []
+    for parameter in parameters:
+        gradients.append(torch.zeros_like(parameter) if parameter.grad is None else parameter.grad)
+        parameter.grad = None
+    return gradients
 
 
 def _norm(parameters: list[torch.nn.Parameter]) -> float:
@@ -198,12 +237,12 @@ class AdamW:
         )  # fmt: skip
 
 
-def _schedule(step: int, settings: Optimisation) -> float:
+def _schedule(step: int, steps: int, settings: Optimisation) -> float:
     """Share of the peak learning rate at a step: linear warm-up, then linear decay to 0."""
-    warmup = round(settings.warmup * settings.steps)
+    warmup = round(settings.warmup * steps)
     if step < warmup:
         return (step + 1) / (warmup + 1)
-    return (settings.steps - step) / max(1, settings.steps - warmup)
+    return (steps - step) / max(1, steps - warmup)
 
 
 def _card(strategy: str, data: TrainingSet, seed: int) -> str:
