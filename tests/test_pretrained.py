@@ -12,6 +12,7 @@ from transformers import AutoModel, AutoTokenizer, MT5EncoderModel
 
 from koine import backbones
 from koine.backbones.base import TrainableEncoder
+from koine.backbones.pretrained import PretrainedEncoder
 from koine.backbones.standins import STANDINS, write_standins
 from koine.params import Backbone, Optimisation, Params, Start, parse, pretrained_backbones
 from koine.records import PARALLEL, QA
@@ -117,9 +118,21 @@ def test_training_moves_every_weight_that_is_used_and_repeats_to_the_byte(name: 
     assert {key for key in before if "pooler" not in key} - moved <= {key for key in before if before[key].numel() <= 2}
 
 
-def test_a_language_model_without_pooling_is_an_error_that_says_so(hub: Path, tmp_path: Path) -> None:
-    from koine.backbones.pretrained import PretrainedEncoder
+def test_dropout_is_the_same_when_a_chunk_is_encoded_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """LaBSE has dropout: the second pass over a chunk must drop what the first one did."""
+    seen: list[torch.Tensor] = []
+    forward = PretrainedEncoder.forward
+    monkeypatch.setattr(PretrainedEncoder, "forward", lambda self, tokens: seen.append(forward(self, tokens)) or seen[-1])
+    monkeypatch.setattr("test_pretrained.FEW", Optimisation(steps=1, batch_size=8, chunk=4))
+    fine_tuned("labse", tmp_path)
+    first, again = seen[:4], seen[4:]
+    assert len(again) == 4
+    for one, two in zip(first, again, strict=True):
+        torch.testing.assert_close(one, two.detach(), rtol=0, atol=0)
+    assert not torch.equal(first[0], first[2])
 
+
+def test_a_language_model_without_pooling_is_an_error_that_says_so(hub: Path, tmp_path: Path) -> None:
     with pytest.raises(KoineError, match=r"xlm-roberta-base: a language model .* set start\.pooling"):
         PretrainedEncoder.create(Start(model="FacebookAI/xlm-roberta-base"), tmp_path / "tokenizer.json")
 

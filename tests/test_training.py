@@ -300,6 +300,20 @@ def test_gradvac_moves_gradients_towards_their_usual_cosine() -> None:
     torch.testing.assert_close(again.join([[one], [two]])[0], surgery.join([[one], [two]])[0], rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("kind", ["static", "transformer"])
+@pytest.mark.parametrize("chunk", [1, 5, 16])
+def test_chunks_give_the_gradient_of_the_whole_batch(
+    corpus: Path, kind: str, chunk: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gradients: list[list[torch.Tensor]] = []
+    monkeypatch.setattr(AdamW, "step", lambda self, lr: gradients.append([p.grad.clone() for p in self._parameters]))
+    one = Optimisation(steps=1, batch_size=16, symmetric=True, query_dropout=0.1)
+    for name, settings in (("whole", one), ("chunks", one.model_copy(update={"chunk": chunk}))):
+        train_one(corpus, tmp_path / name, kind, optimisation=settings)
+    for whole, chunked in zip(*gradients, strict=True):
+        torch.testing.assert_close(chunked, whole, rtol=1e-4, atol=1e-7)
+
+
 # --- resume ----------------------------------------------------------------------------------------------------------
 
 VARIED = Optimisation(steps=12, batch_size=16, lr=0.01, query_dropout=0.2)

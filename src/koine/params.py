@@ -313,6 +313,11 @@ class Optimisation(Block):
         0.0, description="Share of a passage's tokens left out in training."
     )
     symmetric: bool = Field(False, description="Add the loss from passage to query.")
+    chunk: int = Field(
+        0,
+        ge=0,
+        description="Rows of a batch that are held in memory at once (GradCache); 0 is all. The loss is that of the batch.",
+    )
     bf16: bool = Field(False, description="Compute in bfloat16 where that is safe (autocast).")
     threads: Positive = Field(1, description="CPU threads; fixed, since sums in another order give other bytes.")
 

@@ -137,10 +137,9 @@ def _descend(
             model.zero_grad(set_to_none=True)
             losses, gradients = [], []
             for plan, weight in plans:
-                loss, read = _loss(model, data, plan[step], settings, draw)
-                torch.autograd.backward(weight * loss)
+                loss, read = _backward(model, data, plan[step], weight, settings, draw)
                 tokens += read
-                losses.append((plan.type(step), loss.detach()))
+                losses.append((plan.type(step), loss))
                 if surgery:
                     gradients.append(_taken(parameters))
             cosine = None
@@ -168,17 +167,43 @@ def _descend(
     return log
 
 
-def _loss(
-    model: TrainableEncoder, data: TrainingSet, batch: Batch, settings: Optimisation, draw: np.random.Generator
+def _backward(
+    model: TrainableEncoder, data: TrainingSet, batch: Batch, weight: float, settings: Optimisation, draw: np.random.Generator
 ) -> tuple[torch.Tensor, int]:
-    """The loss of a batch, and how many tokens were read."""
+    """Add the gradient of a batch's weighted loss; returns the loss, and how many tokens were read.
+
+    With `settings.chunk`, by GradCache (arXiv 2101.06983): vectors without a graph, the loss and its gradient by them, then
+    each chunk again with a graph, and dropout as it was. Memory is that of a chunk, the gradient that of the batch.
+    """
     queries = data.queries.take(data.query_rows[batch.questions, batch.query_langs]).drop(settings.query_dropout, draw)
     passages = data.passages.take(data.passage_rows[batch.questions, batch.passage_langs]).drop(settings.passage_dropout, draw)
+    read = len(queries.ids) + len(passages.ids)
     same = torch.from_numpy(data.passage_of[batch.questions]).to(model.device)
-    with torch.autocast(model.device.type, torch.bfloat16, enabled=settings.bf16):
-        vectors = model.pair(queries, passages)
-        loss = info_nce(*vectors, same, temperature=settings.temperature, symmetric=settings.symmetric)
-    return loss, len(queries.ids) + len(passages.ids)
+    rows = np.arange(len(queries))
+    chunks = np.split(rows, rows[settings.chunk :: settings.chunk]) if 0 < settings.chunk < len(rows) else [rows]
+    dropout = torch.initial_seed()
+
+    def encoded(number: int) -> tuple[torch.Tensor, torch.Tensor]:
+        torch.manual_seed(dropout + (number << 48))
+        with torch.autocast(model.device.type, torch.bfloat16, enabled=settings.bf16):
+            return model.pair(queries.take(chunks[number]), passages.take(chunks[number]))
+
+    def loss_of(vectors: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+        with torch.autocast(model.device.type, torch.bfloat16, enabled=settings.bf16):
+            return info_nce(*vectors, same, temperature=settings.temperature, symmetric=settings.symmetric)
+
+    if len(chunks) == 1:
+        loss = loss_of(encoded(0))
+        torch.autograd.backward(weight * loss)
+        return loss.detach(), read
+    with torch.no_grad():
+        parts = [encoded(number) for number in range(len(chunks))]
+    one, two = (torch.cat(side).requires_grad_() for side in zip(*parts, strict=True))
+    loss = loss_of((one, two))
+    torch.autograd.backward(weight * loss)
+    for number, own in enumerate(chunks):
+        torch.autograd.backward(encoded(number), (one.grad[own], two.grad[own]))  # type: ignore[index]
+    return loss.detach(), read
 
 
 def _taken(parameters: list[torch.nn.Parameter]) -> list[torch.Tensor]:
