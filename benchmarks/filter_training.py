@@ -29,7 +29,7 @@ from koine.collect.readers import Question, read_memory, read_squad
 from koine.collect.steps import collect_benchmark
 from koine.evaluate.steps import Run, evaluate_model
 from koine.filter.steps import SCORED, TEXT_SCORES, _score_texts, verdicts
-from koine.params import Architecture, Optimisation, Rules, Score, Tokenizer
+from koine.params import Architecture, Languages, Optimisation, Rules, Score, Tokenizer
 from koine.records import PARALLEL, QA
 from koine.runtime.files import text_id, write_json
 from koine.train.loop import train
@@ -170,7 +170,7 @@ def measure(pairs: pl.DataFrame, lang: str, asked: Asked) -> np.ndarray:
         for seed in SEEDS:
             train(
                 folder / "tokens", folder / "model", kind="static", backbone="static", source="en", strategy="x-y", alpha=0.5,
-                equal_languages=False, seed=seed, prefixes={"query": "", "passage": ""}, architecture=architecture,
+                languages=Languages(), seed=seed, prefixes={"query": "", "passage": ""}, architecture=architecture,
                 optimisation=optimisation, device="cpu",
             )  # fmt: skip
             evaluate_model(

@@ -27,7 +27,7 @@ from sentence_transformers.sentence_transformer.losses import MultipleNegativesR
 from koine import backbones
 from koine.backbones.tokenizer import train_tokenizer
 from koine.collect.readers import read_memory
-from koine.params import Architecture, Optimisation, Start, Tokenizer
+from koine.params import Architecture, Languages, Optimisation, Start, Tokenizer
 from koine.train.loop import train
 from koine.train.tokens import tokenise
 
@@ -118,7 +118,7 @@ def prepare(
         start = time.perf_counter()
         train(
             scratch / "tokens", scratch / "ours", kind=kind, backbone=kind, source="en", strategy=strategy, alpha=0.5,
-            equal_languages=False, seed=1, prefixes={"query": "", "passage": ""}, architecture=architecture,
+            languages=Languages(), seed=1, prefixes={"query": "", "passage": ""}, architecture=architecture,
             optimisation=settings, device="cpu",
         )  # fmt: skip
         return time.perf_counter() - start

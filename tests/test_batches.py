@@ -17,7 +17,7 @@ from scipy.stats import binomtest, chisquare
 from tokenizers import Tokenizer as FastTokenizer
 
 from koine.backbones.tokenizer import Tokens, tokenize
-from koine.params import Tokenizer
+from koine.params import Languages, Tokenizer
 from koine.records import PARALLEL, QA
 from koine.runtime.errors import KoineError
 from koine.train.batches import Batch, BatchPlan, BatchType, parse_strategy
@@ -31,7 +31,8 @@ NAMES = ("en-en", "x-x", "x-x-mono", "x-y", "hybrid")
 
 def plan_of(available: np.ndarray, strategy: str, **settings: object) -> BatchPlan:
     defaults: dict[str, object] = {"alpha": 0.5, "batch_size": 8, "steps": 60, "seed": 1}
-    return BatchPlan(available, strategy, **{**defaults, **settings})  # type: ignore[arg-type]
+    languages = Languages(**{name: settings.pop(name) for name in Languages.model_fields if name in settings})  # type: ignore[arg-type]
+    return BatchPlan(available, strategy, languages=languages, **{**defaults, **settings})  # type: ignore[arg-type]
 
 
 def patchy(questions: int = 150, languages: int = 4, seed: int = 0) -> np.ndarray:
@@ -116,6 +117,31 @@ def test_language_pairs_of_rows_are_uniform_over_those_available(strategy: str, 
             wanted = {pair for pair in itertools.product(languages, repeat=2) if equal_languages or pair[0] != pair[1]}
         assert set(counted) == wanted
         assert chisquare(list(counted.values())).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("exponent", [0.3, 1.0])
+def test_languages_of_monolingual_batches_are_drawn_by_their_size(exponent: float) -> None:
+    available = patchy(questions=400)
+    sizes = available.sum(axis=0).astype(float) ** exponent
+    steps = 3000
+    counts = Counter(int(batch.query_langs[0]) for batch in plan_of(available, "x-x-mono", steps=steps, exponent=exponent))
+    assert chisquare([counts[lang] for lang in range(4)], steps * sizes / sizes.sum()).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("equal_languages", [False, True])
+def test_a_batch_may_draw_one_pair_of_languages_for_all_its_rows(equal_languages: bool) -> None:
+    available = patchy(questions=200)
+    available[:, 3] = False
+    available[:5, 3] = True  # too few for a batch with any other language
+    drawn = Counter()
+    for batch in plan_of(available, "x-y", steps=2000, pairs="batch", equal_languages=equal_languages):
+        (pair,) = set(zip(batch.query_langs.tolist(), batch.passage_langs.tolist(), strict=True))
+        assert available[batch.questions][:, list(pair)].all()
+        assert len(set(batch.questions.tolist())) == 8
+        drawn[pair] += 1
+    wanted = {pair for pair in itertools.product(range(3), repeat=2) if equal_languages or pair[0] != pair[1]}
+    assert set(drawn) == wanted
+    assert chisquare(list(drawn.values())).pvalue > 1e-3
 
 
 @pytest.mark.parametrize("strategy", NAMES)
@@ -393,7 +419,7 @@ def test_tokenising_in_two_processes_gives_the_same_bytes(tmp_path: Path) -> Non
     command = """
 import sys
 from pathlib import Path
-from koine.params import Tokenizer
+from koine.params import Languages, Tokenizer
 from koine.train.tokens import tokenise
 folder, out = map(Path, sys.argv[1:])
 tokenise(folder / "qa.parquet", [folder / "ar.parquet", folder / "zh.parquet"], out, Tokenizer(vocab_size=200), False)

@@ -82,7 +82,7 @@ LEAVES = {  # a change of a result parameter, and where it must and may show
     "backbones__static__architecture__dim": (64, {"backbones"}),
     "backbones__static__optimisation__lr": (0.5, {"backbones"}),
     "train__alpha": (0.3, {"strategies"}),
-    "train__equal_languages": (True, {"strategies"}),
+    "train__languages__equal_languages": (True, {"strategies"}),
     "train__seeds": ([1, 2], {"runs", "reported"}),
     "encode__dtype": ("float16", {"flags"}),
     "evaluate__pools": (["en+fi"], {"pools"}),
@@ -113,7 +113,7 @@ def test_alpha_reaches_hybrid_alone_and_a_strategy_may_say_its_own() -> None:
     strategies = ["untrained", "en-en", "x-x", "x-x-mono", "x-y", "hybrid", "hybrid@0.3"]
     plans = [Plan(config(train__strategies=strategies, train__alpha=alpha)) for alpha in (0.5, 0.7)]
     assert [name for name in strategies if plans[0].strategies[name] != plans[1].strategies[name]] == ["hybrid"]
-    equal = Plan(config(train__strategies=strategies, train__equal_languages=True)).strategies
+    equal = Plan(config(train__strategies=strategies, train__languages__equal_languages=True)).strategies
     changed = [name for name in strategies if equal[name] != plans[0].strategies[name]]
     assert changed == ["x-y", "hybrid", "hybrid@0.3"]
 

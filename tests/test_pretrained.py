@@ -14,7 +14,7 @@ from koine import backbones
 from koine.backbones.base import TrainableEncoder
 from koine.backbones.pretrained import PretrainedEncoder
 from koine.backbones.standins import STANDINS, write_standins
-from koine.params import Backbone, Optimisation, Params, Start, parse, pretrained_backbones
+from koine.params import Backbone, Languages, Optimisation, Params, Start, parse, pretrained_backbones
 from koine.records import PARALLEL, QA
 from koine.runtime.errors import KoineError
 from koine.train.loop import train
@@ -57,7 +57,7 @@ def fine_tuned(name: str, folder: Path, strategy: str = "hybrid") -> Path:
     tokenise(folder / "qa", [folder / "de"], folder / "tokens", settings, special=True, start=backbone.start)
     train(
         folder / "tokens", folder / "model", kind="pretrained", backbone=name, source="en", strategy=strategy, alpha=0.5,
-        equal_languages=False, seed=1, prefixes={"query": settings.query_prefix, "passage": settings.passage_prefix},
+        languages=Languages(), seed=1, prefixes={"query": settings.query_prefix, "passage": settings.passage_prefix},
         architecture=backbone.architecture, optimisation=FEW, device="cpu",
         start=backbone.start,
     )  # fmt: skip

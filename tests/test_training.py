@@ -16,7 +16,7 @@ from koine import backbones
 from koine.backbones.base import Kind
 from koine.encode.steps import encode, encode_tokens
 from koine.evaluate.steps import Run, evaluate
-from koine.params import Architecture, Optimisation, Tokenizer
+from koine.params import Architecture, Languages, Optimisation, Tokenizer
 from koine.records import PARALLEL, PASSAGES, QA, QRELS, QUERIES
 from koine.runtime.errors import KoineError
 from koine.runtime.files import sha256
@@ -85,7 +85,7 @@ def train_one(
     architecture: Architecture | None = None, checkpoint_seconds: float = 600,
 ) -> Path:  # fmt: skip
     train(
-        corpus / kind, out, kind=kind, backbone=f"toy-{kind}", source="en", strategy=strategy, alpha=0.5, equal_languages=False,
+        corpus / kind, out, kind=kind, backbone=f"toy-{kind}", source="en", strategy=strategy, alpha=0.5, languages=Languages(),
         seed=seed, prefixes={"query": "q: " * (kind == "transformer"), "passage": ""},
         architecture=architecture or (STATIC if kind == "static" else TRANSFORMER), optimisation=optimisation, device="cpu",
         checkpoint_seconds=checkpoint_seconds,

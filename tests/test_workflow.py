@@ -154,6 +154,7 @@ READERS = {
     ("filter", "score"): "filter_score",
     ("filter", "rules"): "filter",
     ("backbones", "static"): "train_tokens",
+    ("backbones", "static", "start"): None,  # of pretrained backbones
     ("backbones", "static", "architecture"): "train",
     ("backbones", "static", "optimisation"): "train",
     ("backbones", "tiny"): None,  # not trained in this experiment
@@ -196,6 +197,8 @@ CHOOSING = {
     ("translate", "resources"),
     ("translate", "reverse"),
     ("translate", "round_trip"),
+    ("backbones", "static", "start", "model"),
+    ("backbones", "tiny", "start", "model"),
     ("train", "backbones"),
     ("train", "strategies"),
     ("train", "seeds"),
@@ -221,6 +224,8 @@ def other_value(path: tuple[str, ...], value: Any) -> Any:
         "model": "org/model",
         "revision": "main",
         "precision": "float32",
+        "pooling": "mean",
+        "pairs": "batch",
         "encoder": "org/encoder",
         "external": "scores.jsonl",
     }

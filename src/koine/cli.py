@@ -35,6 +35,7 @@ from koine.params import (
     Clean,
     Decoding,
     Encode,
+    Languages,
     Optimisation,
     Report,
     Rules,
@@ -314,12 +315,12 @@ def train(
     start: Start,
     architecture: Architecture,
     optimisation: Optimisation,
+    languages: Languages,
     seed: Annotated[int, typer.Option(help="Draws weights and batches.")] = 1,
     backbone: Annotated[str, typer.Option(help="Name in the tables; by default the kind.")] = "",
     alpha: Annotated[
         float, typer.Option(help="Share of monolingual batches of `hybrid`, weight in `grad-mix`.", min=0, max=1)
     ] = 0.5,
-    equal_languages: Annotated[bool, typer.Option(help="x-y may draw equal languages, as LAReQA.")] = False,
     query_prefix: Annotated[str, typer.Option(help="Put before each query.")] = "",
     passage_prefix: Annotated[str, typer.Option(help="Put before each passage.")] = "",
     source: Lang = "en",
@@ -335,7 +336,7 @@ def train(
         raise KoineError(f"--strategy: {error}") from None
     run(
         tokens, out, kind=kind, backbone=backbone or kind, source=source, strategy=strategy, alpha=alpha,
-        equal_languages=equal_languages, seed=seed, prefixes={"query": query_prefix, "passage": passage_prefix},
+        languages=languages, seed=seed, prefixes={"query": query_prefix, "passage": passage_prefix},
         architecture=architecture, optimisation=optimisation, device=_device(device), start=start,
         checkpoint_seconds=60 * checkpoint_minutes,
     )  # fmt: skip

@@ -341,6 +341,20 @@ class Backbone(Block):
         return self
 
 
+class Languages(Block):
+    """How batches draw their languages; see docs/train.md."""
+
+    equal_languages: bool = Field(
+        False, description="Let x-y draw question and passage languages independently (LAReQA), so also equal ones."
+    )
+    exponent: Fraction = Field(
+        0.0, description="Monolingual batches draw a language of n questions with probability ∝ n^exponent; 0 is uniform."
+    )
+    pairs: Literal["row", "batch"] = Field(
+        "row", description="Whether each row of a cross-lingual batch draws its pair of languages, or the batch draws one."
+    )
+
+
 class Train(Block):
     """Which models are trained, and on which batches."""
 
@@ -355,9 +369,7 @@ class Train(Block):
     alpha: Fraction = Field(
         0.5, description="Probability that a batch of `hybrid` is monolingual; weight of that loss in `grad-mix`."
     )
-    equal_languages: bool = Field(
-        False, description="Let x-y draw question and passage languages independently (LAReQA), so also equal ones."
-    )
+    languages: Languages = Languages()
 
     @model_validator(mode="after")
     def _known_and_once(self) -> "Train":

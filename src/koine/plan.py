@@ -269,7 +269,10 @@ def _strategy_flags(strategy: str, params: Params) -> str:
     if strategy in ("hybrid", "grad-mix", "grad-mix-half"):
         words += ["--alpha", str(params.train.alpha)]
     if strategy not in ("untrained", "en-en", "x-x", "x-x-mono"):
-        words.append("--equal-languages" if params.train.equal_languages else "--no-equal-languages")
+        words.append("--equal-languages" if params.train.languages.equal_languages else "--no-equal-languages")
+        words += ["--pairs", params.train.languages.pairs]
+    if strategy not in ("untrained", "en-en", "x-x", "x-y"):
+        words += ["--exponent", str(params.train.languages.exponent)]
     return shlex.join(words)
 
 

@@ -1,8 +1,9 @@
 """Hybrid batches: which questions a batch holds, and in which language each question and passage is.
 
 A batch has a type. In a *monolingual* batch every question and passage is in one language, drawn uniformly
-("equally among all possible languages", arXiv 2408.10536 section 3). In a *cross-lingual* batch each row draws
-an ordered pair of different languages uniformly from those in which its question exists. In a *mixed* batch
+("equally among all possible languages", arXiv 2408.10536 section 3), or by size. In a *cross-lingual* batch each row
+draws an ordered pair of different languages uniformly from those in which its question exists, or the batch draws one
+pair for all its rows. In a *mixed* batch
 each row draws one language for both sides (LAReQA's X-X, arXiv 2004.05484). The strategies:
 
     en-en      monolingual batches in the source language only
@@ -22,6 +23,7 @@ language's monolingual batches, the cross-lingual ones) goes through a new permu
 epoch, and drops the incomplete last batch.
 """
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -29,11 +31,11 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
-from koine.params import MIXING
+from koine.params import MIXING, Languages
 from koine.runtime.errors import KoineError
 
 # First numbers of the seeds of independent random streams.
-_TYPES, _LANGUAGES, _EPOCHS, _ROWS = range(4)
+_TYPES, _LANGUAGES, _EPOCHS, _ROWS, _PAIRS = 0, 1, 2, 3, 5  # 4 is of `loop`
 
 
 class BatchType(StrEnum):
@@ -60,6 +62,14 @@ def parse_strategy(strategy: str, alpha: float) -> tuple[str, float]:
     return name, float(own) if own else alpha
 
 
+def _draw_by_size(sizes: npt.NDArray[np.int64], exponent: float, draw: np.random.Generator, steps: int) -> npt.NDArray[np.int64]:
+    """A language for each step, with probability proportional to size^exponent."""
+    if not exponent:
+        return draw.integers(len(sizes), size=steps)
+    weights = sizes.astype(np.float64) ** exponent
+    return draw.choice(len(sizes), size=steps, p=weights / weights.sum())
+
+
 def parts(name: str, alpha: float) -> list[tuple[str, float]]:
     """The batches of a step: the strategy that each is of, and the weight of its loss."""
     kind = name.removesuffix("-half")
@@ -78,7 +88,10 @@ class BatchPlan:
         batch_size: rows of a batch.
         steps: number of batches.
         seed: of all draws.
-        equal_languages: cross-lingual rows draw both languages independently (LAReQA's X-Y), not two different ones.
+        languages: how languages are drawn. With `equal_languages` cross-lingual rows draw both independently (LAReQA's
+            X-Y), not two different ones. A language of n questions is drawn for a monolingual batch with probability
+            ∝ n^`exponent`; 0 is uniform. `pairs`: each `row` of a cross-lingual batch draws its own pair, or the `batch`
+            draws one, uniformly among those with a batch of common questions.
 
     Raises:
         KoineError: a language, or the set of questions that exist in two languages, is smaller than a batch.
@@ -86,30 +99,40 @@ class BatchPlan:
 
     def __init__(
         self, available: npt.NDArray[np.bool_], strategy: str, *, alpha: float, batch_size: int, steps: int, seed: int,
-        equal_languages: bool = False,
+        languages: Languages,
     ) -> None:  # fmt: skip
         self._available = available
         self._batch_size = batch_size
         self._seed = seed
-        self._equal_languages = equal_languages
-        languages = available.shape[1]
+        self._equal_languages = languages.equal_languages
+        count = available.shape[1]
         share = {"en-en": 1.0, "x-x-mono": 1.0, "x-x": 0.0, "x-y": 0.0, "hybrid": alpha}[strategy]
         mono = np.random.default_rng([seed, _TYPES]).random(steps) < share
-        drawn = np.random.default_rng([seed, _LANGUAGES]).integers(languages, size=steps)
+        drawn = _draw_by_size(available.sum(axis=0), languages.exponent, np.random.default_rng([seed, _LANGUAGES]), steps)
         other = BatchType.MIXED if strategy == "x-x" else BatchType.CROSS
         self._types = [BatchType.MONO if own else other for own in mono]
-        # Stream of each step: a language's number, or `languages` for the batches over several languages.
-        self._streams = np.where(mono, 0 if strategy == "en-en" else drawn, languages)
+        # Stream of each step: a language's number, `count` for rows in several languages, or one of the pairs after it.
+        self._streams = np.where(mono, 0 if strategy == "en-en" else drawn, count)
+        several = available.sum(axis=1) >= (2 if other is BatchType.CROSS and not languages.equal_languages else 1)
+        self._members = {lang: np.flatnonzero(available[:, lang]) for lang in range(count)}
+        self._members[count] = np.flatnonzero(several)
+        self._pairs: dict[int, tuple[int, int]] = {}
+        if languages.pairs == "batch" and other is BatchType.CROSS and not mono.all():
+            for one, two in itertools.product(range(count), repeat=2):
+                both = np.flatnonzero(available[:, one] & available[:, two])
+                if (languages.equal_languages or one != two) and len(both) >= batch_size:
+                    stream = count + 1 + len(self._pairs)
+                    self._pairs[stream], self._members[stream] = (one, two), both
+            if self._pairs:
+                chosen = np.random.default_rng([seed, _PAIRS]).integers(len(self._pairs), size=steps) + count + 1
+                self._streams = np.where(mono, self._streams, chosen)
         # How many batches of its stream came before each step.
         self._turns = np.zeros(steps, dtype=np.int64)
-        for stream in range(languages + 1):
+        for stream in np.unique(self._streams).tolist():
             own_steps = np.flatnonzero(self._streams == stream)
             self._turns[own_steps] = np.arange(len(own_steps))
-        several = available.sum(axis=1) >= (2 if other is BatchType.CROSS and not equal_languages else 1)
-        self._members = [*(np.flatnonzero(available[:, lang]) for lang in range(languages)), np.flatnonzero(several)]
-        for stream in np.unique(self._streams):
             if len(self._members[stream]) < batch_size:
-                what = "questions in two languages" if stream == languages else f"questions in language number {stream}"
+                what = "questions in two languages" if stream == count else f"questions in language number {stream}"
                 raise KoineError(
                     f"{strategy}: only {len(self._members[stream])} {what}, fewer than batch_size {batch_size}; "
                     "lower batch_size, or collect and keep more"
@@ -130,9 +153,9 @@ class BatchPlan:
         """The batch of a step, from 0."""
         kind, stream = self._types[step], int(self._streams[step])
         questions = self._draw(stream, int(self._turns[step]))
-        if kind is BatchType.MONO:
-            langs = np.full(self._batch_size, stream)
-            return Batch(kind, questions, langs, langs)
+        if kind is BatchType.MONO or stream in self._pairs:
+            one, two = self._pairs.get(stream, (stream, stream))
+            return Batch(kind, questions, np.full(self._batch_size, one), np.full(self._batch_size, two))
         first, second = self._draw_languages(questions, step)
         return Batch(kind, questions, first, first if kind is BatchType.MIXED else second)
 

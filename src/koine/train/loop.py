@@ -12,7 +12,7 @@ from torch.optim.adamw import adamw
 
 from koine import __version__, backbones
 from koine.backbones.base import Kind, TrainableEncoder
-from koine.params import Architecture, Optimisation, Start
+from koine.params import Architecture, Languages, Optimisation, Start
 from koine.runtime.console import progress, say
 from koine.runtime.errors import KoineError
 from koine.runtime.files import sha256, write_json, write_text
@@ -27,7 +27,7 @@ LOG_EVERY = 10  # steps between two lines of the training log
 
 
 def train(
-    tokens: Path, out: Path, *, kind: str, backbone: str, source: str, strategy: str, alpha: float, equal_languages: bool,
+    tokens: Path, out: Path, *, kind: str, backbone: str, source: str, strategy: str, alpha: float, languages: Languages,
     seed: int, prefixes: dict[Kind, str], architecture: Architecture, optimisation: Optimisation, device: str,
     start: Start | None = None, checkpoint_seconds: float = 600,
 ) -> None:  # fmt: skip
@@ -39,7 +39,7 @@ def train(
             (loss and learning rate every few steps) and a model card.
         kind, backbone: of the backbone, and its name in the tables.
         source: source language.
-        strategy, alpha, equal_languages: see `batches`; `untrained` saves the random weights.
+        strategy, alpha, languages: see `batches`; `untrained` saves the random weights.
         seed: draws weights and batches.
         prefixes: what the tokens' queries and passages were prefixed with; saved with the model.
         architecture, optimisation: of the backbone.
@@ -68,7 +68,7 @@ def train(
         plans = [
             (BatchPlan(
                 data.available, part, alpha=share, batch_size=optimisation.batch_size, steps=steps, seed=seed,
-                equal_languages=equal_languages,
+                languages=languages,
             ), weight)
             for part, weight in parts(name, share)
         ]  # fmt: skip
@@ -77,7 +77,7 @@ def train(
             **settings,
             "kind": kind,
             "source": source,
-            "plan": [name, share, equal_languages],
+            "plan": [name, share, languages.model_dump()],
             "seed": seed,
             "device": device,
         }
