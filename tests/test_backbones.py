@@ -181,3 +181,15 @@ def test_an_unknown_model_is_an_error_that_names_koine_models(
         (tmp_path / name).mkdir(parents=True)
     with pytest.raises(KoineError, match=f"(?s){name}: no model .*KOINE_MODELS"):
         backbones.load(name)
+
+
+@pytest.mark.parametrize("budget", [1, 30, 200, 10**6])
+def test_texts_of_like_length_are_embedded_together_and_come_back_in_order(
+    folder: Path, budget: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = backbones.load(str(folder))
+    assert isinstance(encoder, TrainableEncoder)
+    tokens = encoder.tokenize(TEXTS, "passage")
+    wanted = encoder(tokens).detach()
+    monkeypatch.setattr("koine.backbones.base.GROUP_TOKENS", budget)
+    torch.testing.assert_close(encoder(tokens).detach(), wanted, rtol=0, atol=1e-6)

@@ -1,7 +1,7 @@
 """The interface of all encoders, and what the trainable ones share."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal, Protocol
@@ -17,6 +17,7 @@ from koine.runtime.files import read_json, write_json
 
 Kind = Literal["query", "passage"]
 Vectors = npt.NDArray[np.float32]
+GROUP_TOKENS = 4096  # of texts that are padded together
 
 
 class Encoder(Protocol):
@@ -43,6 +44,27 @@ class TrainableEncoder(nn.Module, ABC):
     @abstractmethod
     def forward(self, tokens: Tokens) -> torch.Tensor:
         """L2-normalised vectors `[n, d]` of n texts."""
+
+    def by_length(self, tokens: Tokens, embed: Callable[[Tokens], torch.Tensor]) -> torch.Tensor:
+        """`embed` of texts, those of like length together: a batch is what it was, with less padding.
+
+        Args:
+            tokens: n texts.
+            embed: vectors `[m, d]` of m texts; called with at most `GROUP_TOKENS` tokens, padding included, or one text.
+        """
+        lengths = tokens.lengths
+        order = np.argsort(-lengths, kind="stable")
+        groups: list[npt.NDArray[np.int64]] = []
+        while len(order):
+            size = max(1, GROUP_TOKENS // max(1, int(lengths[order[0]])))
+            groups.append(order[:size])
+            order = order[size:]
+        if len(groups) == 1:
+            return embed(tokens)
+        vectors = torch.cat([embed(tokens.take(group)) for group in groups])
+        place = np.empty(len(tokens), dtype=np.int64)
+        place[np.concatenate(groups)] = np.arange(len(tokens))
+        return vectors[torch.from_numpy(place).to(vectors.device)]
 
     def pair(self, queries: Tokens, passages: Tokens) -> tuple[torch.Tensor, torch.Tensor]:
         """Vectors of queries and passages of a training batch."""

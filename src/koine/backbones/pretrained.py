@@ -102,6 +102,9 @@ class PretrainedEncoder(TrainableEncoder):
 
     def forward(self, tokens: Tokens) -> torch.Tensor:
         """See `TrainableEncoder.forward`."""
+        return functional.normalize(self.by_length(tokens, self._embed), dim=-1)
+
+    def _embed(self, tokens: Tokens) -> torch.Tensor:
         pad, left = self._padding
         lengths = tokens.lengths
         places = np.arange(lengths.max(initial=0))
@@ -109,8 +112,8 @@ class PretrainedEncoder(TrainableEncoder):
         padded = np.full(mask.shape, pad, dtype=np.int64)
         padded[mask] = tokens.ids
         features = {"input_ids": torch.from_numpy(padded), "attention_mask": torch.from_numpy(mask.astype(np.int64))}
-        vectors = self.model({name: value.to(self.device) for name, value in features.items()})["sentence_embedding"]
-        return functional.normalize(vectors.float(), dim=-1)
+        vectors: torch.Tensor = self.model({k: value.to(self.device) for k, value in features.items()})["sentence_embedding"]
+        return vectors.float()
 
 
 class FrozenEncoder:

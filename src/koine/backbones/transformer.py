@@ -95,6 +95,9 @@ class TransformerEncoder(TrainableEncoder):
         # On CPU and in bfloat16, torch's fused attention goes backwards 8 times slower than plain products.
         half = self.training and self.device.type == "cpu" and torch.is_autocast_enabled("cpu")
         self.model.set_attn_implementation("eager" if half else "sdpa")
+        return functional.normalize(self.by_length(tokens, self._mean), dim=-1)
+
+    def _mean(self, tokens: Tokens) -> torch.Tensor:
         lengths = tokens.lengths
         mask = np.arange(lengths.max(initial=0)) < lengths[:, None]
         padded = np.full(mask.shape, PAD, dtype=np.int64)
@@ -102,5 +105,5 @@ class TransformerEncoder(TrainableEncoder):
         attention = torch.from_numpy(mask).to(self.device)
         states = self.model(input_ids=torch.from_numpy(padded).to(self.device), attention_mask=attention).last_hidden_state
         weights = attention.unsqueeze(-1).to(states.dtype)
-        mean = (states * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
-        return functional.normalize(mean.float(), dim=-1)
+        mean: torch.Tensor = (states * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
+        return mean.float()
