@@ -2,12 +2,15 @@
 
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
+from koine import params
 from koine.records import PAIRS, TABLE
+from koine.report import view
 from koine.report.markup import Html, fraction, join, language, listing, rank, tag
 from koine.report.origins import smooth
 from koine.report.page import Evidence, render
@@ -235,3 +238,10 @@ def test_smoothing_keeps_the_ends_and_bounds_the_points() -> None:
     assert smooth([(0, 7.0), (10, 6.0), (20, 2.0)]) == [(0, 7.0), (10, 5.0), (20, 2.0)]
     assert len(smooth([(step, 1.0) for step in range(100_000)])) <= 61
     assert smooth([(5, 3.0)]) == [(5, 3.0)]
+
+
+def test_the_page_knows_every_strategy_that_can_be_trained() -> None:
+    assert set(view.STRATEGIES) == set(params.STRATEGIES)
+    css = (Path(view.__file__).parent / "page.css").read_text(encoding="utf-8")
+    for name in view.STRATEGIES:
+        assert css.count(f"--{name.removesuffix('-half')}:") == 2, name  # light and dark

@@ -19,6 +19,15 @@ STRATEGIES = {
     "x-x-mono": ("monolingual batches: the whole batch in one language", "ar→ar ar→ar | fi→fi fi→fi | zh→zh zh→zh"),
     "x-y": ("cross-lingual batches: question and passage in different languages", "ar→fi zh→en | fi→zh en→ar | zh→ar fi→en"),
     "hybrid": ("some batches monolingual (a share α), the others cross-lingual", "ar→ar ar→ar | fi→zh en→ar | zh→zh zh→zh"),
+    **{
+        name + half: (f"a monolingual and a cross-lingual batch in each of {count} steps; {how}", "")
+        for name, how in (
+            ("grad-mix", "their losses weighted with α and 1 − α"),
+            ("pcgrad", "each gradient without its part against the other"),
+            ("gradvac", "their gradients turned towards their usual angle"),
+        )
+        for half, count in (("", "as many"), ("-half", "half as many"))
+    },
 }
 
 
@@ -131,7 +140,10 @@ class View:
         shades = [name for name in self.strategies if name.startswith("hybrid@")]
         rules = []
         for name in self.strategies:
-            colour = f"var(--{name if name in STRATEGIES else 'other'})"
+            base = name.partition("@")[0]
+            colour = f"var(--{base.removesuffix('-half') if base in STRATEGIES else 'other'})"
+            if base.endswith("-half"):
+                colour = f"color-mix(in oklab, var(--ink) 35%, {colour})"
             if name in shades:
                 ink = 30 + round(45 * shades.index(name) / max(1, len(shades) - 1))
                 colour = f"color-mix(in oklab, var(--ink) {ink}%, var(--hybrid))"
