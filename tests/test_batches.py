@@ -144,6 +144,15 @@ def test_a_batch_may_draw_one_pair_of_languages_for_all_its_rows(equal_languages
     assert chisquare(list(drawn.values())).pvalue > 1e-3
 
 
+def test_no_pair_of_languages_with_a_batch_in_common_is_an_error_not_another_law() -> None:
+    available = np.zeros((40, 3), dtype=bool)
+    available[:, 0] = True
+    available[:7, 1] = available[7:14, 2] = True  # 14 questions in two languages, but no pair has 8
+    plan_of(available, "x-y", pairs="row")
+    with pytest.raises(KoineError, match=r"pairs: batch.*row"):
+        plan_of(available, "x-y", pairs="batch")
+
+
 @pytest.mark.parametrize("strategy", NAMES)
 def test_questions_come_without_replacement_within_an_epoch_of_their_stream(strategy: str) -> None:
     available = patchy()

@@ -386,6 +386,12 @@ def test_a_scheduler_that_stops_a_run_finds_a_checkpoint_and_the_code_to_start_i
     assert files(train_one(corpus, tmp_path / "broken", optimisation=VARIED)) == files(whole)
 
 
+def test_a_run_stopped_after_its_last_step_ends_when_started_again(corpus: Path, tmp_path: Path) -> None:
+    whole = train_one(corpus, tmp_path / "whole", optimisation=VARIED)
+    assert killed(corpus, tmp_path / "broken", "static", "step", signal.SIGTERM, VARIED.steps) == REQUEUE
+    assert files(train_one(corpus, tmp_path / "broken", optimisation=VARIED)) == files(whole)
+
+
 def test_a_checkpoint_cut_short_is_passed_over_for_the_one_before(corpus: Path, tmp_path: Path) -> None:
     whole = train_one(corpus, tmp_path / "whole", optimisation=VARIED)
     killed(corpus, tmp_path / "broken", "static", "step", signal.SIGKILL, 9)

@@ -94,7 +94,8 @@ class BatchPlan:
             draws one, uniformly among those with a batch of common questions.
 
     Raises:
-        KoineError: a language, or the set of questions that exist in two languages, is smaller than a batch.
+        KoineError: a language, or the set of questions that exist in two languages (with `pairs: batch`, in every two), is
+            smaller than a batch.
     """
 
     def __init__(
@@ -123,9 +124,13 @@ class BatchPlan:
                 if (languages.equal_languages or one != two) and len(both) >= batch_size:
                     stream = count + 1 + len(self._pairs)
                     self._pairs[stream], self._members[stream] = (one, two), both
-            if self._pairs:
-                chosen = np.random.default_rng([seed, _PAIRS]).integers(len(self._pairs), size=steps) + count + 1
-                self._streams = np.where(mono, self._streams, chosen)
+            if not self._pairs:
+                raise KoineError(
+                    f"{strategy}: with train.languages.pairs: batch, no two languages have {batch_size} questions in common; "
+                    "lower batch_size, or draw pairs by row"
+                )
+            chosen = np.random.default_rng([seed, _PAIRS]).integers(len(self._pairs), size=steps) + count + 1
+            self._streams = np.where(mono, self._streams, chosen)
         # How many batches of its stream came before each step.
         self._turns = np.zeros(steps, dtype=np.int64)
         for stream in np.unique(self._streams).tolist():

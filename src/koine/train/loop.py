@@ -122,11 +122,10 @@ def _descend(
         first, log = state.step, state.log
         say(f"goes on after step {first:,} of {steps:,}")
     model.train()
-    tokens, start = 0, time.perf_counter()
+    pairs, tokens, start = 0, 0, time.perf_counter()
 
     def rates() -> str:
         seconds = time.perf_counter() - start
-        pairs = (step + 1 - first) * len(plans) * settings.batch_size
         return f", {pairs / seconds:,.0f} pairs/s, {tokens / seconds:,.0f} tokens/s"
 
     with checkpoints.stream(log) as written, stopping() as signalled:
@@ -138,7 +137,7 @@ def _descend(
             losses, gradients = [], []
             for plan, weight in plans:
                 loss, read = _backward(model, data, plan[step], weight, settings, draw)
-                tokens += read
+                pairs, tokens = pairs + settings.batch_size, tokens + read
                 losses.append((plan.type(step), loss))
                 if surgery:
                     gradients.append(_taken(parameters))
