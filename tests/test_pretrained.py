@@ -1,11 +1,13 @@
 """Pretrained backbones on stand-ins of their true architectures: trained, saved, opened by sentence-transformers, and
 compared with vectors pooled by hand from the language model's own states."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
 from torch.nn import functional
 from transformers import AutoModel, AutoTokenizer, MT5EncoderModel
@@ -17,6 +19,7 @@ from koine.backbones.standins import STANDINS, write_standins
 from koine.params import Backbone, Languages, Optimisation, Params, Start, parse, pretrained_backbones
 from koine.records import PARALLEL, QA
 from koine.runtime.errors import KoineError
+from koine.train.checkpoint import Checkpoints
 from koine.train.loop import train
 from koine.train.tokens import tokenise
 
@@ -86,8 +89,6 @@ def by_hand(folder: Path, name: str, texts: list[str]) -> np.ndarray:
 
 
 def load(folder: Path) -> dict[str, torch.Tensor]:
-    from safetensors.torch import load_file
-
     return load_file(folder / "model.safetensors")
 
 
@@ -130,6 +131,23 @@ def test_dropout_is_the_same_when_a_chunk_is_encoded_again(tmp_path: Path, monke
     for one, two in zip(first, again, strict=True):
         torch.testing.assert_close(one, two.detach(), rtol=0, atol=0)
     assert not torch.equal(first[0], first[2])
+
+
+def test_a_checkpoint_belongs_to_the_weights_that_training_started_from(
+    hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys: list[str] = []
+    monkeypatch.setattr(
+        "koine.train.loop.Checkpoints", lambda folder, key, every: keys.append(key) or Checkpoints(folder, key, every)
+    )
+    for name in ("one", "two", "three"):
+        shutil.copytree(hub / "sentence-transformers/LaBSE", tmp_path / name / "sentence-transformers/LaBSE")
+        monkeypatch.setenv("KOINE_MODELS", str(tmp_path / name))
+        if name == "three":
+            path = tmp_path / name / "sentence-transformers/LaBSE/model.safetensors"
+            save_file({key: value + 1e-3 for key, value in load(path.parent).items()}, path, metadata={"format": "pt"})
+        fine_tuned("labse", tmp_path / name)
+    assert keys[0] == keys[1] != keys[2]
 
 
 def test_a_language_model_without_pooling_is_an_error_that_says_so(hub: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from koine.params import Architecture, Languages, Optimisation, Start
 from koine.runtime.console import progress, say
 from koine.runtime.errors import KoineError
 from koine.runtime.files import sha256, write_json, write_text
+from koine.runtime.hub import local_model
 from koine.train.batches import Batch, BatchPlan, parse_strategy, parts
 from koine.train.checkpoint import Checkpoints, Log, State, key, stop, stopping
 from koine.train.loss import info_nce
@@ -82,6 +83,8 @@ def train(
             "device": device,
         }
         files = [tokens / file for file in ("tokenizer.json", "queries.arrow", "passages.arrow")]
+        if start is not None and start.model:
+            files += sorted(local_model(start.model, start.revision).rglob("*.safetensors"))
         checkpoints = Checkpoints(out.parent / f".{out.name}", key(inputs, files), checkpoint_seconds)
         log = _descend(model, data, plans, surgery, optimisation, seed, checkpoints)
         checkpoints.clear()
