@@ -92,6 +92,7 @@ def write_parquet(frame: pl.DataFrame, path: Path) -> None:
 
 
 TEXT = pl.String()
+TEXTS = pl.List(TEXT)
 
 #: A question with the passage that answers it, in the source language.
 QA = Schema(
@@ -108,8 +109,9 @@ QA = Schema(
         "passage": TEXT,
         "answer": TEXT,
         "answer_start": pl.Int64(),  # characters from the start of `passage`
+        "negatives": TEXTS,  # passages that do not answer the question
     },
-    nullable=frozenset({"answer", "answer_start"}),
+    nullable=frozenset({"answer", "answer_start", "negatives"}),
 )
 
 #: One distinct text with its translation; `back` is the translation of `target` into the source language. `spans`
