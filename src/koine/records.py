@@ -124,6 +124,7 @@ TRANSLATION = Schema(
 
 #: A QA pair in one language, ready for training; `id` and `passage_id` are those of the source pair. Where the answer
 #: could not be found in the translated passage, its columns are null; the sentence that holds it may still be known.
+#: `negative_ids` are `text_id` of the source's texts, as passage ids are, and name the same passage in every language.
 PARALLEL = Schema(
     "parallel pair",
     {
@@ -136,8 +137,10 @@ PARALLEL = Schema(
         "answer_start": pl.Int64(),
         "sentence_start": pl.Int64(),
         "sentence_end": pl.Int64(),
+        "negative_ids": TEXTS,
+        "negatives": TEXTS,
     },
-    nullable=frozenset({"answer", "answer_start", "sentence_start", "sentence_end"}),
+    nullable=frozenset({"answer", "answer_start", "sentence_start", "sentence_end", "negative_ids", "negatives"}),
 )
 
 #: A benchmark's three tables. Query ids and passage ids are unique within a language; query ids are shared
