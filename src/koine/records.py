@@ -143,6 +143,9 @@ PARALLEL = Schema(
     nullable=frozenset({"answer", "answer_start", "sentence_start", "sentence_end", "negative_ids", "negatives"}),
 )
 
+#: The hard negatives of a question, hardest first: ids of passages of the corpus, and the scores that a model gave them.
+MINED = Schema("mined negatives", {"id": TEXT, "negative_ids": TEXTS, "scores": pl.List(pl.Float64())})
+
 #: A benchmark's three tables. Query ids and passage ids are unique within a language; query ids are shared
 #: by parallel questions. `qrels` says which passages of `lang` answer query `query_id`, asked in any language.
 QUERIES = Schema("query", {"id": TEXT, "lang": TEXT, "text": TEXT})
