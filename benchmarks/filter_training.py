@@ -202,7 +202,7 @@ def write_pairs(pairs: pl.DataFrame, lang: str, folder: Path) -> None:
     nothing = {
         name: pl.lit(None, dtype=kind)
         for name, kind in (QA.columns | PARALLEL.columns).items()
-        if name.startswith(("answer", "sentence"))
+        if name.startswith(("answer", "sentence", "negative"))
     }
     source = pairs.with_columns(**same, **nothing, question="source_question", passage="source_passage")
     QA.write(source, folder / "qa")

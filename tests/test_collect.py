@@ -488,7 +488,8 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A data set in the shape of a Hub repository, below KOINE_MODELS; the Hub itself is out of reach."""
     folder = tmp_path / "hub" / "org" / "questions"
     folder.mkdir(parents=True)
-    pl.DataFrame({"query": ["who?", "where?"], "text": ["me", "here"], "extra": [1, 2]}).write_parquet(folder / "train.parquet")
+    columns = {"query": ["who?", "where?"], "text": ["me", "here"], "extra": [1, 2], "wrong": ["you", "there"]}
+    pl.DataFrame({**columns, "all_wrong": [["you", "they"], None]}).write_parquet(folder / "train.parquet")
     monkeypatch.setenv("KOINE_MODELS", str(tmp_path / "hub"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
@@ -503,9 +504,17 @@ def test_a_hub_data_set_becomes_our_jsonl_by_its_columns(hub: Path) -> None:
     assert rows.select("question", "passage").rows() == [("who?", "me"), ("where?", "here")]
 
 
+@pytest.mark.parametrize(("column", "wanted"), [("wrong", [["you"], ["there"]]), ("all_wrong", [["you", "they"], None])])
+def test_a_hub_column_of_texts_or_of_lists_gives_negatives(hub: Path, column: str, wanted: list[list[str] | None]) -> None:
+    columns = {"question": "query", "passage": "text", "negatives": column}
+    collect_hub(hub / "out.jsonl", hub="org/questions", revision="", config="", split="train", columns=columns)
+    collect_source([hub / "out.jsonl"], hub / "qa.parquet", name="hub", reader="jsonl", lang="en", domain="", licence="")
+    assert QA.read(hub / "qa.parquet")["negatives"].to_list() == wanted
+
+
 def test_a_missing_hub_column_and_an_unknown_data_set_are_named(hub: Path) -> None:
     options = {"revision": "", "config": "", "split": "train"}
-    with pytest.raises(KoineError, match="no column answer; it has query, text, extra"):
+    with pytest.raises(KoineError, match="no column answer; it has query, text, extra, wrong, all_wrong"):
         collect_hub(hub / "out.jsonl", hub="org/questions", columns={"question": "answer"}, **options)
     with pytest.raises(KoineError, match="KOINE_MODELS/org/nothing"):
         collect_hub(hub / "out.jsonl", hub="org/nothing", columns={}, **options)

@@ -430,3 +430,13 @@ def test_released_translations_are_joined_by_id(tmp_path: Path, qa: Frames) -> N
     (tmp_path / "fi.jsonl").write_text(json.dumps({**row, "id": "unknown"}))
     with pytest.raises(KoineError, match="share no id"):
         Released([tmp_path / "fi.jsonl"], tmp_path / "qa.parquet")
+
+
+@pytest.mark.parametrize(("theirs", "wanted"), [(["Bob.", "Eva."], ["Bob.", "Eva."]), (["Bob."], [None] * 2), (None, [None] * 2)])
+def test_released_negatives_are_joined_by_their_place_where_none_was_left_out(
+    tmp_path: Path, qa: Frames, theirs: list[str] | None, wanted: list[str | None]
+) -> None:
+    QA.write(qa({"id": "s/7", "negatives": ["Bob did.", "Eve did."]}), tmp_path / "qa.parquet")
+    row = {"id": "7", "question": "Kuka?", "passage": "Ada.", "negatives": theirs}
+    (tmp_path / "fi.jsonl").write_text(json.dumps(row))
+    assert Released([tmp_path / "fi.jsonl"], tmp_path / "qa.parquet").translate(["Bob did.", "Eve did."]) == wanted

@@ -210,7 +210,7 @@ def test_a_memory_holds_no_questions(tmp_path: Path) -> None:
 # --- any JSON at all -------------------------------------------------------------------------------------
 
 KEYS = ["data", "paragraphs", "context", "qas", "id", "question", "answers", "text", "answer_start", "sentence_breaks"]
-KEYS += ["title", "passage", "answer", "_id", "source", "target", "source_lang", "target_lang", "is_impossible"]
+KEYS += ["title", "passage", "answer", "negatives", "_id", "source", "target", "source_lang", "target_lang", "is_impossible"]
 ANY = st.recursive(
     st.none() | st.booleans() | st.integers(-2, 9) | st.sampled_from(["", "a", "x y", "\ud800"]),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=5),

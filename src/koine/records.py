@@ -92,6 +92,7 @@ def write_parquet(frame: pl.DataFrame, path: Path) -> None:
 
 
 TEXT = pl.String()
+TEXTS = pl.List(TEXT)
 
 #: A question with the passage that answers it, in the source language.
 QA = Schema(
@@ -108,8 +109,9 @@ QA = Schema(
         "passage": TEXT,
         "answer": TEXT,
         "answer_start": pl.Int64(),  # characters from the start of `passage`
+        "negatives": TEXTS,  # passages that do not answer the question
     },
-    nullable=frozenset({"answer", "answer_start"}),
+    nullable=frozenset({"answer", "answer_start", "negatives"}),
 )
 
 #: One distinct text with its translation; `back` is the translation of `target` into the source language. `spans`
@@ -122,6 +124,7 @@ TRANSLATION = Schema(
 
 #: A QA pair in one language, ready for training; `id` and `passage_id` are those of the source pair. Where the answer
 #: could not be found in the translated passage, its columns are null; the sentence that holds it may still be known.
+#: `negative_ids` are `text_id` of the source's texts, as passage ids are, and name the same passage in every language.
 PARALLEL = Schema(
     "parallel pair",
     {
@@ -134,9 +137,14 @@ PARALLEL = Schema(
         "answer_start": pl.Int64(),
         "sentence_start": pl.Int64(),
         "sentence_end": pl.Int64(),
+        "negative_ids": TEXTS,
+        "negatives": TEXTS,
     },
-    nullable=frozenset({"answer", "answer_start", "sentence_start", "sentence_end"}),
+    nullable=frozenset({"answer", "answer_start", "sentence_start", "sentence_end", "negative_ids", "negatives"}),
 )
+
+#: The hard negatives of a question, hardest first: ids of passages of the corpus, and the scores that a model gave them.
+MINED = Schema("mined negatives", {"id": TEXT, "negative_ids": TEXTS, "scores": pl.List(pl.Float64())})
 
 #: A benchmark's three tables. Query ids and passage ids are unique within a language; query ids are shared
 #: by parallel questions. `qrels` says which passages of `lang` answer query `query_id`, asked in any language.

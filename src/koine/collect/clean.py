@@ -12,6 +12,7 @@ import polars as pl
 
 from koine.collect.normalise import normalise, quarters, words
 from koine.params import Clean
+from koine.records import TEXTS
 from koine.runtime.files import text_id
 
 MINHASH_BANDS, MINHASH_ROWS = 20, 5  # finds pairs of Jaccard >= 0.8 with probability > 0.999
@@ -135,7 +136,7 @@ def clean(pairs: pl.DataFrame, contamination: Contamination, settings: Clean) ->
         settings: thresholds.
 
     Returns:
-        The kept rows, sorted by id, and the dropped ones with the columns `reason` and `against`.
+        The kept rows, sorted by id and without bad negatives, and the dropped ones with the columns `reason` and `against`.
     """
     reasons: dict[str, tuple[str, str]] = {}
 
@@ -164,10 +165,12 @@ def clean(pairs: pl.DataFrame, contamination: Contamination, settings: Clean) ->
     for row_id, text in pairs.select("id", "question").iter_rows():
         if found := contamination.find(text):
             reasons.setdefault(row_id, (f"question in a benchmark ({found[1]})", found[0]))
+    banned: set[str] = set()
     if settings.contamination_titles:
         for group in pairs["group"].unique().sort():
             if benchmark := contamination.find_title(group):
                 drop(pairs.filter(group=group), "article of a benchmark", benchmark)
+                banned |= set(pairs.filter(group=group)["passage"])
 
     dropped = pairs.filter(pl.col("id").is_in(list(reasons))).sort("id")
     dropped = dropped.with_columns(
@@ -178,4 +181,25 @@ def clean(pairs: pl.DataFrame, contamination: Contamination, settings: Clean) ->
     if 0 < settings.max_questions < len(kept):
         chosen = sorted(kept["id"], key=text_id)[: settings.max_questions]
         kept = kept.filter(pl.col("id").is_in(chosen))
-    return kept, dropped
+    return clean_negatives(kept, contamination, banned, settings.near_duplicate), dropped
+
+
+def clean_negatives(pairs: pl.DataFrame, contamination: Contamination, banned: set[str], threshold: float) -> pl.DataFrame:
+    """Drop negatives that stand in a benchmark, and those that nearly equal the passage of their row.
+
+    Args:
+        pairs: QA rows; one that loses all its negatives has null.
+        contamination: the texts of the benchmarks.
+        banned: passages of articles that a benchmark has too.
+        threshold: of `near_duplicates`.
+    """
+    negatives = pairs["negatives"].explode().drop_nulls().unique(maintain_order=True)
+    if negatives.is_empty():
+        return pairs
+    bad = banned | {text for text in negatives if contamination.find(text)}
+    texts = list(dict.fromkeys([*pairs["passage"], *negatives]))
+    twins = near_duplicates(texts, threshold)
+    kind = {text: twins.get(index, index) for index, text in enumerate(texts)}
+    rows = pairs.select("passage", "negatives").iter_rows()
+    left = [[text for text in own or () if text not in bad and kind[text] != kind[passage]] or None for passage, own in rows]
+    return pairs.with_columns(negatives=pl.Series(left, dtype=TEXTS))

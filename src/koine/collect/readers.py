@@ -87,7 +87,7 @@ def _text(value: Any) -> str:
 
 
 def read_qa(path: Path, reader: str) -> Iterator[dict[str, Any]]:
-    """QA records `{id, group, domain, question, passage, answer, answer_start, lang}`; absent fields are None.
+    """QA records `{id, group, domain, question, passage, answer, answer_start, lang, negatives}`; absent fields are None.
 
     Args:
         path: the file, or for `beir` the folder with corpus.jsonl, queries.jsonl and qrels/.
@@ -116,7 +116,12 @@ def read_qa(path: Path, reader: str) -> Iterator[dict[str, Any]]:
                     raise KoineError(f"{path}:{number}: {key!r} is not text but {row[key]!r:.40}")
             if not isinstance(row.get("answer_start"), int | None):
                 raise KoineError(f"{path}:{number}: 'answer_start' is no whole number but {row['answer_start']!r:.40}")
-            yield {**row, "id": str(number) if row.get("id") is None else row["id"]}
+            negatives = row.get("negatives")
+            if isinstance(negatives, str):  # a column of triples: query, positive, negative
+                negatives = [negatives]
+            if not isinstance(negatives, list | None) or not all(isinstance(t, str) and t.strip() for t in negatives or ()):
+                raise KoineError(f"{path}:{number}: 'negatives' is no list of texts but {row['negatives']!r:.40}")
+            yield {**row, "id": str(number) if row.get("id") is None else row["id"], "negatives": negatives}
     elif reader == "beir":
         queries, corpus = read_beir_texts(path / "queries.jsonl"), read_beir_texts(path / "corpus.jsonl")
         for query_id, passage_id in read_beir_qrels(path):

@@ -39,7 +39,7 @@ def collect_hub(out: Path, *, hub: str, revision: str, config: str, split: str, 
     missing = sorted(set(columns.values()) - set(rows.column_names))
     if missing:
         raise KoineError(f"{hub}: no column {', '.join(missing)}; it has {', '.join(rows.column_names)}")
-    fields = columns or {key: key for key in ("id", "question", "passage", "answer") if key in rows.column_names}
+    fields = columns or {key: key for key in ("id", "question", "passage", "answer", "negatives") if key in rows.column_names}
     write_jsonl(out, ({ours: row[theirs] for ours, theirs in fields.items()} for row in rows))
 
 
@@ -47,12 +47,14 @@ def collect_source(files: Sequence[Path], out: Path, *, name: str, reader: str, 
     """Read one source into QA rows (`records.QA`).
 
     Ids are made unique over sources by the source's name; a passage is named by its text, so that the questions
-    on one passage share its `passage_id` in every language.
+    on one passage share its `passage_id` in every language. A row's own passage is none of its negatives.
     """
     rows: list[dict[str, Any]] = []
     for path in files:
         for record in readers.read_qa(path, reader):
             passage = record["passage"].strip()
+            negatives = dict.fromkeys(text.strip() for text in record.get("negatives") or ())
+            negatives.pop(passage, None)
             rows.append(
                 {
                     "id": f"{name}/{record['id']}",
@@ -66,6 +68,7 @@ def collect_source(files: Sequence[Path], out: Path, *, name: str, reader: str, 
                     "passage": passage,
                     "answer": record.get("answer"),
                     "answer_start": record.get("answer_start"),
+                    "negatives": list(negatives) or None,
                 }
             )
     if not rows:
@@ -208,6 +211,7 @@ def collect(sources: Sequence[Path], benchmarks: Sequence[Path], out: Path, sett
             "collected": len(pairs),
             "kept": len(kept),
             "passages": kept["passage_id"].n_unique(),
+            "negatives": int(kept["negatives"].list.len().sum()),
             "dropped": dict(by_reason.iter_rows()),
             "contamination": counts.sort("reason", "against").to_dicts(),
             "sources": kept.group_by("source", "licence").len("questions").sort("source").to_dicts(),

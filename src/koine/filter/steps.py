@@ -58,11 +58,12 @@ SCORED = Schema(
         "source_passage": TEXT,
         "question_id": TEXT,  # of the source's text, as `passage_id` is: the same target may be right for one source only
         **{f"{part}_{name}": pl.Float64() for part in ("question", "passage") for name in TEXT_SCORES},
+        "negative_scores": pl.List(pl.Struct({f"passage_{name}": pl.Float64() for name in TEXT_SCORES})),
         **{name: pl.Float64() for name in PAIR_SCORES.values()},
         "contaminated": TEXT,
     },
     nullable=frozenset(
-        {"question", "passage", "contaminated", *PAIR_SCORES.values(), *PARALLEL.nullable}
+        {"question", "passage", "negative_scores", "contaminated", *PAIR_SCORES.values(), *PARALLEL.nullable}
         | {f"{part}_{name}" for part in ("question", "passage") for name in TEXT_SCORES}
     ),
 )
@@ -73,6 +74,8 @@ def score(
     lang: str, among: Sequence[str], settings: Score, ngram: int, workers: int, device: str = "cpu",
 ) -> None:  # fmt: skip
     """Join the collected pairs with their translations and score them; one row for every collected pair.
+
+    Negatives are scored as passages are. Of those, what has no translation or stands in a benchmark is left out here.
 
     Args:
         qa: QA rows of the collect step.
@@ -92,12 +95,14 @@ def score(
     columns["lang"] = [lang] * len(pairs)
     columns |= {f"source_{part}": pairs[part].to_list() for part in ("question", "passage")}
     marked: dict[str, str | None] = {}
+    negatives = pairs.select("id", negative_ids="negatives").explode("negative_ids").drop_nulls()
+    negatives = negatives.with_columns(pl.col("negative_ids").map_elements(text_id, return_dtype=pl.String))
     for part in ("question", "passage"):
         ids = [text_id(text) for text in pairs[part]]
-        missing = next((name for name in ids if name not in texts), None)
-        if missing is not None:
+        every = dict.fromkeys([*ids, *negatives["negative_ids"]] if part == "passage" else ids)
+        if not every.keys() <= texts.keys():
             raise KoineError(f"{qa} and the translations into {lang} do not belong together; delete the latter")
-        distinct = [name for name in dict.fromkeys(ids) if texts[name]["target"] is not None]
+        distinct = [name for name in every if texts[name]["target"] is not None]
         scored = _score_texts([texts[name] for name in distinct], lang, [*among, *settings.neighbours], settings, workers, device)
         columns[part] = [texts[name]["target"] for name in ids]
         row_of = {name: row for row, name in enumerate(distinct)}
@@ -108,6 +113,16 @@ def score(
             found = contamination.find(texts[name]["target"])
             marked[name] = found[0] if found else None
         columns[f"_{part}_id"] = list(ids)
+        if part == "passage":
+            clean = pl.DataFrame(
+                {
+                    **{"negative_ids": distinct, "negatives": [texts[name]["target"] for name in distinct]},
+                    **{f"passage_{name}": values for name, values in scored.items()},
+                    "contaminated": [marked[name] for name in distinct],
+                },
+                schema_overrides={"negative_ids": TEXT, "negatives": TEXT, "contaminated": TEXT},
+            )
+            clean = clean.filter(pl.col("contaminated").is_null()).fill_nan(None)
     columns["question_id"] = columns.pop("_question_id")
     columns["contaminated"] = [
         marked.get(q) or marked.get(p)  # type: ignore[call-overload]
@@ -121,7 +136,9 @@ def score(
     columns["external"] = list(_external(settings.external, lang, pairs["id"].to_list()))
     columns["answer_kept"] = [None if found is None else float(found.text is not None) for found in carried]
     frame = pl.DataFrame(columns, schema_overrides=SCORED.columns).with_columns(pl.col(pl.Float64).fill_nan(None))
-    SCORED.write(frame, out)
+    grouped = negatives.join(clean, on="negative_ids", maintain_order="left").group_by("id", maintain_order=True)
+    listed = grouped.agg("negative_ids", "negatives", negative_scores=pl.struct(f"passage_{name}" for name in TEXT_SCORES))
+    SCORED.write(frame.join(listed, on="id", how="left", maintain_order="left"), out)
     say(f"{lang}: {len(pairs):,} pairs scored")
 
 
@@ -231,7 +248,10 @@ def decide(scored: Path, out: Path, summary: Path, *, rules: Rules, truth: Path 
     lang = str(rows["lang"][0])
     if kept.is_empty():
         raise KoineError(f"{lang}: no pair passes the filter; see the scores in {scored} and loosen filter.rules")
-    PARALLEL.write(kept.select(list(PARALLEL.columns)), out)
+    kept = _drop_negatives(kept, rows, rules)
+    PARALLEL.write(kept, out)
+    if given := int(rows["negatives"].list.len().sum()):
+        say(f"{lang}: kept {int(kept['negatives'].list.len().sum()):,} of {given:,} negatives")
     counts = {name: int(broken[name].sum()) for name in broken.columns if name != "id"}
     report: dict[str, object] = {"lang": lang, "pairs": len(rows), "kept": len(kept), "dropped": counts}
     report["scores"] = {
@@ -252,6 +272,17 @@ def decide(scored: Path, out: Path, summary: Path, *, rules: Rules, truth: Path 
     )
     if truth is not None:
         say(f"{lang}: planted defects: {report['planted']}")
+
+
+def _drop_negatives(kept: pl.DataFrame, scored: pl.DataFrame, rules: Rules) -> pl.DataFrame:
+    """Leave out of kept pairs the negatives that break a rule, as if they were passages of the scored pairs."""
+    columns = ["negative_ids", "negatives", "negative_scores"]
+    negatives = kept.select("id", *columns).drop_nulls().explode(columns).unnest("negative_scores")
+    on = [(name, threshold) for name, threshold in rules if name in TEXT_SCORES and threshold is not None]
+    broken = (_breaks(scored, name, f"passage_{name}", threshold).fill_null(False) for name, threshold in on)
+    good = negatives.filter(~pl.any_horizontal(pl.lit(False), *broken))
+    listed = good.group_by("id", maintain_order=True).agg("negative_ids", "negatives")
+    return kept.drop(columns).join(listed, on="id", how="left", maintain_order="left")
 
 
 def _histogram(rows: pl.DataFrame, rule: str, threshold: float | str | None) -> dict[str, object]:

@@ -10,9 +10,10 @@ from tokenizers import Tokenizer as FastTokenizer
 
 from koine.backbones.tokenizer import Tokens, read_tokens, tokenize, train_tokenizer, write_tokens
 from koine.params import Start, Tokenizer
-from koine.records import PARALLEL, QA
+from koine.records import MINED, PARALLEL, QA
 from koine.runtime.console import say
-from koine.runtime.files import write_text
+from koine.runtime.errors import KoineError
+from koine.runtime.files import text_id, write_text
 
 
 def tokenise(qa: Path, parallel: list[Path], out: Path, settings: Tokenizer, special: bool, start: Start | None = None) -> None:
@@ -21,17 +22,18 @@ def tokenise(qa: Path, parallel: list[Path], out: Path, settings: Tokenizer, spe
     Args:
         qa: QA rows of the collect step: the source language.
         parallel: kept pairs of the other languages (`records.PARALLEL`).
-        out: folder; gets tokenizer.json, queries.arrow and passages.arrow.
+        out: folder; gets tokenizer.json, queries.arrow and passages.arrow, where negatives stand among the passages.
         settings: of the tokenizer.
         special: whether texts are framed by the tokenizer's special tokens.
         start: the pretrained model whose tokenizer is taken; of its settings, length and prefixes count.
     """
-    columns = ("id", "passage_id", "lang", "question", "passage")
-    pairs = pl.concat([QA.read(qa).select(columns), *(PARALLEL.read(path).select(columns) for path in parallel)])
-    passages = (
-        pairs.select("passage_id", "lang", "passage").unique(["passage_id", "lang"], keep="first").sort("lang", "passage_id")
-    )
-    pairs = pairs.sort("lang", "id")
+    columns = ("id", "passage_id", "lang", "question", "passage", "negative_ids", "negatives")
+    named = pl.col("negatives").list.eval(pl.element().map_elements(text_id, return_dtype=pl.String))
+    pairs = QA.read(qa).with_columns(negative_ids=named).select(columns)
+    pairs = pl.concat([pairs, *(PARALLEL.read(path).select(columns) for path in parallel)]).sort("lang", "id")
+    negatives = pairs.select("lang", passage_id="negative_ids", passage="negatives").drop_nulls().explode("passage_id", "passage")
+    passages = pl.concat([pairs.select("passage_id", "lang", "passage"), negatives.select("passage_id", "lang", "passage")])
+    passages = passages.unique(["passage_id", "lang"], keep="first", maintain_order=True).sort("lang", "passage_id")
     if start is not None and start.model:
         from koine.backbones.pretrained import start_tokenizer  # takes seconds to import
 
@@ -40,7 +42,7 @@ def tokenise(qa: Path, parallel: list[Path], out: Path, settings: Tokenizer, spe
         train_tokenizer([*pairs["question"], *passages["passage"]], settings, out / "tokenizer.json")
     tokenizer = FastTokenizer.from_file(str(out / "tokenizer.json"))
     queries = tokenize(tokenizer, pairs["question"].to_list(), settings.query_prefix, special)
-    write_tokens(out / "queries.arrow", queries, pairs.select("id", "passage_id", "lang"))
+    write_tokens(out / "queries.arrow", queries, pairs.select("id", "passage_id", "lang", "negative_ids"))
     texts = tokenize(tokenizer, passages["passage"].to_list(), settings.passage_prefix, special)
     write_tokens(out / "passages.arrow", texts, passages.select("passage_id", "lang"))
     cut = float((texts.lengths >= settings.max_length).mean())
@@ -52,7 +54,7 @@ def tokenise(qa: Path, parallel: list[Path], out: Path, settings: Tokenizer, spe
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """All training texts, and where each question and its passage stand in each language.
+    """All training texts, and where each question, its passage and its negatives stand in each language.
 
     Attributes:
         languages: the languages, the source language first.
@@ -60,6 +62,8 @@ class TrainingSet:
         query_rows: row of question i in language l, -1 where it was dropped or never translated, int64 `[n, L]`.
         passage_rows: row of question i's passage in language l, int64 `[n, L]`.
         passage_of: number of question i's passage, the same for all questions on it, int64 `[n]`.
+        text_rows: row of passage number p in language l, -1 where it was dropped or never translated, int64 `[P, L]`.
+        negatives: passage numbers of question i's negatives, the explicit ones first, then -1, int64 `[n, K]`.
     """
 
     languages: list[str]
@@ -68,10 +72,21 @@ class TrainingSet:
     query_rows: npt.NDArray[np.int64]
     passage_rows: npt.NDArray[np.int64]
     passage_of: npt.NDArray[np.int64]
+    text_rows: npt.NDArray[np.int64]
+    negatives: npt.NDArray[np.int64]
 
     @classmethod
-    def open(cls, folder: Path, source: str) -> "TrainingSet":
-        """Map the files that `tokenise` wrote; `source` is the source language."""
+    def open(cls, folder: Path, source: str, mined: Path | None = None) -> "TrainingSet":
+        """Map the files that `tokenise` wrote.
+
+        Args:
+            folder: of `tokenise`.
+            source: the source language; its rows have all negatives, those of other languages what the filter kept.
+            mined: more negatives (`records.MINED`).
+
+        Raises:
+            KoineError: `mined` is of another corpus.
+        """
         queries, pairs = read_tokens(folder / "queries.arrow")
         passages, texts = read_tokens(folder / "passages.arrow")
         others = sorted(set(pairs["lang"].to_list()) - {source})
@@ -89,7 +104,15 @@ class TrainingSet:
         query_rows[i, lang] = np.arange(len(pairs))
         passage_of = np.zeros(len(ids), dtype=np.int64)
         passage_of[i] = p
-        return cls(languages, queries, passages, query_rows, text_rows[passage_of], passage_of)
+        given = [pairs.filter(lang=source), *([] if mined is None else [MINED.read(mined)])]
+        wrong = pl.concat([rows.select("id", "negative_ids") for rows in given]).explode("negative_ids").drop_nulls()
+        wrong = wrong.unique(maintain_order=True)
+        if not (wrong["id"].is_in(ids.implode()).all() and wrong["negative_ids"].is_in(passage_ids.implode()).all()):
+            raise KoineError(f"{mined}: not of the questions and passages in {folder}; mine again")
+        column = wrong.select(pl.int_range(pl.len()).over("id")).to_series().to_numpy()
+        negatives = np.full((len(ids), column.max(initial=-1) + 1), -1, dtype=np.int64)
+        negatives[ids.search_sorted(wrong["id"]).to_numpy(), column] = passage_ids.search_sorted(wrong["negative_ids"]).to_numpy()
+        return cls(languages, queries, passages, query_rows, text_rows[passage_of], passage_of, text_rows, negatives)
 
     @property
     def available(self) -> npt.NDArray[np.bool_]:

@@ -18,7 +18,7 @@ class Released:
     """The published translation of a set of questions.
 
     Args:
-        files: SQuAD JSON, JSONL (`id,question,passage`, optional `answer`) or BEIR folders in the target language.
+        files: SQuAD JSON, JSONL (`id,question,passage`, optional `answer,negatives`) or BEIR folders in the target language.
         qa: the collected questions, whose texts are looked up.
 
     Raises:
@@ -35,9 +35,13 @@ class Released:
                 source = own.get(str(record["id"]))
                 if source is None:
                     continue
-                for field in ("question", "passage", "answer"):
-                    if source[field] and str(record.get(field) or "").strip():
-                        self._translations.setdefault(source[field], str(record[field]).strip())
+                texts = [(source[field], record.get(field)) for field in ("question", "passage", "answer")]
+                ours, theirs = source["negatives"] or [], record.get("negatives") or []
+                if len(ours) == len(theirs):  # else some were left out, and it is not known which
+                    texts += zip(ours, theirs, strict=True)
+                for text, translation in texts:
+                    if text and str(translation or "").strip():
+                        self._translations.setdefault(text, str(translation).strip())
         if not self._translations:
             names = ", ".join(map(str, files))
             raise KoineError(f"translate.resources: {names} share no id with {qa}; released translations are joined by id")

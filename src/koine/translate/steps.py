@@ -65,7 +65,7 @@ def translate(
     round_trip: bool = False, decoding: Decoding | None = None, converted: Path | None = None,
     converted_back: Path | None = None, hardware: Hardware = Hardware(), shard: int = 0, shards: int = 1,
 ) -> None:  # fmt: skip
-    """Translate the distinct texts (questions, passages, answers) whose id falls into one shard.
+    """Translate the distinct texts (questions, passages, answers, negatives) whose id falls into one shard.
 
     Args:
         qa: QA rows of the collect step.
@@ -86,6 +86,7 @@ def translate(
     """
     rows = QA.read(qa)
     distinct = {text for column in ("question", "passage", "answer") for text in rows[column].drop_nulls()}
+    distinct |= set(rows["negatives"].explode().drop_nulls())
     chosen = {text_id(text): text for text in distinct}
     ids = sorted(name for name in chosen if int(name, 16) % shards == shard)
     texts = [chosen[name] for name in ids]
