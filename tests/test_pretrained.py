@@ -73,6 +73,7 @@ def by_hand(folder: Path, name: str, texts: list[str]) -> np.ndarray:
     config, _, _, after = STANDINS[hub_id]
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = (MT5EncoderModel if config == "MT5Config" else AutoModel).from_pretrained(folder).eval()
+    model = model.get_encoder() if config == "MBartConfig" else model
     vectors = []
     for text in texts:
         with torch.inference_mode():
@@ -108,7 +109,7 @@ def test_every_backbone_trains_and_gives_the_vectors_of_its_own_states(name: str
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["xlm-r-base", "labse", "qwen3-embedding"])
+@pytest.mark.parametrize("name", ["xlm-r-base", "labse", "qwen3-embedding", "mbart-large-50"])
 def test_training_moves_every_weight_that_is_used_and_repeats_to_the_byte(name: str, tmp_path: Path) -> None:
     start = fine_tuned(name, tmp_path / "start", "untrained")
     one, two = (fine_tuned(name, tmp_path / part) for part in ("one", "two"))
@@ -116,7 +117,16 @@ def test_training_moves_every_weight_that_is_used_and_repeats_to_the_byte(name: 
     assert [path for path in files if (one / path).read_bytes() != (two / path).read_bytes()] == []
     before, after = load(start), load(one)
     moved = {key for key in before if not torch.equal(before[key], after[key])}
-    assert {key for key in before if "pooler" not in key} - moved <= {key for key in before if before[key].numel() <= 2}
+    used = {key for key in before if "pooler" not in key and "decoder" not in key}
+    assert used - moved <= {key for key in before if before[key].numel() <= 2}
+
+
+def test_mbart_has_no_decoder_layers_and_no_cue_of_the_language(tmp_path: Path) -> None:
+    model = fine_tuned("mbart-large-50", tmp_path)
+    assert not [key for key in load(model) if key.startswith("decoder.layers")]
+    plain = SentenceTransformer(str(model), device="cpu")
+    codes = plain.tokenizer.convert_ids_to_tokens(plain.preprocess(TEXTS)["input_ids"][:, 0].tolist())
+    assert codes == ["en_XX"] * len(TEXTS)
 
 
 def test_dropout_is_the_same_when_a_chunk_is_encoded_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ fine-tuned one is saved as what it was.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import tokenizers
@@ -15,6 +15,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Transformer
 from sentence_transformers.base.modules.normalize import Normalize
 from sentence_transformers.sentence_transformer.modules import Pooling
+from torch import nn
 from torch.nn import functional
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
@@ -72,7 +73,7 @@ class PretrainedEncoder(TrainableEncoder):
         safe = {"use_safetensors": True}
         try:
             if start.pooling:
-                states = Transformer(str(folder), model_kwargs=safe)
+                states = _encoder_alone(Transformer(str(folder), model_kwargs=safe))
                 modules = [states, Pooling(states.get_embedding_dimension(), start.pooling), Normalize()]
                 model = SentenceTransformer(modules=modules, device="cpu")
             elif (folder / "modules.json").is_file():
@@ -114,6 +115,19 @@ class PretrainedEncoder(TrainableEncoder):
         features = {"input_ids": torch.from_numpy(padded), "attention_mask": torch.from_numpy(mask.astype(np.int64))}
         vectors: torch.Tensor = self.model({k: value.to(self.device) for k, value in features.items()})["sentence_embedding"]
         return vectors.float()
+
+
+def _encoder_alone(states: Transformer) -> Transformer:
+    """Take the encoder's states of a model that sentence-transformers loads with its decoder, as mBART (of T5 it does not).
+
+    The decoder stays, so that plain sentence-transformers loads the saved folder, but without layers: it costs nothing, its
+    states are not read, it gets no gradient.
+    """
+    model: Any = states.model
+    if model.config.is_encoder_decoder and hasattr(model, "decoder"):
+        states.modality_config = {"text": {"method": "forward", "method_output_name": "encoder_last_hidden_state"}}
+        model.decoder.layers, model.config.decoder_layers = nn.ModuleList(), 0
+    return states
 
 
 class FrozenEncoder:
