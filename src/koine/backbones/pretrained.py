@@ -14,7 +14,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Transformer
 from sentence_transformers.base.modules.normalize import Normalize
-from sentence_transformers.sentence_transformer.modules import Pooling
+from sentence_transformers.sentence_transformer.modules import Pooling, WordEmbeddings
 from torch import nn
 from torch.nn import functional
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
@@ -60,7 +60,8 @@ class PretrainedEncoder(TrainableEncoder):
     def __init__(self, model: SentenceTransformer, tokenizer: tokenizers.Tokenizer, prefixes: dict[Kind, str]) -> None:
         super().__init__(tokenizer, prefixes)
         self.model = model
-        self._padding = (model.tokenizer.pad_token_id, model.tokenizer.padding_side == "left")
+        own = model.tokenizer.tokenizer if isinstance(model[0], WordEmbeddings) else model.tokenizer
+        self._padding = (own.pad_token_id, own.padding_side == "left")
 
     @classmethod
     def create(cls, start: Start, tokenizer_file: Path) -> Self:
@@ -113,6 +114,8 @@ class PretrainedEncoder(TrainableEncoder):
         padded = np.full(mask.shape, pad, dtype=np.int64)
         padded[mask] = tokens.ids
         features = {"input_ids": torch.from_numpy(padded), "attention_mask": torch.from_numpy(mask.astype(np.int64))}
+        if isinstance(self.model[0], WordEmbeddings):  # an LSTM follows, which wants to know
+            features["sentence_lengths"] = torch.from_numpy(lengths)
         vectors: torch.Tensor = self.model({k: value.to(self.device) for k, value in features.items()})["sentence_embedding"]
         return vectors.float()
 

@@ -16,11 +16,12 @@ from babel import Locale
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Dense, Transformer
 from sentence_transformers.base.modules.normalize import Normalize
-from sentence_transformers.sentence_transformer.modules import Pooling
+from sentence_transformers.sentence_transformer.modules import LSTM, Pooling
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 from torch import nn
 from transformers import MBart50Tokenizer, PreTrainedTokenizerFast
 
+from koine.backbones import laser2
 from koine.runtime.errors import KoineError
 
 DIM, LAYERS, HEADS, LONGEST, VOCABULARY = 32, 2, 4, 512, 600
@@ -56,6 +57,7 @@ STANDINS: dict[str, tuple[str, dict[str, Any], str, tuple[str, ...]]] = {
     "sentence-transformers/all-MiniLM-L6-v2": ("BertConfig", _BERT, "wordpiece", ("mean", "normalize")),
     "google/mt5-base": ("MT5Config", _T5, "unigram-t5", ()),
     "facebook/mbart-large-50": ("MBartConfig", _MBART, "unigram-mbart50", ()),
+    "nllb/laser/laser2": ("LSTM", {"hidden_dim": DIM // 2, "num_layers": 5}, "unigram", ("max", "normalize")),
     "jhu-clsp/mmBERT-base": ("ModernBertConfig", _BERT | {"max_position_embeddings": LONGEST}, "bpe", ()),
     "google/embeddinggemma-300m": (
         "Gemma3TextConfig", _DECODER | {"use_bidirectional_attention": True}, "bpe", ("mean", "linear", "linear", "normalize"),
@@ -86,6 +88,11 @@ def write_standins(out: Path, names: Sequence[str] = ()) -> list[Path]:
 def _write(folder: Path, config: str, arguments: dict[str, Any], kind: str, after: Sequence[str]) -> Path:
     tokenizer = _tokenizer(kind)
     torch.manual_seed(0)
+    if config == "LSTM":
+        vocabulary = json.loads(tokenizer.backend_tokenizer.to_str())["model"]["vocab"]
+        embeddings = torch.randn(len(vocabulary), DIM)
+        laser2.write(folder, [(piece, score) for piece, score in vocabulary], b"", embeddings, LSTM(DIM, **arguments))
+        return folder
     special = {
         "pad_token_id": tokenizer.pad_token_id,
         "bos_token_id": tokenizer.cls_token_id,
