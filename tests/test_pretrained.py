@@ -2,11 +2,15 @@
 compared with vectors pooled by hand from the language model's own states."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import sentencepiece
 import torch
+from babel import Locale
 from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
 from torch.nn import functional
@@ -14,8 +18,10 @@ from transformers import AutoModel, AutoTokenizer, MT5EncoderModel
 
 from koine import backbones
 from koine.backbones.base import TrainableEncoder
+from koine.backbones.laser2 import convert
 from koine.backbones.pretrained import PretrainedEncoder
 from koine.backbones.standins import STANDINS, write_standins
+from koine.backbones.tokenizer import SPECIAL
 from koine.params import Backbone, Languages, Optimisation, Params, Start, parse, pretrained_backbones
 from koine.records import PARALLEL, QA
 from koine.runtime.errors import KoineError
@@ -72,7 +78,12 @@ def by_hand(folder: Path, name: str, texts: list[str]) -> np.ndarray:
     hub_id = entry(name).start.model
     config, _, _, after = STANDINS[hub_id]
     tokenizer = AutoTokenizer.from_pretrained(folder)
+    if config == "LSTM":
+        ids = [tokenizer(text, truncation=True, max_length=24).input_ids for text in texts]
+        lstm = {key.removeprefix("encoder."): value for key, value in load(folder / "1_LSTM").items()}
+        return bilstm(load(folder)["emb_layer.weight"], lstm, ids)
     model = (MT5EncoderModel if config == "MT5Config" else AutoModel).from_pretrained(folder).eval()
+    model = model.get_encoder() if config == "MBartConfig" else model
     vectors = []
     for text in texts:
         with torch.inference_mode():
@@ -86,6 +97,17 @@ def by_hand(folder: Path, name: str, texts: list[str]) -> np.ndarray:
             vector = torch.tanh(vector) if layer == "tanh" else vector
         vectors.append(functional.normalize(vector, dim=0))
     return torch.stack(vectors).numpy()
+
+
+def bilstm(embeddings: torch.Tensor, weights: dict[str, torch.Tensor], texts: list[list[int]]) -> np.ndarray:
+    """LASER2's vectors of texts as ids, one by one, so nothing is padded; `weights` under the names of `torch.nn.LSTM`."""
+    hidden = weights["weight_hh_l0"].shape[1]
+    layers = len(weights) // 8  # four tensors in each of two directions
+    lstm = torch.nn.LSTM(embeddings.shape[1], hidden, layers, bidirectional=True)
+    lstm.load_state_dict(weights)
+    with torch.inference_mode():
+        states = [lstm(embeddings[torch.tensor(ids)])[0] for ids in texts]
+    return torch.stack([functional.normalize(own.max(dim=0).values, dim=0) for own in states]).numpy()
 
 
 def load(folder: Path) -> dict[str, torch.Tensor]:
@@ -108,7 +130,7 @@ def test_every_backbone_trains_and_gives_the_vectors_of_its_own_states(name: str
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["xlm-r-base", "labse", "qwen3-embedding"])
+@pytest.mark.parametrize("name", ["xlm-r-base", "labse", "qwen3-embedding", "mbart-large-50", "laser2"])
 def test_training_moves_every_weight_that_is_used_and_repeats_to_the_byte(name: str, tmp_path: Path) -> None:
     start = fine_tuned(name, tmp_path / "start", "untrained")
     one, two = (fine_tuned(name, tmp_path / part) for part in ("one", "two"))
@@ -116,7 +138,62 @@ def test_training_moves_every_weight_that_is_used_and_repeats_to_the_byte(name: 
     assert [path for path in files if (one / path).read_bytes() != (two / path).read_bytes()] == []
     before, after = load(start), load(one)
     moved = {key for key in before if not torch.equal(before[key], after[key])}
-    assert {key for key in before if "pooler" not in key} - moved <= {key for key in before if before[key].numel() <= 2}
+    used = {key for key in before if "pooler" not in key and "decoder" not in key}
+    assert used - moved <= {key for key in before if before[key].numel() <= 2}
+
+
+def test_mbart_has_no_decoder_layers_and_no_cue_of_the_language(tmp_path: Path) -> None:
+    model = fine_tuned("mbart-large-50", tmp_path)
+    assert not [key for key in load(model) if key.startswith("decoder.layers")]
+    plain = SentenceTransformer(str(model), device="cpu")
+    codes = plain.tokenizer.convert_ids_to_tokens(plain.preprocess(TEXTS)["input_ids"][:, 0].tolist())
+    assert codes == ["en_XX"] * len(TEXTS)
+
+
+def published_laser2(folder: Path) -> tuple[sentencepiece.SentencePieceProcessor, dict[str, int], dict[str, torch.Tensor]]:
+    """Tiny random laser2.pt and laser2.spm in the published layout: the pieces, the dictionary, the weights."""
+    folder.mkdir()
+    words = [name.lower() for lang in ("en", "de", "ru", "zh") for name in Locale(lang).territories.values()]
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(words), model_prefix=str(folder / "laser2"), vocab_size=500, minloglevel=2, num_threads=1
+    )
+    spm = sentencepiece.SentencePieceProcessor(model_file=str((folder / "laser2.model").rename(folder / "laser2.spm")))
+    pieces = [spm.id_to_piece(i) for i in range(3, 500)]
+    known = [*SPECIAL, *reversed(pieces[:-60]), "never-cut"]  # another order than the .spm's; some only here, some only there
+    params = {"num_embeddings": len(known), "padding_idx": 1, "embed_dim": 20, "hidden_size": 12, "num_layers": 5}
+    torch.manual_seed(1)
+    lstm = torch.nn.LSTM(params["embed_dim"], params["hidden_size"], params["num_layers"], bidirectional=True)
+    weights = {"embed_tokens.weight": torch.randn(len(known), params["embed_dim"])}
+    weights |= {f"lstm.{key}": value for key, value in lstm.state_dict().items()}
+    dictionary = {piece: i for i, piece in enumerate(known)}
+    checkpoint = {"params": params | {"bidirectional": True}, "model": weights, "dictionary": dictionary}
+    torch.save(checkpoint, folder / "laser2.pt")
+    return spm, dictionary, weights
+
+
+def test_laser2_converted_gives_the_vectors_of_its_published_files(tmp_path: Path) -> None:
+    spm, dictionary, weights = published_laser2(tmp_path / "published")
+    subprocess.run([sys.executable, "-m", "koine.backbones.laser2", tmp_path / "published", tmp_path / "converted"], check=True)
+    texts = [*TEXTS, "  FRANCE \t und\u3000Ｄeutschland ", "☃☃ snow", "Ĳsland ﬁ é"]
+    cut = [[dictionary.get(piece, 3) for piece in spm.encode(text.lower(), out_type=str)] for text in texts]
+    assert any(3 in ids for ids in cut)
+    lstm = {key.removeprefix("lstm."): value for key, value in weights.items() if key.startswith("lstm.")}
+    wanted = bilstm(weights["embed_tokens.weight"], lstm, [[*ids, dictionary["</s>"]] for ids in cut])
+    encoder = backbones.load(str(tmp_path / "converted"))
+    for got in (
+        encoder.encode(texts, "query", batch_size=len(texts)),
+        encoder.encode(texts, "passage", batch_size=1),
+        SentenceTransformer(str(tmp_path / "converted"), device="cpu").encode(texts, batch_size=4),
+    ):
+        np.testing.assert_allclose(got, wanted, atol=1e-5)
+
+
+def test_laser2_files_that_are_not_as_published_are_errors(tmp_path: Path) -> None:
+    published_laser2(tmp_path / "published")
+    torch.save({"model": Path}, tmp_path / "published/laser2.pt")
+    for folder, reason in ((tmp_path, "FileNotFoundError"), (tmp_path / "published", "UnpicklingError")):
+        with pytest.raises(KoineError, match=reason):
+            convert(folder, tmp_path / "out")
 
 
 def test_dropout_is_the_same_when_a_chunk_is_encoded_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ fine-tuned one is saved as what it was.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import tokenizers
@@ -14,7 +14,8 @@ import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Transformer
 from sentence_transformers.base.modules.normalize import Normalize
-from sentence_transformers.sentence_transformer.modules import Pooling
+from sentence_transformers.sentence_transformer.modules import Pooling, WordEmbeddings
+from torch import nn
 from torch.nn import functional
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
@@ -59,7 +60,8 @@ class PretrainedEncoder(TrainableEncoder):
     def __init__(self, model: SentenceTransformer, tokenizer: tokenizers.Tokenizer, prefixes: dict[Kind, str]) -> None:
         super().__init__(tokenizer, prefixes)
         self.model = model
-        self._padding = (model.tokenizer.pad_token_id, model.tokenizer.padding_side == "left")
+        own = model.tokenizer.tokenizer if isinstance(model[0], WordEmbeddings) else model.tokenizer
+        self._padding = (own.pad_token_id, own.padding_side == "left")
 
     @classmethod
     def create(cls, start: Start, tokenizer_file: Path) -> Self:
@@ -72,7 +74,7 @@ class PretrainedEncoder(TrainableEncoder):
         safe = {"use_safetensors": True}
         try:
             if start.pooling:
-                states = Transformer(str(folder), model_kwargs=safe)
+                states = _encoder_alone(Transformer(str(folder), model_kwargs=safe))
                 modules = [states, Pooling(states.get_embedding_dimension(), start.pooling), Normalize()]
                 model = SentenceTransformer(modules=modules, device="cpu")
             elif (folder / "modules.json").is_file():
@@ -112,8 +114,23 @@ class PretrainedEncoder(TrainableEncoder):
         padded = np.full(mask.shape, pad, dtype=np.int64)
         padded[mask] = tokens.ids
         features = {"input_ids": torch.from_numpy(padded), "attention_mask": torch.from_numpy(mask.astype(np.int64))}
+        if isinstance(self.model[0], WordEmbeddings):  # an LSTM follows, which wants to know
+            features["sentence_lengths"] = torch.from_numpy(lengths)
         vectors: torch.Tensor = self.model({k: value.to(self.device) for k, value in features.items()})["sentence_embedding"]
         return vectors.float()
+
+
+def _encoder_alone(states: Transformer) -> Transformer:
+    """Take the encoder's states of a model that sentence-transformers loads with its decoder, as mBART (of T5 it does not).
+
+    The decoder stays, so that plain sentence-transformers loads the saved folder, but without layers: it costs nothing, its
+    states are not read, it gets no gradient.
+    """
+    model: Any = states.model
+    if model.config.is_encoder_decoder and hasattr(model, "decoder"):
+        states.modality_config = {"text": {"method": "forward", "method_output_name": "encoder_last_hidden_state"}}
+        model.decoder.layers, model.config.decoder_layers = nn.ModuleList(), 0
+    return states
 
 
 class FrozenEncoder:

@@ -4,6 +4,7 @@ With `KOINE_MODELS` set to the folder, every entry of the registry trains, saves
 mean nothing.
 """
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,12 @@ from babel import Locale
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Dense, Transformer
 from sentence_transformers.base.modules.normalize import Normalize
-from sentence_transformers.sentence_transformer.modules import Pooling
+from sentence_transformers.sentence_transformer.modules import LSTM, Pooling
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 from torch import nn
-from transformers import PreTrainedTokenizerFast
+from transformers import MBart50Tokenizer, PreTrainedTokenizerFast
 
+from koine.backbones import laser2
 from koine.runtime.errors import KoineError
 
 DIM, LAYERS, HEADS, LONGEST, VOCABULARY = 32, 2, 4, 512, 600
@@ -31,6 +33,17 @@ _BERT: dict[str, Any] = {
 }
 _DECODER = {**_BERT, "num_key_value_heads": 2, "head_dim": DIM // HEADS, "max_position_embeddings": LONGEST}
 _T5: dict[str, Any] = {"d_model": DIM, "d_kv": DIM // HEADS, "d_ff": 2 * DIM, "num_layers": LAYERS, "num_heads": HEADS}
+_MBART: dict[str, Any] = {
+    "d_model": DIM,
+    "encoder_layers": LAYERS,
+    "decoder_layers": LAYERS,
+    "encoder_attention_heads": HEADS,
+    "decoder_attention_heads": HEADS,
+    "encoder_ffn_dim": 2 * DIM,
+    "decoder_ffn_dim": 2 * DIM,
+    "scale_embedding": True,
+    "max_position_embeddings": LONGEST,
+}
 #: Hub id: configuration, its arguments, kind of tokenizer, and the modules after the language model.
 STANDINS: dict[str, tuple[str, dict[str, Any], str, tuple[str, ...]]] = {
     "FacebookAI/xlm-roberta-base": ("XLMRobertaConfig", _BERT | {"max_position_embeddings": LONGEST + 2}, "unigram", ()),
@@ -43,6 +56,8 @@ STANDINS: dict[str, tuple[str, dict[str, Any], str, tuple[str, ...]]] = {
     "google-bert/bert-base-multilingual-cased": ("BertConfig", _BERT, "wordpiece", ()),
     "sentence-transformers/all-MiniLM-L6-v2": ("BertConfig", _BERT, "wordpiece", ("mean", "normalize")),
     "google/mt5-base": ("MT5Config", _T5, "unigram-t5", ()),
+    "facebook/mbart-large-50": ("MBartConfig", _MBART, "unigram-mbart50", ()),
+    "nllb/laser/laser2": ("LSTM", {"hidden_dim": DIM // 2, "num_layers": 5}, "unigram", ("max", "normalize")),
     "jhu-clsp/mmBERT-base": ("ModernBertConfig", _BERT | {"max_position_embeddings": LONGEST}, "bpe", ()),
     "google/embeddinggemma-300m": (
         "Gemma3TextConfig", _DECODER | {"use_bidirectional_attention": True}, "bpe", ("mean", "linear", "linear", "normalize"),
@@ -72,12 +87,17 @@ def write_standins(out: Path, names: Sequence[str] = ()) -> list[Path]:
 
 def _write(folder: Path, config: str, arguments: dict[str, Any], kind: str, after: Sequence[str]) -> Path:
     tokenizer = _tokenizer(kind)
+    torch.manual_seed(0)
+    if config == "LSTM":
+        vocabulary = json.loads(tokenizer.backend_tokenizer.to_str())["model"]["vocab"]
+        embeddings = torch.randn(len(vocabulary), DIM)
+        laser2.write(folder, [(piece, score) for piece, score in vocabulary], b"", embeddings, LSTM(DIM, **arguments))
+        return folder
     special = {
         "pad_token_id": tokenizer.pad_token_id,
         "bos_token_id": tokenizer.cls_token_id,
         "eos_token_id": tokenizer.sep_token_id,
     }
-    torch.manual_seed(0)
     made = getattr(transformers, config)(vocab_size=len(tokenizer), **special, **arguments)
     model: Any = transformers.AutoModel
     model.from_config(made).save_pretrained(folder)
@@ -117,6 +137,10 @@ def _tokenizer(kind: str) -> PreTrainedTokenizerFast:
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         )
     tokenizer.train_from_iterator(texts, trainer)
+    if kind == "unigram-mbart50":
+        pieces = json.loads(tokenizer.to_str())["model"]["vocab"][len(special) :]
+        codes: Any = MBart50Tokenizer  # puts its own specials in the place of three, and adds the codes of 52 languages
+        return codes([(token, 0.0) for token in special[:3]] + pieces, model_max_length=LONGEST)  # type: ignore[no-any-return]
     # T5 ends texts and does not begin them; so does Qwen3-Embedding.
     frame = f"$A {last}" if kind in ("unigram-t5", "bpe-left") else f"{first} $A {last}"
     ids = [(token, tokenizer.token_to_id(token)) for token in (first, last)]
