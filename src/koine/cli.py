@@ -376,6 +376,21 @@ def encode(
     run(model, benchmark, out, tokens=tokens, dtype=settings.dtype, batch_size=encode_batch, device=_device(device))
 
 
+@app.command(rich_help_panel=PEOPLE)
+@takes
+def encode_debias(
+    vectors: In,
+    benchmark: In,
+    out: Out,
+    settings: Encode,
+    method: Annotated[str, typer.Option(help="centre, lir, or lir@R to remove R components.", show_default=False)],
+) -> None:
+    """Remove from a model's vectors what tells languages apart, without training: per-language centring or LIR."""
+    from koine.encode.debias import debias as run
+
+    run(vectors, benchmark, out, method=method, dtype=settings.dtype)
+
+
 @app.command(rich_help_panel=STEPS)
 def index(
     vectors: In,
