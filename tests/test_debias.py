@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_info, threadpool_limits
 from typer.testing import CliRunner
 
+from koine import backbones
 from koine.cli import app
 from koine.encode.debias import debias, normalise, remove
 from koine.encode.vectors import read_vectors, write_vectors
 from koine.evaluate.steps import Run, evaluate
-from koine.records import PASSAGES, QRELS, QUERIES
+from koine.records import PAIRS, PASSAGES, QRELS, QUERIES
 from koine.runtime.errors import KoineError
 
 LANGUAGES = ["en", "fi", "zh"]
@@ -243,3 +244,39 @@ def test_encode_debias_writes_what_evaluate_reads(tmp_path: Path, benchmark_fold
     assert result.exit_code == 0, result.output
     with pytest.raises(KoineError, match="unknown method 'pca'"):
         CliRunner().invoke(app, [*call, "--method", "pca", "--out", str(tmp_path / "no")], catch_exceptions=False)
+
+
+class PlantedEncoder:
+    """Answers each call, one a language and side, with the planted vectors of its texts."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def encode(self, texts: list[str], kind: str, *, batch_size: int) -> np.ndarray:
+        self.calls += 1
+        rows = [LANGUAGES.index(lang) * TOPICS + int(n) for lang, _, n in (text.split() for text in texts)]
+        return planted(3.0)[0][rows]
+
+
+def test_evaluate_debiases_any_model_in_one_command(
+    tmp_path: Path, benchmark_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = PlantedEncoder()
+    monkeypatch.setattr(backbones, "load", lambda model, device="cpu": encoder)
+    call = ["evaluate", "--model", "any", "--benchmark", str(benchmark_folder), "--device", "cpu", "--out"]
+    found = {}
+    for options in ([], ["--debias", "centre"], ["--debias", "lir", "--strategy", "hybrid"]):
+        result = CliRunner().invoke(app, [*call, str(tmp_path / "out"), *options], catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        pairs = PAIRS.check(pl.read_csv(tmp_path / "out/pairs.csv", schema_overrides=dict(PAIRS.columns)), "pairs")
+        own = pairs.filter(setting="multi", metric="map")
+        found[own["strategy"][0]] = own["value"].mean()
+    assert found.pop("given") < 0.7
+    assert found == {"given+centre": 1.0, "hybrid+lir": 1.0}
+    calls = encoder.calls
+    with pytest.raises(KoineError, match="unknown method 'pca'"):
+        CliRunner().invoke(app, [*call, str(tmp_path / "out"), "--debias", "pca"], catch_exceptions=False)
+    assert encoder.calls == calls  # said before anything is encoded
+    with pytest.raises(KoineError, match="--debias goes with --model"):
+        options = ["--vectors", str(tmp_path), "--debias", "lir"]
+        CliRunner().invoke(app, [*call, str(tmp_path / "out"), *options], catch_exceptions=False)
