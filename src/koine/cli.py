@@ -376,6 +376,21 @@ def encode(
     run(model, benchmark, out, tokens=tokens, dtype=settings.dtype, batch_size=encode_batch, device=_device(device))
 
 
+@app.command(rich_help_panel=PEOPLE)
+@takes
+def encode_debias(
+    vectors: In,
+    benchmark: In,
+    out: Out,
+    settings: Encode,
+    method: Annotated[str, typer.Option(help="centre, lir, or lir@R to remove R components.", show_default=False)],
+) -> None:
+    """Remove from a model's vectors what tells languages apart, without training: per-language centring or LIR."""
+    from koine.encode.debias import debias as run
+
+    run(vectors, benchmark, out, method=method, dtype=settings.dtype)
+
+
 @app.command(rich_help_panel=STEPS)
 def index(
     vectors: In,
@@ -402,6 +417,7 @@ def evaluate(
     strategy: Annotated[str, typer.Option(help="Name in the tables.")] = "given",
     seed: Annotated[int, typer.Option(help="Number in the tables.")] = 0,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to encode.")] = "auto",
+    debias: Annotated[str, typer.Option(help="Method of encode-debias (centre, lir, lir@3), with --model.")] = "",
 ) -> None:
     """Evaluate a model on every language pair and the pool of all languages; writes pairs.csv.
 
@@ -412,11 +428,14 @@ def evaluate(
 
     if unknown := sorted({*setting} - {*SETTINGS}):
         raise KoineError(f"--setting {unknown[0]}: known are {', '.join(SETTINGS)}")
-    named = Run(recipe, backbone or Path(model or ".").name, strategy, seed)
+    # Under a name of its own: `koine report` takes runs of one strategy for its seeds.
+    named = Run(recipe, backbone or Path(model or ".").name, f"{strategy}+{debias}" if debias else strategy, seed)
     if vectors is not None:
+        if debias:
+            raise KoineError("--debias goes with --model; give --vectors a folder of koine encode-debias")
         run(vectors, Path(benchmark), out, run=named, pools=pool, settings=setting or SETTINGS)
     elif model:
-        evaluate_model(model, benchmark, out, run=named, pools=pool, settings=setting, device=_device(device))
+        evaluate_model(model, benchmark, out, run=named, pools=pool, settings=setting, device=_device(device), method=debias)
     else:
         raise KoineError("give --vectors, or --model to encode on the way")
 

@@ -10,10 +10,11 @@ import tokenizers
 from koine import backbones
 from koine.backbones.base import Kind, TrainableEncoder
 from koine.backbones.tokenizer import Tokens, read_tokens, tokenize, write_tokens
+from koine.encode.vectors import write_vectors
 from koine.records import PASSAGES, QUERIES
 from koine.runtime.console import progress, say
 from koine.runtime.errors import KoineError
-from koine.runtime.files import atomic, sha256, write_json
+from koine.runtime.files import sha256, write_json
 
 SIDES: tuple[tuple[Kind, str], ...] = (("query", "queries"), ("passage", "passages"))
 _SCHEMAS = {"queries": QUERIES, "passages": PASSAGES}
@@ -69,8 +70,7 @@ def encode(model: str, benchmark: Path, out: Path, *, tokens: Path | None, dtype
         vectors = np.empty((len(rows), parts[0].shape[1]), dtype=dtype)
         for own, part in zip(positions, parts, strict=True):
             vectors[own] = part
-        with atomic(out / f"{name}.npy") as temporary, temporary.open("wb") as stream:
-            np.save(stream, vectors, allow_pickle=False)
+        write_vectors(vectors, out / f"{name}.npy")
     write_json(out / "encode.json", {"encoder_calls": calls.total(), **calls})
     say(f"{benchmark.name}: {calls.total()} encoder calls")
 

@@ -1,4 +1,4 @@
-"""Reading stored vectors, without importing an encoder."""
+"""Reading and writing stored vectors, without importing an encoder."""
 
 from pathlib import Path
 
@@ -6,6 +6,13 @@ import numpy as np
 import numpy.typing as npt
 
 from koine.runtime.errors import KoineError
+from koine.runtime.files import atomic
+
+
+def write_vectors(vectors: npt.NDArray[np.floating], path: Path) -> None:
+    """Write vectors `[n, d]` in their own dtype, atomically; nothing is pickled."""
+    with atomic(path) as temporary, temporary.open("wb") as stream:
+        np.save(stream, vectors, allow_pickle=False)
 
 
 def read_vectors(path: Path, rows: int) -> npt.NDArray[np.float32]:

@@ -137,8 +137,9 @@ def summarise(per_query: pl.DataFrame, run: Run) -> pl.DataFrame:
 
 
 def evaluate_model(
-    model: str, benchmark: str, out: Path, *, run: Run, pools: Sequence[str], settings: Sequence[str], device: str
-) -> None:
+    model: str, benchmark: str, out: Path, *, run: Run, pools: Sequence[str], settings: Sequence[str], device: str,
+    method: str = "",
+) -> None:  # fmt: skip
     """Evaluate any sentence-transformers model, outside of the workflow: prepare the benchmark, encode, evaluate.
 
     Args:
@@ -148,15 +149,22 @@ def evaluate_model(
         run, pools: as in `evaluate`.
         settings: as in `evaluate`; empty for those that the registry gives the benchmark.
         device: where to encode.
+        method: of `debias`, applied to the vectors; empty for none.
     """
     from koine.collect import registry
-    from koine.collect.steps import prepare_benchmark  # these two import much that the workflow's jobs do not need
+    from koine.collect.steps import prepare_benchmark  # these import much that the workflow's jobs do not need
+    from koine.encode.debias import check_method, debias
     from koine.encode.steps import encode
 
+    if method:
+        check_method(method)  # before all texts are encoded
     with TemporaryDirectory() as scratch:
         folder = Path(benchmark)
         if not (folder / "queries.parquet").is_file():
             folder = prepare_benchmark(benchmark, Path(scratch))
             settings = settings or registry.benchmark(benchmark).settings
-        encode(model, folder, Path(scratch) / "vectors", tokens=None, dtype="float32", batch_size=64, device=device)
-        evaluate(Path(scratch) / "vectors", folder, out, run=run, pools=pools, settings=settings or SETTINGS)
+        vectors = Path(scratch) / "vectors"
+        encode(model, folder, vectors, tokens=None, dtype="float32", batch_size=64, device=device)
+        if method:
+            debias(vectors, folder, vectors, method=method, dtype="float32")
+        evaluate(vectors, folder, out, run=run, pools=pools, settings=settings or SETTINGS)
