@@ -20,6 +20,17 @@ Vectors = npt.NDArray[np.float32]
 GROUP_TOKENS = 4096  # of texts that are padded together
 
 
+def length_groups(lengths: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
+    """Rows of texts of like length, longest first: at most `GROUP_TOKENS` tokens, padding included, or one text."""
+    order = np.argsort(-lengths, kind="stable")
+    groups: list[npt.NDArray[np.int64]] = []
+    while len(order):
+        size = max(1, GROUP_TOKENS // max(1, int(lengths[order[0]])))
+        groups.append(order[:size])
+        order = order[size:]
+    return groups
+
+
 class Encoder(Protocol):
     """Texts in, vectors out."""
 
@@ -50,15 +61,9 @@ class TrainableEncoder(nn.Module, ABC):
 
         Args:
             tokens: n texts.
-            embed: vectors `[m, d]` of m texts; called with at most `GROUP_TOKENS` tokens, padding included, or one text.
+            embed: vectors `[m, d]` of m texts; called with the texts of each of `length_groups`.
         """
-        lengths = tokens.lengths
-        order = np.argsort(-lengths, kind="stable")
-        groups: list[npt.NDArray[np.int64]] = []
-        while len(order):
-            size = max(1, GROUP_TOKENS // max(1, int(lengths[order[0]])))
-            groups.append(order[:size])
-            order = order[size:]
+        groups = length_groups(tokens.lengths)
         if len(groups) == 1:
             return embed(tokens)
         vectors = torch.cat([embed(tokens.take(group)) for group in groups])

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Self
 
-import numpy as np
 import tokenizers
 import torch
 from torch.nn import functional
@@ -98,10 +97,7 @@ class TransformerEncoder(TrainableEncoder):
         return functional.normalize(self.by_length(tokens, self._mean), dim=-1)
 
     def _mean(self, tokens: Tokens) -> torch.Tensor:
-        lengths = tokens.lengths
-        mask = np.arange(lengths.max(initial=0)) < lengths[:, None]
-        padded = np.full(mask.shape, PAD, dtype=np.int64)
-        padded[mask] = tokens.ids
+        padded, mask = tokens.padded(PAD)
         attention = torch.from_numpy(mask).to(self.device)
         states = self.model(input_ids=torch.from_numpy(padded).to(self.device), attention_mask=attention).last_hidden_state
         weights = attention.unsqueeze(-1).to(states.dtype)
