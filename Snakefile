@@ -30,7 +30,9 @@ pathvars:
 
 wildcard_constraints:
     backbone="|".join(plan.params.backbones),
-    strategy=r"[a-z-]+(@[0-9.]+)?",
+    strategy=r"[a-z0-9@.+-]+",
+    before=r"[a-z0-9@.+-]+",
+    method=r"centre|lir(@\d+)?",
     seed=r"\d+",
     shard=r"\d+",
     lang=r"[A-Za-z0-9-]+",

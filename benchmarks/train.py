@@ -28,7 +28,7 @@ from koine import backbones
 from koine.backbones.tokenizer import train_tokenizer
 from koine.collect.readers import read_memory
 from koine.params import Architecture, Languages, Optimisation, Start, Tokenizer
-from koine.train.loop import train
+from koine.train.steps import train
 from koine.train.tokens import tokenise
 
 CASES = {

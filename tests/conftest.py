@@ -26,6 +26,16 @@ def mirror() -> Path:
     return root
 
 
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The toy corpus; see `toy`."""
+    import toy
+
+    folder = tmp_path_factory.mktemp("corpus")
+    toy.write_corpus(folder)
+    return folder
+
+
 @pytest.fixture
 def qa() -> Callable[..., pl.DataFrame]:
     """Builds a QA table from rows that say only what matters to the test."""

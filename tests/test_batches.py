@@ -1,6 +1,7 @@
 """Batch plans, token ids and the loss: what a training step is made of."""
 
 import itertools
+import math
 import subprocess
 import sys
 from collections import Counter
@@ -17,11 +18,11 @@ from scipy.stats import binomtest, chisquare
 from tokenizers import Tokenizer as FastTokenizer
 
 from koine.backbones.tokenizer import Tokens, tokenize
-from koine.params import Languages, Tokenizer
+from koine.params import Direction, Languages, Tokenizer
 from koine.records import PARALLEL, QA
 from koine.runtime.errors import KoineError
 from koine.train.batches import Batch, BatchPlan, BatchType, parse_strategy
-from koine.train.loss import info_nce
+from koine.train.loss import Documents, info_nce
 from koine.train.tokens import TrainingSet, tokenise
 
 torch.set_num_threads(1)
@@ -225,6 +226,44 @@ def test_a_strategy_says_its_own_alpha_or_takes_the_default(default: float, own:
     assert parse_strategy("x-x-mono", default) == ("x-x-mono", default)
 
 
+# --- several data sets ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("strategy", ["x-x-mono", "x-y", "hybrid"])
+def test_a_batch_is_of_one_data_set_drawn_by_its_size_to_a_power(strategy: str, exponent: float) -> None:
+    """Data set 0 has 40 questions, 1 has 160, 2 has 640, and 3 is in the source language alone."""
+    sources = np.repeat([0, 1, 2, 3], [40, 160, 640, 200])
+    available = np.ones((len(sources), 3), dtype=bool)
+    available[sources == 3, 1:] = False
+    plan = plan_of(available, strategy, sources=sources, source_exponent=exponent, steps=6000)
+    drawn: dict[bool, Counter[int]] = {False: Counter(), True: Counter()}  # whether the batch is in the source language
+    for batch in plan:
+        (source,) = set(sources[batch.questions].tolist())
+        drawn[batch.type is BatchType.MONO and batch.query_langs[0] == 0][source] += 1
+    assert drawn[False][3] == 0  # English-only data joins only monolingual batches
+    for english, counts in drawn.items():
+        sizes = np.array([40, 160, 640, 200][: 4 if english else 3])
+        if sum(counts.values()):
+            shares = sizes**exponent / (sizes**exponent).sum()
+            observed = [counts[source] for source in range(len(sizes))]
+            assert chisquare(observed, shares * sum(observed)).pvalue > 1e-4
+
+
+def test_data_sets_share_batches_unless_told_otherwise() -> None:
+    sources = np.repeat([0, 1], 80)
+    available = np.ones((160, 2), dtype=bool)
+    plain, told = (plan_of(available, "hybrid", **more) for more in ({}, {"sources": sources, "source_exponent": None}))
+    assert all(equal(one, two) for one, two in zip(plain, told, strict=True))
+    assert any(len(set(sources[batch.questions].tolist())) == 2 for batch in plain)
+
+
+def test_a_data_set_smaller_than_a_batch_is_never_drawn() -> None:
+    sources = np.repeat([0, 1], [5, 95])
+    plan = plan_of(np.ones((100, 2), dtype=bool), "x-y", sources=sources, source_exponent=0.5)
+    assert {source for batch in plan for source in sources[batch.questions].tolist()} == {1}
+
+
 # --- the loss ----------------------------------------------------------------------------------------------
 
 
@@ -248,11 +287,19 @@ def naive_info_nce(
     return total / 2 if symmetric else total
 
 
+def info_nce_of(
+    queries: torch.Tensor, passages: torch.Tensor, passage_of: list[int], temperature: float, symmetric: bool
+) -> torch.Tensor:
+    documents = Documents(torch.tensor(passage_of), torch.arange(len(passage_of)))
+    directions: list[Direction] = ["query_to_doc", "doc_to_query"] if symmetric else ["query_to_doc"]
+    return info_nce(queries, passages, documents, temperature=temperature, directions=directions, joint=False)
+
+
 @pytest.mark.parametrize("symmetric", [False, True])
 @pytest.mark.parametrize("passage_of", [[0, 1, 2, 3, 4, 5], [0, 1, 0, 2, 2, 2], [3, 3, 3, 3, 3, 3]])
 def test_info_nce_and_its_gradients_equal_a_double_loop(passage_of: list[int], symmetric: bool) -> None:
     queries, passages = vectors_of(6, seed=1)
-    loss = info_nce(queries, passages, torch.tensor(passage_of), temperature=0.3, symmetric=symmetric)
+    loss = info_nce_of(queries, passages, passage_of, 0.3, symmetric)
     oracle = naive_info_nce(queries, passages, passage_of, 0.3, symmetric)
     assert float(loss.detach()) == pytest.approx(float(oracle.detach()), abs=1e-5)
     got = torch.autograd.grad(loss, [queries, passages])
@@ -266,30 +313,55 @@ def test_info_nce_equals_the_formula_whatever_passages_are_shared(
     passage_of: list[int], temperature: float, symmetric: bool, seed: int
 ) -> None:
     queries, passages = vectors_of(len(passage_of), seed)
-    loss = info_nce(queries, passages, torch.tensor(passage_of), temperature=temperature, symmetric=symmetric)
+    loss = info_nce_of(queries, passages, passage_of, temperature, symmetric)
     oracle = naive_info_nce(queries, passages, passage_of, temperature, symmetric)
     assert float(loss.detach()) == pytest.approx(float(oracle.detach()), rel=1e-4, abs=1e-4)
 
 
+DIRECTIONS: list[tuple[list[Direction], bool]] = [
+    (["query_to_doc"], True),
+    (["query_to_doc", "doc_to_query"], False),
+    (["query_to_doc", "doc_to_query"], True),
+    (["query_to_doc", "query_to_query"], True),
+    (["query_to_doc", "doc_to_doc"], True),
+    (["query_to_doc", "query_to_query", "doc_to_query", "doc_to_doc"], True),
+]
+
+
+@pytest.mark.parametrize("negatives", [0, 2])
+@pytest.mark.parametrize(("directions", "joint"), DIRECTIONS)
 @pytest.mark.parametrize("temperature", [0.05, 0.5])
-def test_info_nce_is_sentence_transformers_multiple_negatives_ranking_loss(temperature: float) -> None:
+def test_info_nce_is_sentence_transformers_multiple_negatives_ranking_loss(
+    directions: list[Direction], joint: bool, negatives: int, temperature: float
+) -> None:
     from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 
     queries, passages = vectors_of(12, seed=3)
-    theirs = MultipleNegativesRankingLoss(torch.nn.Identity(), scale=1 / temperature)
-    wanted = theirs.compute_loss_from_embeddings([queries, passages], None)
-    got = info_nce(queries, passages, torch.arange(12), temperature=temperature, symmetric=False)
+    others = [vectors_of(12, seed=4 + number)[0] for number in range(negatives)]
+    mode = "joint" if joint else "per_direction"
+    theirs = MultipleNegativesRankingLoss(
+        torch.nn.Identity(), scale=1 / temperature, directions=tuple(directions), partition_mode=mode
+    )
+    wanted = theirs.compute_loss_from_embeddings([queries, passages, *others], None)
+    documents = Documents(torch.arange(12 * (1 + negatives)), torch.arange(12).repeat(1 + negatives))
+    got = info_nce(
+        queries, torch.cat([passages, *others]), documents, temperature=temperature, directions=directions, joint=joint
+    )
     assert float(got.detach()) == pytest.approx(float(wanted.detach()), rel=1e-5)
 
 
-def test_the_symmetric_loss_is_the_mean_of_both_directions() -> None:
-    queries, passages = vectors_of(7, seed=2)
-    same = torch.tensor([0, 0, 1, 2, 3, 3, 4])
-    there, back, both = (
-        float(info_nce(*pair, same, temperature=0.1, symmetric=symmetric).detach())
-        for pair, symmetric in [((queries, passages), False), ((passages, queries), False), ((queries, passages), True)]
-    )
-    assert both == pytest.approx((there + back) / 2, rel=1e-5)
+def test_equation_1_as_printed_compares_with_the_explicit_negatives_of_the_batch_alone() -> None:
+    queries, passages = vectors_of(5, seed=2)
+    negatives, _ = vectors_of(5, seed=9)
+    # The fourth row's negative is the first row's positive in another language: no negative of it.
+    documents = Documents(torch.tensor([0, 1, 2, 3, 4, 5, 6, 7, 0, 8]), torch.arange(5).repeat(2))
+    got = info_nce(queries, torch.cat([passages, negatives]), documents, temperature=1.0, in_batch=False)
+    total = 0.0
+    for i in range(5):
+        positive = float((queries[i] * passages[i]).sum().detach())
+        others = [float((queries[i] * negatives[j]).sum().detach()) for j in range(5) if not (i == 0 and j == 3)]
+        total -= positive - math.log(math.exp(positive) + sum(map(math.exp, others)))
+    assert float(got.detach()) == pytest.approx(total / 5, rel=1e-5)
 
 
 # --- ragged token ids ----------------------------------------------------------------------------------------
@@ -428,7 +500,7 @@ def test_tokenising_in_two_processes_gives_the_same_bytes(tmp_path: Path) -> Non
     command = """
 import sys
 from pathlib import Path
-from koine.params import Languages, Tokenizer
+from koine.params import Direction, Languages, Tokenizer
 from koine.train.tokens import tokenise
 folder, out = map(Path, sys.argv[1:])
 tokenise(folder / "qa.parquet", [folder / "ar.parquet", folder / "zh.parquet"], out, Tokenizer(vocab_size=200), False)

@@ -238,7 +238,7 @@ def test_options_say_what_the_block_says(block: Block) -> None:
         (Tokenizer(query_prefix="Query: ", passage_prefix="it's"), "--query-prefix 'Query: ' --passage-prefix 'it'\"'\"'s'"),
         (Tokenizer(query_prefix="--lr 5"), "--query-prefix '--lr 5' --passage-prefix ''"),
         (Score(neighbours=["nb", "et"]), "--neighbours nb --neighbours et"),
-        (Optimisation(symmetric=True, lr=1e-5), "--lr 1e-05"),
+        (Optimisation(joint=False, lr=1e-5), "--lr 1e-05"),
     ],
 )
 def test_options_are_quoted_for_the_shell(block: Block, options: str) -> None:
@@ -250,7 +250,7 @@ def test_every_parameter_is_among_the_options_of_its_block() -> None:
     for kind in taken():
         words = {word.removeprefix("--").removeprefix("no-") for word in shlex.split(flags(kind())) if word.startswith("--")}
         scalar = {name for name, field in kind.model_fields.items() if getattr(kind(), name) != []}
-        assert words == {name.replace("_", "-") for name in scalar}
+        assert words == {kind.prefix + name.replace("_", "-") for name in scalar}
 
 
 @pytest.mark.parametrize("options", ["--language 2", "--length=-1", "--numbers 0.x%"])

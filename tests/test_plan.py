@@ -17,7 +17,20 @@ from pydantic import BaseModel
 
 from koine import plan as plan_module
 from koine.cli import app
-from koine.params import Architecture, Clean, Encode, Optimisation, Params, Report, Rules, Sample, Score, Tokenizer, laid_over
+from koine.params import (
+    Architecture,
+    Clean,
+    Encode,
+    Optimisation,
+    Params,
+    Report,
+    Rules,
+    Sample,
+    Score,
+    Start,
+    Tokenizer,
+    laid_over,
+)
 from koine.plan import Plan
 from koine.runtime.errors import KoineError
 
@@ -41,7 +54,7 @@ def config(recipe: str = "sample", **changes: Any) -> dict[str, Any]:
 def state(plan: Plan) -> dict[str, Any]:
     """Everything that rules read from a plan and Snakemake compares: all but the execution flags and the parameters."""
     names = [name for name in vars(plan) if name not in {"execution", "params", "locations"}]
-    computed = ("runs", "indexed", "reported")
+    computed = ("runs", "indexed", "reported", "trained", "shown")
     return {name: getattr(plan, name) for name in (*names, *computed)} | {"kind": plan.params.index.kind}
 
 
@@ -59,7 +72,10 @@ def test_flags_hold_each_result_parameter_exactly_once(recipe: str) -> None:
         (plan.flags["encode"], [Encode]),
         (plan.flags["report"], [Report]),
         *((line, [Tokenizer]) for line in plan.tokenizers.values()),
-        *((line, [Architecture, Optimisation]) for line in plan.backbones.values()),
+        *(
+            (plan.backbones[name], [Start if backbone.kind == "pretrained" else Architecture, Optimisation])
+            for name, backbone in plan.params.backbones.items()
+        ),
     ]
     for line, blocks in rules:
         options = [word for word in shlex.split(line) if word.startswith("--")]
@@ -83,7 +99,13 @@ LEAVES = {  # a change of a result parameter, and where it must and may show
     "backbones__static__optimisation__lr": (0.5, {"backbones"}),
     "train__alpha": (0.3, {"strategies"}),
     "train__languages__equal_languages": (True, {"strategies"}),
-    "train__seeds": ([1, 2], {"runs", "reported"}),
+    "train__languages__pairs": ("batch", {"strategies"}),
+    "train__datasets__exponent": (0.5, {"strategies"}),
+    "train__validation__share": (0.1, {"strategies"}),
+    "train__cosine_every": (5, {"strategies"}),
+    "train__mining__depth": (9, {"mine"}),
+    "train__mining__model": ("org/model", {"mine"}),
+    "train__seeds": ([1, 2], {"runs", "reported", "made_from", "shown"}),
     "encode__dtype": ("float16", {"flags"}),
     "evaluate__pools": (["en+fi"], {"pools"}),
     "evaluate__candidates": ({"sample": "passage"}, set()),
@@ -125,6 +147,8 @@ EXECUTION = {
     "translate_threads": 3,
     "translate_batch_tokens": 99,
     "checkpoint_minutes": 2.5,
+    "processes": 2,
+    "track": "tensorboard",
 }
 
 
@@ -325,15 +349,22 @@ def filled_lines(plan: Plan) -> Iterator[tuple[str, list[str]]]:
         elif rule == "encode_tokens":
             given = [{"flags": flags} for flags in plan.inputs.values()]
         elif rule == "train":
-            given = [{"strategy": s, "backbone": b} for s in plan.strategies.values() for b in plan.backbones.values()]
+            given = [
+                {"strategy": flags, "backbone": plan.backbones[b], "made_from": plan.made_from[b][name][seed]["flags"]}
+                for name, flags in plan.strategies.items()
+                for b in plan.backbones
+                for seed in list(plan.made_from[b][name])[:1]
+            ]
+        elif rule == "train_mine":
+            given = [{"flags": plan.mine["flags"]}]
         for params in given:
             words = line.format(
                 params=SimpleNamespace(**{**common, **params}),
                 input=Files(qa="qa", scores="s", sources="a b", translations="0 1", tokenizer="t"),
                 output=Files(kept="kept", summary="sum"),
-                resources=SimpleNamespace(execution=plan.execution.get(rule, "")),
+                resources=SimpleNamespace(execution=plan.execution.get(rule, ""), launch=plan.execution["launch"]),
                 wildcards=SimpleNamespace(
-                    lang=lang, shard=0, source="s", backbone="static", strategy="hybrid", seed=1, benchmark="b"
+                    lang=lang, shard=0, source="s", backbone="static", strategy="hybrid", seed=1, benchmark="b", method="lir"
                 ),
             )
             yield rule, shlex.split(words)
@@ -371,7 +402,7 @@ def test_a_step_gets_the_parameters_that_the_recipe_says(commands: Any, recipe: 
         "collect": "koine.collect.steps.collect",
         "filter": "koine.filter.steps.decide",
         "train_tokens": "koine.train.tokens.tokenise",
-        "train": "koine.train.loop.train",
+        "train": "koine.train.steps.train",
         "report": "koine.report.steps.report",
     }
     for target in targets.values():
@@ -384,12 +415,14 @@ def test_a_step_gets_the_parameters_that_the_recipe_says(commands: Any, recipe: 
     assert made["filter"][0]["rules"] == p.filter.rules
     assert made["report"][0]["settings"] == p.report
     assert [call["settings"] for call in made["train_tokens"]] == [backbone.tokenizer for backbone in p.backbones.values()]
-    backbones = list(p.backbones.values()) * len(p.train.strategies)
+    backbones = list(p.backbones.values()) * len(plan.trained)
     assert len(made["train"]) == len(backbones)
     for call, backbone in zip(made["train"], backbones, strict=True):
         assert (call["architecture"], call["optimisation"]) == (backbone.architecture, backbone.optimisation)
         assert call["prefixes"] == {"query": backbone.tokenizer.query_prefix, "passage": backbone.tokenizer.passage_prefix}
         assert call["kind"] == backbone.kind
+        if call["strategy"] != "untrained":
+            assert (call["datasets"], call["validation"]) == (p.train.datasets, p.train.validation)
 
 
 def calls_of(commands: Any, plan: Plan, rule: str, got: list[dict[str, Any]]) -> list[dict[str, Any]]:

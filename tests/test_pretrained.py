@@ -26,7 +26,7 @@ from koine.params import Backbone, Languages, Optimisation, Params, Start, parse
 from koine.records import PARALLEL, QA
 from koine.runtime.errors import KoineError
 from koine.train.checkpoint import Checkpoints
-from koine.train.loop import train
+from koine.train.steps import train
 from koine.train.tokens import tokenise
 
 torch.set_num_threads(1)
@@ -135,7 +135,8 @@ def test_training_moves_every_weight_that_is_used_and_repeats_to_the_byte(name: 
     start = fine_tuned(name, tmp_path / "start", "untrained")
     one, two = (fine_tuned(name, tmp_path / part) for part in ("one", "two"))
     files = sorted(path.relative_to(one) for path in one.rglob("*") if path.is_file())
-    assert [path for path in files if (one / path).read_bytes() != (two / path).read_bytes()] == []
+    differ = [str(path) for path in files if (one / path).read_bytes() != (two / path).read_bytes()]
+    assert differ in ([], ["speed.jsonl"])
     before, after = load(start), load(one)
     moved = {key for key in before if not torch.equal(before[key], after[key])}
     used = {key for key in before if "pooler" not in key and "decoder" not in key}
@@ -215,7 +216,7 @@ def test_a_checkpoint_belongs_to_the_weights_that_training_started_from(
 ) -> None:
     keys: list[str] = []
     monkeypatch.setattr(
-        "koine.train.loop.Checkpoints", lambda folder, key, every: keys.append(key) or Checkpoints(folder, key, every)
+        "koine.train.steps.Checkpoints", lambda folder, key, every: keys.append(key) or Checkpoints(folder, key, every)
     )
     for name in ("one", "two", "three"):
         shutil.copytree(hub / "sentence-transformers/LaBSE", tmp_path / name / "sentence-transformers/LaBSE")

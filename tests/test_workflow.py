@@ -32,7 +32,11 @@ SMALL = {
     "collect": {"sample": {"languages": ["en", "fi", "zh"]}},
     "translate": {"languages": ["fi", "zh"]},
     "backbones": {"static": {"optimisation": {"steps": 20, "batch_size": 64}, "architecture": {"dim": 16}}},
-    "train": {"strategies": ["x-x-mono", "hybrid"], "seeds": [1]},
+    "train": {
+        "strategies": ["x-x-mono", "hybrid", "hybrid+lir"],
+        "seeds": [1],
+        "validation": {"share": 0.1, "every": 5, "patience": 9},
+    },
     "report": {"resamples": 50},
 }
 ENV = {**os.environ, "DVC_NO_ANALYTICS": "1", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "KOINE_MIRROR": ""}
@@ -159,7 +163,8 @@ READERS = {
     ("backbones", "static", "optimisation"): "train",
     ("backbones", "tiny"): None,  # not trained in this experiment
     ("train",): "train",
-    ("encode",): "encode",
+    ("train", "mining"): None,  # no backbone takes negatives
+    ("encode",): "encode",  # and `encode_debias`, which follows it
     ("report",): "report",
 }
 # Which rules read a rule's output.
@@ -174,7 +179,8 @@ FEEDS = {
     "train_tokens": ["train", "encode_tokens"],
     "encode_tokens": ["encode"],
     "train": ["encode", "report"],
-    "encode": ["index", "evaluate"],
+    "encode": ["encode_debias", "index", "evaluate"],
+    "encode_debias": ["evaluate"],
     "index": ["report"],
     "evaluate": ["report"],
     "report": [],
@@ -202,6 +208,8 @@ CHOOSING = {
     ("train", "backbones"),
     ("train", "strategies"),
     ("train", "seeds"),
+    ("train", "datasets", "domain"),
+    ("train", "validation", "sources"),
     ("index", "kind"),
     ("index", "strategies"),
     ("evaluate", "benchmarks"),
@@ -228,6 +236,7 @@ def other_value(path: tuple[str, ...], value: Any) -> Any:
         "pairs": "batch",
         "encoder": "org/encoder",
         "external": "scores.jsonl",
+        "directions": ["query_to_doc", "doc_to_doc"],
     }
     if path[-1] in special and value is not None:  # a rule that is off, such as `external`, gets a number below
         return special[path[-1]]
@@ -238,6 +247,10 @@ def other_value(path: tuple[str, ...], value: Any) -> Any:
     if isinstance(value, int):
         return value + 1
     return value / 2 + 0.01 if value <= 1 else value + 1
+
+
+# What a parameter is changed together with, to be valid.
+TOGETHER = {("backbones", "static", "optimisation", "in_batch"): {"negatives": 1}}
 
 
 def reader_of(path: tuple[str, ...]) -> str | None:
@@ -255,7 +268,8 @@ def test_each_result_parameter_reruns_exactly_the_rules_that_read_it_in_both_eng
 
     def look(item: tuple[tuple[str, ...], Any]) -> tuple[tuple[str, ...], dict[str, str]]:
         path, value = item
-        return path, planned(clone, nested(path, other_value(path, value)), "-".join(path))
+        changed = nested(path[:-1], {path[-1]: other_value(path, value), **TOGETHER.get(path, {})})
+        return path, planned(clone, changed, "-".join(path))
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for path, reasons in pool.map(look, parameters):

@@ -33,9 +33,11 @@ from koine.params import (
     Block,
     Candidate,
     Clean,
+    Datasets,
     Decoding,
     Encode,
     Languages,
+    Mining,
     Optimisation,
     Report,
     Rules,
@@ -43,6 +45,7 @@ from koine.params import (
     Score,
     Start,
     Tokenizer,
+    Validation,
     check_strategy,
 )
 from koine.runtime.console import say
@@ -79,6 +82,10 @@ def _threshold(text: str | float | None) -> float | str | None:
     return None if text == "none" else text if text.endswith("%") else float(text)
 
 
+def _option(block: type[Block], field: str) -> str:
+    return f"{block.prefix}{field}".replace("-", "_")
+
+
 def takes(command: Callable[..., None]) -> Callable[..., None]:
     """Replace each parameter annotated with a `Block` by one option per field; the command gets the block."""
     signature = inspect.signature(command)
@@ -95,16 +102,20 @@ def takes(command: Callable[..., None]) -> Callable[..., None]:
             if get_origin(annotation) in (Union, types.UnionType) and type(None) in get_args(annotation):
                 annotation = float | None
                 option = typer.Option(help=field.description, parser=_threshold, metavar="NUMBER|N%|none")
+            elif get_origin(annotation) is list:
+                annotation = list[str]  # typer knows no lists of choices; the block checks them
             default = field.get_default(call_default_factory=True)
             default = ... if default is PydanticUndefined else default
             kind = Annotated[annotation, option]
-            parameters.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=default))
+            parameters.append(
+                inspect.Parameter(_option(block, name), inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=default)
+            )
 
     @functools.wraps(command)
     def wrapped(**given: Any) -> None:
         made = {}
         for name, block in blocks.items():
-            values = {field: given.pop(field) for field in block.model_fields}
+            values = {field: given.pop(_option(block, field)) for field in block.model_fields}
             try:
                 made[name] = block(**values)
             except ValidationError as error:
@@ -316,6 +327,8 @@ def train(
     architecture: Architecture,
     optimisation: Optimisation,
     languages: Languages,
+    datasets: Datasets,
+    validation: Validation,
     seed: Annotated[int, typer.Option(help="Draws weights and batches.")] = 1,
     backbone: Annotated[str, typer.Option(help="Name in the tables; by default the kind.")] = "",
     alpha: Annotated[
@@ -324,11 +337,18 @@ def train(
     query_prefix: Annotated[str, typer.Option(help="Put before each query.")] = "",
     passage_prefix: Annotated[str, typer.Option(help="Put before each passage.")] = "",
     source: Lang = "en",
+    further: Annotated[Path | None, typer.Option(help="Of a chain: the model of the part before.")] = None,
+    mined: Annotated[Path | None, typer.Option(help="Negatives of train-mine.")] = None,
+    cosine_every: Annotated[int, typer.Option(help="Steps between two cosines of a mono and a cross gradient; 0: none.")] = 0,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to train.")] = "auto",
     checkpoint_minutes: Annotated[float, typer.Option(help="Between two checkpoints; changes no result.", min=0)] = 10.0,
+    track: Annotated[Literal["none", "tensorboard", "wandb"], typer.Option(help="Where the curves are sent, too.")] = "none",
 ) -> None:
-    """Train one model on hybrid, monolingual, cross-lingual or mixed batches; goes on where it was stopped."""
-    from koine.train.loop import train as run
+    """Train one model on hybrid, monolingual, cross-lingual or mixed batches; goes on where it was stopped.
+
+    On four GPUs of one machine: torchrun --standalone --nproc-per-node 4 -m koine.cli train …
+    """
+    from koine.train.steps import train as run
 
     try:
         check_strategy(strategy)
@@ -337,8 +357,28 @@ def train(
     run(
         tokens, out, kind=kind, backbone=backbone or kind, source=source, strategy=strategy, alpha=alpha,
         languages=languages, seed=seed, prefixes={"query": query_prefix, "passage": passage_prefix},
-        architecture=architecture, optimisation=optimisation, device=_device(device), start=start,
-        checkpoint_seconds=60 * checkpoint_minutes,
+        architecture=architecture, optimisation=optimisation, device=_device(device), start=start, further=further, mined=mined,
+        datasets=datasets, validation=validation, cosine_every=cosine_every, checkpoint_seconds=60 * checkpoint_minutes,
+        track=track,
+    )  # fmt: skip
+
+
+@app.command(rich_help_panel=STEPS)
+@takes
+def train_mine(
+    qa: In,
+    out: Out,
+    settings: Mining,
+    device: Device = "auto",
+    encode_batch: Annotated[int, typer.Option(help="Texts encoded at once; changes only speed.")] = 256,
+) -> None:
+    """Find hard negatives: for every question the nearest passages that do not answer it."""
+    from koine.train.mine import mine
+
+    _use_threads()
+    mine(
+        qa, settings.model, out, count=settings.count, margin=settings.margin, depth=settings.depth, device=_device(device),
+        batch_size=encode_batch,
     )  # fmt: skip
 
 
@@ -376,7 +416,7 @@ def encode(
     run(model, benchmark, out, tokens=tokens, dtype=settings.dtype, batch_size=encode_batch, device=_device(device))
 
 
-@app.command(rich_help_panel=PEOPLE)
+@app.command(rich_help_panel=STEPS)
 @takes
 def encode_debias(
     vectors: In,

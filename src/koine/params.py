@@ -19,7 +19,7 @@ import re
 import shlex
 from functools import cache, partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 
@@ -31,16 +31,19 @@ Positive = Annotated[int, Field(gt=0)]
 
 #: Strategies that mix the gradients of a monolingual and a cross-lingual batch in every step; `-half`: in half as many steps.
 MIXING = ("grad-mix", "pcgrad", "gradvac")
-STRATEGIES = (
-    "untrained",
-    "en-en",
-    "x-x",
-    "x-x-mono",
-    "x-y",
-    "hybrid",
+#: Training on texts alone.
+UNSUPERVISED = ("mlm", "tsdae")
+#: Training on pairs; `daft` on those of the domain, `hybrid-daft` on all.
+CONTRASTIVE = (
+    *("en-en", "x-x", "x-x-mono", "x-y", "hybrid", "daft", "hybrid-daft"),
     *(name + half for name in MIXING for half in ("", "-half")),
 )
-STRATEGY = re.compile(rf"{'|'.join(STRATEGIES)}|(hybrid|grad-mix(-half)?)@(0(\.\d+)?|1(\.0+)?)")
+#: What is done to the vectors of a trained model.
+DEBIASING = ("centre", "lir")
+STRATEGIES = ("untrained", *CONTRASTIVE, *UNSUPERVISED)
+_TRAINED = re.compile(rf"{'|'.join([*CONTRASTIVE, *UNSUPERVISED])}|(hybrid|hybrid-daft|grad-mix(-half)?)@(0(\.\d+)?|1(\.0+)?)")
+#: `lir` removes one component, `lir@3` three.
+DEBIASED = re.compile(r"centre|lir(@[1-9]\d{0,3})?")
 #: Backends that translate anything, and those of them that need a model; the others look translations up.
 ENGINES = {"apertium", "ctranslate2", "transformers"}
 NEURAL = {"ctranslate2", "transformers"}
@@ -50,9 +53,10 @@ NAME = r"^[a-z0-9][a-z0-9._-]*$"
 
 
 class Block(BaseModel):
-    """A group of parameters; unknown keys are errors."""
+    """A group of parameters; unknown keys are errors. `prefix` stands before its command-line options."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    prefix: ClassVar[str] = ""
 
 
 # --- collect ---------------------------------------------------------------------------------------------
@@ -299,6 +303,9 @@ class Architecture(Block):
     )
 
 
+Direction = Literal["query_to_doc", "doc_to_query", "query_to_query", "doc_to_doc"]
+
+
 class Optimisation(Block):
     """How a backbone is trained."""
 
@@ -308,18 +315,44 @@ class Optimisation(Block):
     warmup: Fraction = Field(0.1, description="Share of the steps in which the learning rate rises.")
     weight_decay: float = Field(0.0, ge=0, description="Weight decay of AdamW.")
     temperature: float = Field(0.06, gt=0, description="Cosines are divided by it.")
+    learn_temperature: bool = Field(False, description="Train the temperature, too, from this start.")
+    directions: list[Direction] = Field(
+        ["query_to_doc"],
+        min_length=1,
+        description="What is compared with what, as in sentence-transformers: query_to_doc, "
+        "doc_to_query, query_to_query, doc_to_doc.",
+    )
+    joint: bool = Field(True, description="One softmax over all directions; else the mean of one for each.")
+    negatives: int = Field(0, ge=0, description="Explicit negatives of each question, from the data or mined.")
+    in_batch: bool = Field(
+        True,
+        description="Other questions' positives are negatives; false: explicit ones alone, the paper's equation 1 as printed.",
+    )
     query_dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="Share of a query's tokens left out in training.")
     passage_dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.0, description="Share of a passage's tokens left out in training."
     )
-    symmetric: bool = Field(False, description="Add the loss from passage to query.")
     chunk: int = Field(
         0,
         ge=0,
         description="Rows of a batch that are held in memory at once (GradCache); 0 is all. The loss is that of the batch.",
     )
+    recompute: bool = Field(
+        False,
+        description="Compute a transformer's states again on the way back (gradient checkpointing): less memory, slower.",
+    )
     bf16: bool = Field(False, description="Compute in bfloat16 where that is safe (autocast).")
     threads: Positive = Field(1, description="CPU threads; fixed, since sums in another order give other bytes.")
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> "Optimisation":
+        if not self.in_batch and not self.negatives:
+            raise ValueError("in_batch: false leaves explicit negatives alone; set negatives to 1 or more")
+        if self.directions[0] != "query_to_doc":
+            raise ValueError("directions: query_to_doc comes first")
+        if not self.joint and set(self.directions) - {"query_to_doc", "doc_to_query"}:
+            raise ValueError("joint: false takes query_to_doc and doc_to_query alone")
+        return self
 
 
 class Backbone(Block):
@@ -355,6 +388,53 @@ class Languages(Block):
     )
 
 
+class Datasets(Block):
+    """How data sets are mixed, and which of them are of the target domain; see docs/train.md."""
+
+    prefix: ClassVar[str] = "datasets-"
+    exponent: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        None,
+        description="A batch is of one data set, drawn with probability ∝ (its questions)^exponent; null: they share batches.",
+    )
+    domain: list[str] = Field(
+        [],
+        description="Sources of the target domain: for `daft`, `mlm`, `tsdae`; `hybrid-daft` trains on all, others on the rest.",
+    )
+
+
+class Validation(Block):
+    """Questions held out of training, for the validation loss: it stops training early, and chooses alpha."""
+
+    prefix: ClassVar[str] = "validation-"
+    sources: list[str] = Field([], description="Sources that are held out, such as squadshifts.")
+    share: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="Share of the passages held out, drawn by a hash.")
+    languages: list[str] = Field([], description="Languages of the validation loss; empty for all.")
+    every: int = Field(0, ge=0, description="Steps between two validations, the best weights are kept; 0: at the end alone.")
+    patience: int = Field(0, ge=0, description="Validations without a lower loss that end the training; 0: it never ends early.")
+
+    @model_validator(mode="after")
+    def _holds_out(self) -> "Validation":
+        if (self.every or self.languages) and not (self.sources or self.share):
+            raise ValueError("nothing is held out; set sources or share")
+        if self.patience and not self.every:
+            raise ValueError("patience: counts validations; set every")
+        return self
+
+
+class Mining(Block):
+    """Hard negatives: the passages nearest to a question that do not answer it; see docs/train.md."""
+
+    model: str = Field(
+        "", description="What finds them: folder, Hub id, or BACKBONE/STRATEGY of this recipe (first seed); empty for none."
+    )
+    count: Positive = Field(4, description="Negatives of a question.")
+    depth: Positive = Field(100, description="Nearest passages that are looked at.")
+    margin: Annotated[float, Field(gt=0)] = Field(
+        0.95,
+        description="A passage scored above this share of the positive's score may answer the question, too, and is no negative.",
+    )
+
+
 class Train(Block):
     """Which models are trained, and on which batches."""
 
@@ -362,19 +442,29 @@ class Train(Block):
     strategies: list[str] = Field(
         ["untrained", "en-en", "x-x-mono", "x-y", "hybrid"],
         min_length=1,
-        description="untrained, en-en, x-x, x-x-mono, x-y, hybrid (or hybrid@0.3 for another alpha), and the rivals grad-mix, "
-        "pcgrad, gradvac (see docs/train.md).",
+        description="untrained, en-en, x-x, x-x-mono, x-y, hybrid (or hybrid@0.3 for another alpha), the rivals grad-mix, "
+        "pcgrad, gradvac, daft, mlm, tsdae, and chains: mlm+hybrid, hybrid+centre, hybrid+lir (see docs/train.md).",
     )
     seeds: list[int] = Field([1, 2, 3], min_length=1, description="One model per seed; intervals are taken over them too.")
     alpha: Fraction = Field(
         0.5, description="Probability that a batch of `hybrid` is monolingual; weight of that loss in `grad-mix`."
     )
     languages: Languages = Languages()
+    datasets: Datasets = Datasets()
+    validation: Validation = Validation()
+    mining: Mining = Mining()
+    cosine_every: int = Field(
+        0,
+        ge=0,
+        description="Steps between two looks at the cosine of a monolingual and a cross-lingual gradient (train.jsonl); 0: none.",
+    )
 
     @model_validator(mode="after")
     def _known_and_once(self) -> "Train":
         for strategy in self.strategies:
             check_strategy(strategy)
+            if "daft" in strategy and not self.datasets.domain:
+                raise ValueError(f"strategies: {strategy} trains on the target domain; name its sources under datasets.domain")
         for name in ("backbones", "strategies", "seeds"):
             values = getattr(self, name)
             if len(set(values)) < len(values):
@@ -384,11 +474,26 @@ class Train(Block):
 
 def check_strategy(strategy: str) -> None:
     """Raise a ValueError that names the nearest strategy, where there is none of this name."""
-    if not STRATEGY.fullmatch(strategy):
-        near = difflib.get_close_matches(strategy, STRATEGIES, n=1)
+    parts = strategy.split("+")
+
+    def fits(place: int, part: str) -> bool:
+        ends = 0 < place == len(parts) - 1 and DEBIASED.fullmatch(part)
+        alone = part == "untrained" and place == 0 and all(DEBIASED.fullmatch(other) for other in parts[1:])
+        return bool(_TRAINED.fullmatch(part) or ends or alone)
+
+    for wrong in (part for place, part in enumerate(parts) if not fits(place, part)):
+        near = [name for name in difflib.get_close_matches(wrong, [*STRATEGIES, *DEBIASING], n=1) if name != wrong]
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        known = ", ".join(STRATEGIES)
-        raise ValueError(f"unknown strategy {strategy!r}{hint} (known: {known}; hybrid@ALPHA with ALPHA from 0 to 1)")
+        chains = "chains such as mlm+hybrid, hybrid+centre, hybrid+lir@2"
+        known = f"{', '.join(STRATEGIES)}; hybrid@ALPHA with ALPHA from 0 to 1; {chains}"
+        raise ValueError(f"unknown strategy {strategy!r}{hint} (known: {known})")
+
+
+def steps_of(strategy: str) -> tuple[str, str, str]:
+    """The chain before a strategy's last training, that training, and what is done to its vectors; `""` where there is none."""
+    parts = strategy.split("+")
+    after = parts.pop() if len(parts) > 1 and DEBIASED.fullmatch(parts[-1]) else ""
+    return "+".join(parts[:-1]), parts[-1], after
 
 
 # --- encode, index, evaluate, report ---------------------------------------------------------------------
@@ -441,6 +546,10 @@ class Execution(Block):
     checkpoint_minutes: Annotated[float, Field(ge=0)] = Field(
         10.0, description="Between two checkpoints of a training run; a run that was stopped goes on from the last."
     )
+    processes: Positive = Field(
+        1, description="Of one training job, each on a GPU of its own (torchrun); a batch is split among them."
+    )
+    track: Literal["none", "tensorboard", "wandb"] = Field("none", description="Where training curves are sent, too.")
 
 
 class Params(Block):
@@ -496,6 +605,13 @@ class Params(Block):
         for name in self.evaluate.candidates:
             if name not in self.evaluate.benchmarks:
                 raise ValueError(f"evaluate.candidates: {name!r} is not in evaluate.benchmarks")
+        for kind, names in (
+            ("datasets.domain", self.train.datasets.domain),
+            ("validation.sources", self.train.validation.sources),
+        ):
+            for name in names:
+                if name not in self.collect.sources:
+                    raise ValueError(f"train.{kind}: {name!r} is not in collect.sources")
         for strategy in self.index.strategies:
             if strategy not in self.train.strategies:
                 raise ValueError(f"index.strategies: {strategy!r} is not in train.strategies")
@@ -570,7 +686,7 @@ def flags(block: Block) -> str:
     """
     words: list[str] = []
     for name, value in block:
-        option = "--" + name.replace("_", "-")
+        option = "--" + block.prefix + name.replace("_", "-")
         if isinstance(value, bool):
             words.append(option if value else option.replace("--", "--no-", 1))
         elif isinstance(value, list):

@@ -17,7 +17,7 @@ from typing import Any
 
 from koine.collect import registry
 from koine.collect.sample import sample_files
-from koine.params import DEFAULT, ENGINES, NEURAL, Benchmark, Params, Source, flags, parse
+from koine.params import DEFAULT, ENGINES, NEURAL, UNSUPERVISED, Benchmark, Params, Source, flags, parse, steps_of
 from koine.runtime.errors import KoineError
 
 BEIR_FILES = ("corpus.jsonl", "queries.jsonl", "qrels/test.tsv")
@@ -109,12 +109,16 @@ class Plan:
             "encode": flags(p.encode),
             "report": flags(p.report),
         }
-        #: Flags by rule that change only speed.
+        #: Flags by rule that change only speed, and what a training job is started with.
+        several = f"torchrun --standalone --nproc-per-node {p.execution.processes} --no-python "
         self.execution = {
+            "launch": several if p.execution.processes > 1 else "",
             "translate": f"--device {p.execution.device} --threads {p.execution.translate_threads} "
             f"--batch-tokens {p.execution.translate_batch_tokens}",
             "filter_score": f"--workers {p.execution.workers} --device {p.execution.device}",
-            "train": f"--device {p.execution.device} --checkpoint-minutes {p.execution.checkpoint_minutes}",
+            "train": f"--device {p.execution.device} --checkpoint-minutes {p.execution.checkpoint_minutes} "
+            f"--track {p.execution.track}",
+            "train_mine": f"--device {p.execution.device} --encode-batch {p.execution.encode_batch}",
             "encode": f"--device {p.execution.device} --encode-batch {p.execution.encode_batch}",
         }
         starts = {name: flags(b.start) + " " if b.kind == "pretrained" else "" for name, b in p.backbones.items()}
@@ -129,7 +133,15 @@ class Plan:
             for name, b in p.backbones.items()
         }
         #: alpha matters to `hybrid` and `grad-mix` alone: changing it retrains no other strategy.
-        self.strategies = {name: _strategy_flags(name, p) for name in p.train.strategies}
+        self.strategies = {name: _strategy_flags(name, p) for name in self.trained}
+        #: The files and the flags of what a model is made from besides the training texts, by backbone, strategy and seed.
+        self.made_from = {
+            backbone: {
+                name: {str(seed): self._made_from(backbone, name, seed) for seed in p.train.seeds} for name in self.trained
+            }
+            for backbone in p.backbones
+        }
+        self.mine = self._mining()
         self.pools = shlex.join(_options("pool", p.evaluate.pools))
         self.settings = {name: shlex.join(_options("setting", benchmark.settings)) for name, benchmark in tested.items()}
         #: What training must not have seen, and what it sees.
@@ -154,14 +166,63 @@ class Plan:
     def runs(self) -> list[str]:
         """Every model, as `backbone/strategy/seed-N`."""
         t = self.params.train
-        return [f"{backbone}/{strategy}/seed-{seed}" for backbone in t.backbones for strategy in t.strategies for seed in t.seeds]
+        pairs = [(backbone, strategy) for backbone in t.backbones for strategy in t.strategies if self._can(backbone, strategy)]
+        return [f"{backbone}/{strategy}/seed-{seed}" for backbone, strategy in pairs for seed in t.seeds]
+
+    def _can(self, backbone: str, strategy: str) -> bool:
+        """Whether a backbone can be trained so: `static` reads tokens without the context that `mlm` and `tsdae` teach."""
+        return self.params.backbones[backbone].kind != "static" or not set(UNSUPERVISED) & set(strategy.split("+"))
 
     @property
     def indexed(self) -> list[str]:
         """The models that get an index: those of `index.strategies`, first seed."""
         t = self.params.train
         strategies = self.params.index.strategies
-        return [f"{backbone}/{strategy}/seed-{t.seeds[0]}" for backbone in t.backbones for strategy in strategies]
+        first = f"seed-{t.seeds[0]}"
+        return [f"{b}/{strategy}/{first}" for b in t.backbones for strategy in strategies if self._can(b, strategy)]
+
+    @property
+    def trained(self) -> list[str]:
+        """Every strategy that is trained: those of the tables, what a chain of them begins with, and the miner's."""
+        names: list[str] = []
+        for strategy in [*self.params.train.strategies, *([self._miner[1]] if self._miner else [])]:
+            chain, last, _ = steps_of(strategy)
+            parts = [*(chain.split("+") if chain else []), last]
+            names += ["+".join(parts[: count + 1]) for count in range(len(parts))]
+        return list(dict.fromkeys(names))
+
+    @property
+    def shown(self) -> list[str]:
+        """The models of the tables that were trained, and not only had their vectors changed."""
+        return [run for run in self.runs if run.split("/")[1] in self.trained]
+
+    @property
+    def _miner(self) -> tuple[str, str] | None:
+        """Backbone and strategy of the recipe's own model that finds hard negatives."""
+        backbone, _, strategy = self.params.train.mining.model.partition("/")
+        return (backbone, strategy) if backbone in self.params.backbones else None
+
+    def _mining(self) -> dict[str, Any]:
+        """Files and flags of `train-mine`."""
+        mining = self.params.train.mining
+        if not self._miner:
+            return {"files": [], "flags": flags(mining)}
+        folder = f"{self.models}/{mining.model}/seed-{self.params.train.seeds[0]}"
+        files = [f"{folder}/koine.json", f"{folder}/model.safetensors"]
+        return {"files": files, "flags": flags(mining.model_copy(update={"model": folder}))}
+
+    def _made_from(self, backbone: str, strategy: str, seed: int) -> dict[str, Any]:
+        chain, last, _ = steps_of(strategy)
+        files, words = [], []
+        if chain:
+            folder = f"{self.models}/{backbone}/{chain}/seed-{seed}"
+            files += [f"{folder}/koine.json", f"{folder}/model.safetensors"]
+            words += ["--further", folder]
+        takes = self.params.backbones[backbone].optimisation.negatives and last not in ("untrained", *UNSUPERVISED)
+        if self.params.train.mining.model and takes:
+            files.append(f"{self.data}/train/mined.parquet")
+            words += ["--mined", files[-1]]
+        return {"files": files, "flags": shlex.join(words)}
 
     def per_run(self, pattern: str, runs: list[str] | None = None) -> list[str]:
         """`pattern` filled with every {run} (all of them, or these) and every {benchmark}."""
@@ -199,7 +260,7 @@ class Plan:
                 *self.per_run(f"{self.data}/evaluate/{{run}}/{{benchmark}}"),
                 *_options("collected", [f"{self.data}/collect/collect.json"]),
                 *_options("filtered", [f"{self.data}/filter/{lang}.json" for lang in self.params.translate.languages]),
-                *_options("model", self.per_run(f"{self.models}/{{run}}/koine.json")),
+                *_options("model", self.per_run(f"{self.models}/{{run}}/koine.json", self.shown)),
                 *_options("index", self.per_run(f"{self.data}/index/{{run}}/{{benchmark}}/index.json", self.indexed)),
             ]
         )
@@ -265,15 +326,21 @@ def _for_language(named: dict[str, Source], names: list[str], source_lang: str, 
 
 
 def _strategy_flags(strategy: str, params: Params) -> str:
+    _, last, _ = steps_of(strategy)
+    name = last.partition("@")[0]
     words = ["--strategy", strategy]
-    if strategy in ("hybrid", "grad-mix", "grad-mix-half"):
+    if name == "untrained":
+        return shlex.join(words)
+    if last in ("hybrid", "hybrid-daft", "grad-mix", "grad-mix-half"):
         words += ["--alpha", str(params.train.alpha)]
-    if strategy not in ("untrained", "en-en", "x-x", "x-x-mono"):
+    if name not in ("en-en", "x-x", "x-x-mono", "daft", *UNSUPERVISED):
         words.append("--equal-languages" if params.train.languages.equal_languages else "--no-equal-languages")
         words += ["--pairs", params.train.languages.pairs]
-    if strategy not in ("untrained", "en-en", "x-x", "x-y"):
+    if name not in ("en-en", "x-x", "x-y", *UNSUPERVISED):
         words += ["--exponent", str(params.train.languages.exponent)]
-    return shlex.join(words)
+    if name not in UNSUPERVISED:
+        words += ["--cosine-every", str(params.train.cosine_every)]
+    return f"{shlex.join(words)} {flags(params.train.datasets)} {flags(params.train.validation)}"
 
 
 # Parameters reach a step by its flags, and messages change no result: these modules count for no step.

@@ -53,3 +53,33 @@ rule encode:
     shell:
         "koine encode --model {params.model} --tokens {params.tokens} --benchmark {params.benchmark} {params.flags} "
         "{resources.execution} --out {params.out} > {log} 2>&1"
+
+
+# hybrid+lir is no model of its own.
+ruleorder: encode_debias > encode
+
+
+rule encode_debias:
+    input:
+        queries_npy="<data>/encode/{backbone}/{before}/seed-{seed}/{benchmark}/queries.npy",
+        passages_npy="<data>/encode/{backbone}/{before}/seed-{seed}/{benchmark}/passages.npy",
+        queries="<data>/collect/benchmarks/{benchmark}/queries.parquet",
+        passages="<data>/collect/benchmarks/{benchmark}/passages.parquet",
+    output:
+        multiext(
+            "<data>/encode/{backbone}/{before}+{method}/seed-{seed}/{benchmark}/",
+            "queries.npy",
+            "passages.npy",
+            "encode.json",
+        ),
+    log:
+        "logs/<data>/encode_debias/{backbone}/{before}+{method}/seed-{seed}/{benchmark}.log",
+    params:
+        vectors=subpath(input.queries_npy, parent=True),
+        benchmark=subpath(input.queries, parent=True),
+        out=subpath(output[0], parent=True),
+        flags=plan.given("encode"),
+        code=plan.code("encode"),
+    shell:
+        "koine encode-debias --vectors {params.vectors} --benchmark {params.benchmark} --method {wildcards.method} "
+        "{params.flags} --out {params.out} > {log} 2>&1"

@@ -5,8 +5,8 @@ rule report:
     input:
         pairs=plan.per_run("<data>/evaluate/{run}/{benchmark}/pairs.csv"),
         scores=plan.per_run("<data>/evaluate/{run}/{benchmark}/scores.parquet"),
-        models=plan.per_run("<models>/{run}/koine.json"),
-        logs=plan.per_run("<models>/{run}/train.jsonl"),
+        models=plan.per_run("<models>/{run}/koine.json", plan.shown),
+        logs=plan.per_run("<models>/{run}/train.jsonl", plan.shown),
         indexes=plan.per_run("<data>/index/{run}/{benchmark}/index.json", plan.indexed),
         collected="<data>/collect/collect.json",
         filtered=expand(

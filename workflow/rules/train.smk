@@ -26,10 +26,31 @@ rule train_tokens:
         "koine train-tokens --qa {input.qa} {params.parallel} {params.flags} --out {params.out} > {log} 2>&1"
 
 
+rule train_mine:
+    input:
+        qa="<data>/collect/qa.parquet",
+        model=plan.mine["files"],
+    output:
+        "<data>/train/mined.parquet",
+    log:
+        "logs/<data>/train_mine.log",
+    threads: 8
+    resources:
+        execution=plan.execution["train_mine"],
+    params:
+        flags=plan.mine["flags"],
+        code=plan.code("train"),
+    shell:
+        "koine train-mine --qa {input.qa} {params.flags} {resources.execution} --out {output} > {log} 2>&1"
+
+
 rule train:
     input:
         tokens="<data>/train/{backbone}/tokenizer.json",
         texts=multiext("<data>/train/{backbone}/", "queries.arrow", "passages.arrow"),
+        made_from=lookup(
+            dpath="{backbone}/{strategy}/{seed}/files", within=plan.made_from
+        ),
     output:
         multiext(
             "<models>/<run>/",
@@ -45,13 +66,18 @@ rule train:
         "logs/<models>/<run>/train.log",
     resources:
         execution=plan.execution["train"],
+        launch=plan.execution["launch"],
     params:
         tokens=subpath(input.tokens, parent=True),
         out=subpath(output[0], parent=True),
         strategy=lookup(dpath="{strategy}", within=plan.strategies),
         backbone=lookup(dpath="{backbone}", within=plan.backbones),
+        made_from=lookup(
+            dpath="{backbone}/{strategy}/{seed}/flags", within=plan.made_from
+        ),
         source=plan.params.translate.source,
         code=plan.code("train"),
     shell:
-        "koine train --tokens {params.tokens} --source {params.source} {params.strategy} --seed {wildcards.seed} "
-        "--backbone {wildcards.backbone} {params.backbone} {resources.execution} --out {params.out} > {log} 2>&1"
+        "{resources.launch}koine train --tokens {params.tokens} --source {params.source} {params.strategy} "
+        "--seed {wildcards.seed} --backbone {wildcards.backbone} {params.backbone} {params.made_from} "
+        "{resources.execution} --out {params.out} > {log} 2>&1"

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +13,27 @@ import torch
 from torch import nn
 
 from koine.backbones.tokenizer import Tokens, tokenize
+from koine.runtime.errors import KoineError
 from koine.runtime.files import read_json, write_json
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel  # takes seconds to import
 
 Kind = Literal["query", "passage"]
 Vectors = npt.NDArray[np.float32]
 #: Tokens of texts that are padded together: few, so that there is little padding; more where small products waste the device.
 GROUP_TOKENS = {"cpu": 1024, "cuda": 16384}
+
+
+def length_groups(lengths: npt.NDArray[np.int64], device: torch.device) -> list[npt.NDArray[np.int64]]:
+    """Rows of texts of like length, longest first: at most `GROUP_TOKENS` tokens, padding included, or one text."""
+    order = np.argsort(-lengths, kind="stable")
+    groups: list[npt.NDArray[np.int64]] = []
+    while len(order):
+        size = max(1, GROUP_TOKENS[device.type] // max(1, int(lengths[order[0]])))
+        groups.append(order[:size])
+        order = order[size:]
+    return groups
 
 
 class Encoder(Protocol):
@@ -41,7 +56,7 @@ class TrainableEncoder(nn.Module, ABC):
         super().__init__()
         self.tokenizer = tokenizer
         self.prefixes = prefixes
-        self.positions = 0  # computed so far: tokens, and padding
+        self.read = np.zeros(2, dtype=np.int64)  # so far: tokens, and positions with their padding
 
     @abstractmethod
     def forward(self, tokens: Tokens) -> torch.Tensor:
@@ -52,23 +67,34 @@ class TrainableEncoder(nn.Module, ABC):
 
         Args:
             tokens: n texts.
-            embed: vectors `[m, d]` of m texts; called with at most `GROUP_TOKENS` tokens, padding included, or one text.
+            embed: vectors `[m, d]` of m texts; called with the texts of each of `length_groups`.
         """
         lengths = tokens.lengths
-        most = GROUP_TOKENS[self.device.type]
-        order = np.argsort(-lengths, kind="stable")
-        groups: list[npt.NDArray[np.int64]] = []
-        while len(order):
-            size = max(1, most // max(1, int(lengths[order[0]])))
-            groups.append(order[:size])
-            self.positions += len(groups[-1]) * int(lengths[order[0]])
-            order = order[size:]
+        groups = length_groups(lengths, self.device)
+        self.read += len(tokens.ids), sum(len(group) * int(lengths[group[0]]) for group in groups)
         if len(groups) == 1:
             return embed(tokens)
         vectors = torch.cat([embed(tokens.take(group)) for group in groups])
         place = np.empty(len(tokens), dtype=np.int64)
         place[np.concatenate(groups)] = np.arange(len(tokens))
         return vectors[torch.from_numpy(place).to(vectors.device)]
+
+    @property
+    def language_model(self) -> "PreTrainedModel":
+        """The transformer in it.
+
+        Raises:
+            KoineError: there is none.
+        """
+        raise KoineError("this backbone reads tokens without their context; take a transformer")
+
+    def recompute(self) -> None:
+        """Compute states again on the way back, instead of holding them (gradient checkpointing).
+
+        Raises:
+            KoineError: the backbone is no transformer.
+        """
+        self.language_model.activation_checkpointing_enable()
 
     def pair(self, queries: Tokens, passages: Tokens) -> tuple[torch.Tensor, torch.Tensor]:
         """Vectors of queries and passages of a training batch."""

@@ -6,7 +6,7 @@ fine-tuned one is saved as what it was.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 import tokenizers
@@ -17,7 +17,7 @@ from sentence_transformers.base.modules.normalize import Normalize
 from sentence_transformers.sentence_transformer.modules import Pooling, WordEmbeddings
 from torch import nn
 from torch.nn import functional
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 
 from koine.backbones.base import Kind, TrainableEncoder, Vectors, read_prefixes
 from koine.backbones.tokenizer import Tokens, max_length
@@ -101,6 +101,13 @@ class PretrainedEncoder(TrainableEncoder):
         self.model.prompts = {"query": self.prefixes["query"], **dict.fromkeys(("passage", "document"), self.prefixes["passage"])}
         self.model.save_pretrained(str(folder), create_model_card=False)
         write_text(folder / "tokenizer.json", self.tokenizer.to_str(pretty=True))
+
+    @property
+    def language_model(self) -> PreTrainedModel:
+        """See `TrainableEncoder.language_model`."""
+        if not isinstance(self.model[0], Transformer):
+            return super().language_model
+        return cast(PreTrainedModel, self.model.transformers_model)
 
     def forward(self, tokens: Tokens) -> torch.Tensor:
         """See `TrainableEncoder.forward`."""

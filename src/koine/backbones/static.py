@@ -68,7 +68,7 @@ class StaticEncoder(TrainableEncoder):
 
     def forward(self, tokens: Tokens) -> torch.Tensor:
         """See `TrainableEncoder.forward`; a text without tokens becomes the zero vector."""
-        self.positions += len(tokens.ids)
+        self.read += len(tokens.ids)
         ids = torch.from_numpy(tokens.ids).to(self.device)
         offsets = torch.from_numpy(tokens.offsets[:-1].astype("int32")).to(self.device)
         return functional.normalize(self.embedding(ids, offsets), dim=-1)

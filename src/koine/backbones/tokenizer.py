@@ -42,8 +42,19 @@ class Tokens:
             return self
         keep = draw.random(len(self.ids)) >= rate
         keep[self.offsets[:-1][self.lengths > 0]] = True
-        kept = np.concatenate([[0], np.cumsum(keep)])
-        return Tokens(self.ids[keep], kept[self.offsets])
+        return self.keep(keep)
+
+    def keep(self, which: npt.NDArray[np.bool_]) -> "Tokens":
+        """The same texts with only some of their tokens; `which` is `[T]`."""
+        kept = np.concatenate([[0], np.cumsum(which)])
+        return Tokens(self.ids[which], kept[self.offsets])
+
+    def padded(self, padding: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+        """Token ids, padded on the right, and where they are no padding, both `[n, longest]`."""
+        mask = np.arange(self.lengths.max(initial=0)) < self.lengths[:, None]
+        ids = np.full(mask.shape, padding, dtype=np.int64)
+        ids[mask] = self.ids
+        return ids, mask
 
     def __add__(self, other: "Tokens") -> "Tokens":
         """The texts of both, one after the other."""

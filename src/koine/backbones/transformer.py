@@ -91,6 +91,11 @@ class TransformerEncoder(TrainableEncoder):
         write_normalize(folder / "2_Normalize")
         write_sentence_transformer(folder, MODULES, self.prefixes)
 
+    @property
+    def language_model(self) -> PreTrainedModel:
+        """See `TrainableEncoder.language_model`."""
+        return self.model
+
     def forward(self, tokens: Tokens) -> torch.Tensor:
         """See `TrainableEncoder.forward`."""
         # On CPU and in bfloat16, torch's fused attention goes backwards 8 times slower than plain products.
@@ -103,10 +108,7 @@ class TransformerEncoder(TrainableEncoder):
 
     def _mean(self, embedded: torch.Tensor, places: Tokens) -> torch.Tensor:
         """Mean states `[m, d]` of m texts whose tokens are rows of `embedded`; its last row is padding."""
-        lengths = places.lengths
-        mask = np.arange(lengths.max(initial=0)) < lengths[:, None]
-        padded = np.full(mask.shape, len(embedded) - 1, dtype=np.int64)
-        padded[mask] = places.ids
+        padded, mask = places.padded(len(embedded) - 1)
         attention = torch.from_numpy(mask).to(self.device)
         inputs = embedded[torch.from_numpy(padded).to(self.device)]
         states = self.model(inputs_embeds=inputs, attention_mask=attention).last_hidden_state

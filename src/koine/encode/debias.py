@@ -5,7 +5,6 @@ Both take a language's identity to be what its vectors have in common: their mea
 and on languages that no training has seen.
 """
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from koine.encode.vectors import read_vectors, write_vectors
+from koine.params import DEBIASED
 from koine.records import PASSAGES, QUERIES
 from koine.runtime.console import say
 from koine.runtime.errors import KoineError
@@ -20,13 +20,12 @@ from koine.runtime.files import write_json
 
 Floats = npt.NDArray[np.float64]
 
-METHOD = re.compile(r"centre|lir(@[1-9][0-9]{0,3})?")
 ROUNDING = 1e-6  # what is left of a unit vector, stored as float32, that was removed whole
 
 
 def check_method(method: str) -> None:
     """Raise a KoineError that names the methods, where there is none of this name."""
-    if not METHOD.fullmatch(method):
+    if not DEBIASED.fullmatch(method):
         raise KoineError(f"unknown method {method!r} (known: centre, lir, and lir@R to remove R components, such as lir@3)")
 
 

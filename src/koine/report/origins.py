@@ -154,13 +154,24 @@ def _planted(filtered: Sequence[Json]) -> Iterator[Html]:
     yield _table([*heads, *((f"recall: {kind.replace('_', ' ')}", "n") for kind in kinds)], rows, "compact")
 
 
+#: What the curves are of, by the type of a log line.
+KINDS = {
+    "mono": "mono batches",
+    "cross": "cross batches",
+    "mixed": "mixed batches",
+    "mlm": "masked tokens",
+    "tsdae": "rewritten texts",
+    "validation": "held-out questions",
+}
+
+
 def training(view: View, models: Sequence[Json], logs: Sequence[Sequence[Json]]) -> Html | None:
     """Loss over steps, one chart per strategy; the charts of a backbone share their axes."""
     runs = [(model, log) for model, log in zip(models, logs, strict=True) if log]
-    kinds = [kind for kind in ("mono", "cross", "mixed") if any(line["type"] == kind for _, log in runs for line in log)]
+    kinds = [kind for kind in KINDS if any(line["type"] == kind for _, log in runs for line in log)]
     parts: list[Html] = []
     if runs:
-        keys = [tag("span", dashes(kind), f"{kind} batches") for kind in kinds]
+        keys = [tag("span", dashes(kind), KINDS[kind]) for kind in kinds]
         note = (
             "Thin lines are seeds, smoothed. Losses of different strategies are not comparable: a passage is told apart from the "
             "other passages of its batch, and how hard that is depends on their languages."
@@ -170,6 +181,8 @@ def training(view: View, models: Sequence[Json], logs: Sequence[Sequence[Json]])
         own = [(model, log) for model, log in runs if model["backbone"] == backbone]
         if own:
             parts += [tag("h3", f"backbone {backbone}"), tag("div", *_facets(view, own), class_="facets")]
+    if measured := [model for model in models if "validated" in model]:
+        parts += _validated(view, measured)
     settings = [_settings(backbone, [one for one in models if one["backbone"] == backbone]) for backbone in view.backbones]
     return join([*parts, *(one for one in settings if one)]) or None
 
@@ -179,7 +192,7 @@ def _facets(view: View, runs: Sequence[tuple[Json, Sequence[Json]]]) -> Iterator
     for model, log in runs:
         for kind in dict.fromkeys(line["type"] for line in log):
             points = smooth([(line["step"], line["loss"]) for line in log if line["type"] == kind])
-            text = f"seed {model['seed']}, {kind} batches: at the end {points[-1][1]:.2f}"
+            text = f"seed {model['seed']}, {KINDS.get(kind, kind)}: at the end {points[-1][1]:.2f}"
             lines.setdefault(model["strategy"], []).append(Line(points, kind, text))
     shown = [point for own in lines.values() for line in own for point in line.points]
     last = max(line["step"] for _, log in runs for line in log)
@@ -188,6 +201,31 @@ def _facets(view: View, runs: Sequence[tuple[Json, Sequence[Json]]]) -> Iterator
         if name in lines:
             drawn = curves(lines[name], across, up, f"Loss of {name} over {last:,} steps")
             yield tag("figure", tag("figcaption", view.label(name)), tag("span", drawn, class_=view.colour(name)))
+
+
+def _validated(view: View, models: Sequence[Json]) -> Iterator[Html]:
+    """The validation loss of every strategy, averaged over seeds; the lowest of a backbone is marked."""
+    yield tag("h3", "loss on held-out questions")
+    yield tag(
+        "p",
+        "The mean over all ordered pairs of languages; the same questions for every model. The lowest one says which α to take.",
+        class_="note",
+    )
+    means: dict[tuple[str, str], dict[str, float]] = {}
+    for backbone in view.backbones:
+        for name in view.strategies:
+            own = [m["validated"] for m in models if (m["backbone"], m["strategy"]) == (backbone, name)]
+            if own:
+                kinds = [kind for kind in ("mono", "cross", "loss") if all(kind in one for one in own)]
+                means[backbone, name] = {kind: sum(one[kind] for one in own) / len(own) for kind in kinds}
+    lowest = {backbone: min(mean["loss"] for (b, _), mean in means.items() if b == backbone) for backbone, _ in means}
+    rows = []
+    for (backbone, name), mean in means.items():
+        text = f"{mean['loss']:.3f}"
+        best = tag("b", text) if mean["loss"] == lowest[backbone] else text
+        losses = [f"{mean[kind]:.3f}" if kind in mean else "" for kind in ("mono", "cross")]
+        rows.append([_cell(backbone), tag("td", view.label(name)), *(_cell(loss) for loss in losses), tag("td", best)])
+    yield _table([("backbone", None), ("strategy", None), ("mono", "n"), ("cross", "n"), ("mean", "n")], rows, "compact")
 
 
 def smooth(points: Sequence[Point]) -> list[Point]:

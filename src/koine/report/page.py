@@ -14,7 +14,7 @@ import polars as pl
 from koine.report import origins, results
 from koine.report.markup import Html, count, fraction, join, rank, tag
 from koine.report.svg import explain
-from koine.report.view import STRATEGIES, View, whole
+from koine.report.view import View, in_words, whole
 
 DEFAULT = "sample"  # the recipe that params.yaml is
 
@@ -113,7 +113,7 @@ def _spoken(strategy: str) -> str:
         "x-x-mono": "with monolingual batches (x-x-mono)",
         "x-y": "with cross-lingual batches (x-y)",
         "hybrid": "with hybrid batches",
-    }.get(strategy, f"with {strategy} batches")
+    }.get(strategy, f"with {strategy}")
 
 
 def _found(view: View, benchmark: str, backbone: str, where: bool) -> Html | None:
@@ -174,16 +174,14 @@ def _terms(view: View) -> Html:
     )
     rows = []
     for name in view.strategies:
-        words, example = STRATEGIES.get(name.partition("@")[0], ("", ""))
-        if "@" in name:
-            words, example = f"as {name.partition('@')[0]}, with α = {name.partition('@')[2]}", ""
+        words, example = in_words(name)
         rows.append(
             tag("tr", tag("th", view.label(name), class_="who", scope="row"), tag("td", words), tag("td", tag("code", example)))
         )
     heads = ("strategy", "a training batch holds", "three batches of two pairs")
     head = tag("tr", *(tag("th", text, scope="col") for text in heads))
     strategies = tag("div", tag("table", tag("thead", head), tag("tbody", *rows)), class_="wide") if rows else None
-    lead = tag("p", "The strategies differ in nothing but the languages that meet in a training batch:") if rows else None
+    lead = tag("p", "Under each strategy a training batch holds:") if rows else None
     return join([intro, tag("div", *figures, class_="scenes"), measure, lead, strategies])
 
 

@@ -13,7 +13,7 @@ from koine.report.markup import Html, fraction, join, number, tag
 Point = tuple[float, float]
 
 #: Dashes of a batch type's line.
-DASHES = {"mono": None, "cross": "5 3", "mixed": "1.5 2.5"}
+DASHES = {"mono": None, "cross": "5 3", "mixed": "1.5 2.5", "mlm": None, "tsdae": None, "validation": "7 2 1.5 2"}
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from koine.params import UNSUPERVISED
 from koine.report.markup import Html, fraction, language, rank, tag
 
 SETTINGS = ("mono", "cross", "multi")
@@ -28,6 +29,15 @@ STRATEGIES = {
         )
         for half, count in (("", "as many"), ("-half", "half as many"))
     },
+    "daft": ("monolingual batches of the target domain's pairs alone", ""),
+    "hybrid-daft": ("as hybrid, on the target domain's pairs and all others", ""),
+    "mlm": ("masked language modelling: no pairs, but texts some tokens of which are to be guessed", ""),
+    "tsdae": ("denoising: no pairs, but texts to be written again from the vector of a few of their tokens", ""),
+}
+#: What may be done to the vectors of a model.
+AFTERWARDS = {
+    "centre": "each language's mean is taken from its vectors",
+    "lir": "each language's first principal components are taken from its vectors",
 }
 
 
@@ -137,12 +147,12 @@ class View:
 
     def colours(self) -> str:
         """The style sheet of the strategies: a hybrid at its own α is a shade of the hybrid's colour."""
-        shades = [name for name in self.strategies if name.startswith("hybrid@")]
+        shades = [name for name in self.strategies if name.startswith("hybrid@") and "+" not in name]
         rules = []
         for name in self.strategies:
-            base = name.partition("@")[0]
+            base = _base(name)
             colour = f"var(--{base.removesuffix('-half') if base in STRATEGIES else 'other'})"
-            if base.endswith("-half"):
+            if base.endswith("-half") or "+" in name:
                 colour = f"color-mix(in oklab, var(--ink) 35%, {colour})"
             if name in shades:
                 ink = 30 + round(45 * shades.index(name) / max(1, len(shades) - 1))
@@ -167,6 +177,26 @@ def _distinct(table: pl.DataFrame, pairs: pl.DataFrame, column: str) -> list[str
     return list(dict.fromkeys(values))
 
 
-def _order(strategy: str) -> tuple[int, str]:
-    name = strategy.partition("@")[0]
-    return (list(STRATEGIES).index(name) if name in STRATEGIES else len(STRATEGIES), strategy)
+def in_words(strategy: str) -> tuple[str, str]:
+    """What a strategy does, and an example of three batches where it has one."""
+    if strategy in STRATEGIES:
+        return STRATEGIES[strategy]
+    parts = strategy.split("+")
+    if len(parts) > 1:
+        plain = {*UNSUPERVISED, *AFTERWARDS}  # what pairs train is called by its name
+        return "; then ".join(in_words(part)[0] if part.partition("@")[0] in plain else part for part in parts), ""
+    name, _, number = strategy.partition("@")
+    if name in AFTERWARDS:
+        return AFTERWARDS[name] + (f" ({number} of them)" if number else ""), ""
+    return (f"as {name}, with α = {number}" if name in STRATEGIES else ""), ""
+
+
+def _base(strategy: str) -> str:
+    """The last training of a chain, without its α."""
+    trained = [part.partition("@")[0] for part in strategy.split("+")]
+    return next((name for name in reversed(trained) if name not in AFTERWARDS), strategy)
+
+
+def _order(strategy: str) -> tuple[int, int, str]:
+    name = _base(strategy)
+    return (list(STRATEGIES).index(name) if name in STRATEGIES else len(STRATEGIES), strategy.count("+"), strategy)

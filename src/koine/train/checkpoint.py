@@ -24,10 +24,10 @@ from safetensors.torch import save_file
 
 from koine.runtime.console import say
 from koine.runtime.files import atomic
+from koine.train.metrics import Log
 
 KEPT = 2  # the last one, and the one before it in case the last cannot be read
 REQUEUE = 75  # EX_TEMPFAIL of sysexits.h: "try again later"; name it as RequeueExit in slurm.conf
-Log = list[dict[str, object]]
 
 
 def key(inputs: dict[str, Any], files: list[Path]) -> str:
@@ -75,19 +75,6 @@ class Checkpoints:
             except (SafetensorError, OSError, KeyError) as error:
                 say(f"{path}: cannot be read ({error}); the checkpoint before it is used")
         return None
-
-    @contextmanager
-    def stream(self, log: Log) -> Iterator[Callable[[dict[str, object]], None]]:
-        """Lets lines be added to the log; they can be read at once in `train.jsonl`, beside the checkpoints."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "train.jsonl").open("w", encoding="utf-8", buffering=1) as stream:
-            stream.writelines(json.dumps(line) + "\n" for line in log)
-
-            def write(line: dict[str, object]) -> None:
-                log.append(line)
-                stream.write(json.dumps(line) + "\n")
-
-            yield write
 
     def due(self) -> bool:
         """Whether it is time for the next one."""

@@ -1,211 +1,166 @@
-"""The training loop: AdamW with linear warm-up and decay over a batch plan; writes a sentence-transformers folder."""
+"""The training loop: AdamW with linear warm-up and decay over the steps of a task; exact resume, validation, early stopping."""
 
-import json
-import time
 from collections.abc import Sequence
-from importlib.metadata import version
-from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch.optim.adamw import adamw
 
-from koine import __version__, backbones
-from koine.backbones.base import Kind, TrainableEncoder
-from koine.params import Architecture, Languages, Optimisation, Start
+from koine.backbones.base import TrainableEncoder
+from koine.params import Optimisation
 from koine.runtime.console import progress, say
 from koine.runtime.errors import KoineError
-from koine.runtime.files import sha256, write_json, write_text
-from koine.runtime.hub import local_model
-from koine.train.batches import Batch, BatchPlan, parse_strategy, parts
-from koine.train.checkpoint import Checkpoints, Log, State, key, stop, stopping
-from koine.train.loss import info_nce
-from koine.train.surgery import Surgery
-from koine.train.tokens import TrainingSet
+from koine.train.checkpoint import Checkpoints, State, stop, stopping
+from koine.train.contrastive import Contrastive, HeldOut, Part
+from koine.train.metrics import Line, Log, Metrics, Tracker
+from koine.train.ranks import Ranks
+from koine.train.surgery import Surgery, cosine
 
-_DROPOUT = 4  # first number of its random stream's seed; `batches` has 0 to 3
 LOG_EVERY = 10  # steps between two lines of the training log
 
 
-def train(
-    tokens: Path, out: Path, *, kind: str, backbone: str, source: str, strategy: str, alpha: float, languages: Languages,
-    seed: int, prefixes: dict[Kind, str], architecture: Architecture, optimisation: Optimisation, device: str,
-    start: Start | None = None, checkpoint_seconds: float = 600,
-) -> None:  # fmt: skip
-    """Train one model.
+class Task(Protocol):
+    """What is descended: a step has one or several batches."""
+
+    @property
+    def parameters(self) -> list[torch.nn.Parameter]:
+        """What is trained."""
+
+    @property
+    def parts(self) -> int:
+        """Batches in a step."""
+
+    def draw(self, step: int) -> np.random.Generator:
+        """The random numbers of a step."""
+
+    def backward(self, part: int, step: int, draw: np.random.Generator) -> Part:
+        """Add the gradient of one of a step's batches."""
+
+
+def descend(
+    model: TrainableEncoder, task: Task, steps: int, settings: Optimisation, checkpoints: Checkpoints, *,
+    ranks: Ranks, surgery: Surgery | None = None, probe: tuple[Contrastive, int] | None = None, held_out: HeldOut | None = None,
+    every: int = 0, patience: int = 0, track: Tracker = "none", name: str = "",
+) -> Log:  # fmt: skip
+    """Do all steps that are not done yet.
 
     Args:
-        tokens: folder of `tokens.tokenise`.
-        out: the model's folder; besides the model it gets koine.json (how it was made, checksums), train.jsonl
-            (loss and learning rate every few steps) and a model card.
-        kind, backbone: of the backbone, and its name in the tables.
-        source: source language.
-        strategy, alpha, languages: see `batches`; `untrained` saves the random weights.
-        seed: draws weights and batches.
-        prefixes: what the tokens' queries and passages were prefixed with; saved with the model.
-        architecture, optimisation: of the backbone.
-        device: where to train.
-        start: the pretrained model that a backbone of that kind starts from.
-        checkpoint_seconds: between two checkpoints, which lie in `.<name of out>` beside `out`; changes no result.
+        model: the encoder that the task trains.
+        task: gives the gradients.
+        steps: of the whole run.
+        settings: learning rate and schedule.
+        checkpoints: where the run goes on from.
+        ranks: the processes of the run; the first one writes.
+        surgery: joins the gradients of a step's batches; without it they are added.
+        probe: a monolingual and a cross-lingual batch of a step, and after how many steps the cosine of their gradients is noted.
+        held_out: measured every `every` steps and at the end; with `every` the best weights are kept.
+        patience: measurements without a lower loss after which the run ends; 0: it never ends early.
+        track, name: a tracker, and what it calls the run.
+
+    Returns:
+        The log: of every tenth step its loss, rate and gradient, and of every validation its losses.
 
     Raises:
-        KoineError: too little data for a batch, or the loss is no longer a number.
+        KoineError: the loss is no longer a number.
         SystemExit: SIGTERM or SIGUSR1 came; a checkpoint is written, and the same call goes on from it.
     """
-    torch.set_num_threads(optimisation.threads)
-    data = TrainingSet.open(tokens, source)
-    model = backbones.create(kind, start or Start(), architecture, tokens / "tokenizer.json", data.passages, seed).to(device)
-    model.prefixes = prefixes
-    name, share = parse_strategy(strategy, alpha)
-    shape = (
-        {"start": start.model_dump()}
-        if start is not None and kind == "pretrained"
-        else {"architecture": architecture.model_dump()}
-    )
-    settings = {**shape, "optimisation": optimisation.model_dump()}
-    log: Log = []
-    if name != "untrained":
-        steps = max(1, optimisation.steps // 2) if name.endswith("-half") else optimisation.steps
-        plans = [
-            (BatchPlan(
-                data.available, part, alpha=share, batch_size=optimisation.batch_size, steps=steps, seed=seed,
-                languages=languages,
-            ), weight)
-            for part, weight in parts(name, share)
-        ]  # fmt: skip
-        surgery = Surgery(name.removesuffix("-half")) if name.startswith(("pcgrad", "gradvac")) else None
-        inputs = {
-            **settings,
-            "kind": kind,
-            "source": source,
-            "plan": [name, share, languages.model_dump()],
-            "seed": seed,
-            "device": device,
-        }
-        files = [tokens / file for file in ("tokenizer.json", "queries.arrow", "passages.arrow")]
-        if start is not None and start.model:
-            files += sorted(local_model(start.model, start.revision).rglob("*.safetensors"))
-        checkpoints = Checkpoints(out.parent / f".{out.name}", key(inputs, files), checkpoint_seconds)
-        log = _descend(model, data, plans, surgery, optimisation, seed, checkpoints)
-        checkpoints.clear()
-    model.save(out)
-    write_text(out / "train.jsonl", "".join(json.dumps(line) + "\n" for line in log))
-    write_text(out / "README.md", _card(strategy, data, seed))
-    write_json(
-        out / backbones.MANIFEST,
-        {
-            "kind": kind,
-            "backbone": backbone,
-            "strategy": strategy,
-            "alpha": share,
-            "seed": seed,
-            "languages": data.languages,
-            "questions": len(data.passage_of),
-            **settings,
-            "versions": {package: version(package) for package in ("torch", "tokenizers", "transformers")}
-            | {"koine": __version__},
-            "sha256": {file: sha256(out / file) for file in ("model.safetensors", "tokenizer.json")},
-        },
-    )
-
-
-def _descend(
-    model: TrainableEncoder, data: TrainingSet, plans: list[tuple[BatchPlan, float]], surgery: Surgery | None,
-    settings: Optimisation, seed: int, checkpoints: Checkpoints,
-) -> Log:  # fmt: skip
-    """All steps that are not done yet; returns the log. A step has a batch of every plan, its loss times the plan's weight."""
-    parameters = list(model.parameters())
+    parameters = task.parameters
     optimizer = AdamW(parameters, settings.weight_decay)
-    steps = len(plans[0][0])
     first, log = 0, Log()
+    best: dict[str, torch.Tensor] = {}  # weights of the lowest validation loss so far
     if state := checkpoints.latest():
         optimizer.load(state.tensors)
         if surgery:
             surgery.load(state.tensors)
+        best = {key: value for key, value in state.tensors.items() if key.startswith("best.")}
         first, log = state.step, state.log
         say(f"goes on after step {first:,} of {steps:,}")
     model.train()
-    pairs, tokens, start = 0, 0, time.perf_counter()
+    metrics = Metrics(checkpoints.folder if ranks.first else checkpoints.folder / f"rank-{ranks.rank}", log, track, name)
 
     def rates() -> str:
-        seconds = time.perf_counter() - start
-        return f", {pairs / seconds:,.0f} pairs/s, {tokens / seconds:,.0f} tokens/s"
+        now = metrics.rates()
+        return f", {now['pairs_per_s']:,.0f} pairs/s, {now['tokens_per_s']:,.0f} tokens/s"
 
-    with checkpoints.stream(log) as written, stopping() as signalled:
+    with stopping() as signalled:
         for step in progress(range(first, steps), "training", note=rates):
+            if patience and _waited(log) >= patience:
+                break
             rate = settings.lr * _schedule(step, steps, settings)
-            torch.manual_seed((seed << 32) + step)  # dropout of pretrained models: of this step, wherever the run began
-            draw = np.random.default_rng([seed, _DROPOUT, step])
-            model.zero_grad(set_to_none=True)
-            losses, gradients = [], []
-            for plan, weight in plans:
-                loss, read = _backward(model, data, plan[step], weight, settings, draw)
-                pairs, tokens = pairs + settings.batch_size, tokens + read
-                losses.append((plan.type(step), loss))
+            found: Line = {}
+            if probe and step % probe[1] == 0:
+                found["cosine"] = round(cosine(*[_gradient(probe[0], part, step, ranks, parameters) for part in (0, 1)]), 5)
+            logged = step % LOG_EVERY == 0 or step == steps - 1 or bool(found)
+            draw = task.draw(step)
+            before = model.read.copy()
+            _clear(parameters)
+            parts, gradients = [], []
+            for part in range(task.parts):
+                parts.append(task.backward(part, step, draw))
                 if surgery:
+                    ranks.sum_gradients(parameters)
                     gradients.append(_taken(parameters))
-            cosine = None
+            metrics.pairs += sum(part.pairs for part in parts)
+            metrics.tokens += sum(part.tokens for part in parts)
             if surgery:
-                joint, cosine = surgery.join(gradients)
+                joint, angle = surgery.join(gradients)
+                found["cosine"] = round(angle, 5)
                 for parameter, gradient in zip(parameters, joint, strict=True):
                     parameter.grad = gradient
+            else:
+                ranks.sum_gradients(parameters)
             optimizer.step(rate)
-            if step % LOG_EVERY == 0 or step == steps - 1:
-                norm = round(_norm(parameters), 5)
-                for kind, loss in losses:
-                    if not torch.isfinite(loss):
-                        raise KoineError(f"step {step}: the loss is {float(loss)}; lower optimisation.lr")
-                    line: dict[str, object] = {
-                        "step": step,
-                        "type": kind.value,
-                        "loss": round(float(loss), 5),
-                        "lr": round(rate, 8),
-                    }
-                    written(line | {"gradient_norm": norm} | ({} if cosine is None else {"cosine": round(cosine, 5)}))
-            if (came := signalled()) or checkpoints.due():
-                checkpoints.save(State(step + 1, optimizer.state() | (surgery.state() if surgery else {}), log))
+            if isinstance(task, Contrastive) and settings.learn_temperature:
+                found["temperature"] = round(task.temperature, 6)
+            if logged:
+                tokens, positions = model.read - before
+                found |= {"gradient_norm": round(_norm(parameters), 5), "padding": round(float(1 - tokens / positions), 4)}
+                for done in parts:
+                    if not torch.isfinite(done.loss):
+                        raise KoineError(f"step {step}: the loss is {float(done.loss)}; lower optimisation.lr")
+                    line: Line = {"step": step, "type": done.kind, "loss": round(float(done.loss), 5), "lr": round(rate, 8)}
+                    metrics.write({**line, "tokens": done.tokens, **found})
+                metrics.speed(step)
+            if held_out and ((every and (step + 1) % every == 0) or step == steps - 1):
+                metrics.write({"step": step, "type": "validation", **held_out.loss(model)})
+                if every and not _waited(log):
+                    best = {f"best.{i}": parameter.detach().cpu().clone() for i, parameter in enumerate(model.parameters())}
+            came = ranks.agree(signalled() or 0)
+            if ranks.first and (came or checkpoints.due()):
+                state = State(step + 1, optimizer.state() | (surgery.state() if surgery else {}) | best, log)
+                checkpoints.save(state)
             if came:
                 stop(came, f"after step {step + 1:,} of {steps:,}")
+    metrics.close()
+    if best:
+        for parameter, kept in zip(model.parameters(), best.values(), strict=True):
+            parameter.data.copy_(kept)
     return log
 
 
-def _backward(
-    model: TrainableEncoder, data: TrainingSet, batch: Batch, weight: float, settings: Optimisation, draw: np.random.Generator
-) -> tuple[torch.Tensor, int]:
-    """Add the gradient of a batch's weighted loss; returns the loss, and how many tokens were read.
+def validations(log: Log) -> Log:
+    """The lines of a log that hold validation losses."""
+    return [line for line in log if line["type"] == "validation"]
 
-    With `settings.chunk`, by GradCache (arXiv 2101.06983): vectors without a graph, the loss and its gradient by them, then
-    each chunk again with a graph, and dropout as it was. Memory is that of a chunk, the gradient that of the batch.
-    """
-    queries = data.queries.take(data.query_rows[batch.questions, batch.query_langs]).drop(settings.query_dropout, draw)
-    passages = data.passages.take(data.passage_rows[batch.questions, batch.passage_langs]).drop(settings.passage_dropout, draw)
-    read = len(queries.ids) + len(passages.ids)
-    same = torch.from_numpy(data.passage_of[batch.questions]).to(model.device)
-    rows = np.arange(len(queries))
-    chunks = np.split(rows, rows[settings.chunk :: settings.chunk]) if 0 < settings.chunk < len(rows) else [rows]
-    dropout = torch.initial_seed()
 
-    def encoded(number: int) -> tuple[torch.Tensor, torch.Tensor]:
-        torch.manual_seed(dropout + (number << 48))
-        with torch.autocast(model.device.type, torch.bfloat16, enabled=settings.bf16):
-            return model.pair(queries.take(chunks[number]), passages.take(chunks[number]))
+def _waited(log: Log) -> int:
+    """Validations since the one with the lowest loss; of equal ones the first counts."""
+    losses = [float(str(line["loss"])) for line in validations(log)]
+    return len(losses) - 1 - losses.index(min(losses)) if losses else 0
 
-    def loss_of(vectors: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
-        with torch.autocast(model.device.type, torch.bfloat16, enabled=settings.bf16):
-            return info_nce(*vectors, same, temperature=settings.temperature, symmetric=settings.symmetric)
 
-    if len(chunks) == 1:
-        loss = loss_of(encoded(0))
-        torch.autograd.backward(weight * loss)
-        return loss.detach(), read
-    with torch.no_grad():
-        parts = [encoded(number) for number in range(len(chunks))]
-    one, two = (torch.cat(side).requires_grad_() for side in zip(*parts, strict=True))
-    loss = loss_of((one, two))
-    torch.autograd.backward(weight * loss)
-    for number, own in enumerate(chunks):
-        torch.autograd.backward(encoded(number), (one.grad[own], two.grad[own]))  # type: ignore[index]
-    return loss.detach(), read
+def _gradient(task: Contrastive, part: int, step: int, ranks: Ranks, parameters: list[torch.nn.Parameter]) -> list[torch.Tensor]:
+    """The gradient of one batch alone."""
+    _clear(parameters)
+    task.backward(part, step, task.draw(step))
+    ranks.sum_gradients(parameters)
+    return _taken(parameters)
+
+
+def _clear(parameters: list[torch.nn.Parameter]) -> None:
+    for parameter in parameters:
+        parameter.grad = None
 
 
 def _taken(parameters: list[torch.nn.Parameter]) -> list[torch.Tensor]:
@@ -270,25 +225,3 @@ def _schedule(step: int, steps: int, settings: Optimisation) -> float:
     if step < warmup:
         return (step + 1) / (warmup + 1)
     return (steps - step) / max(1, steps - warmup)
-
-
-def _card(strategy: str, data: TrainingSet, seed: int) -> str:
-    """A short model card."""
-    languages = "\n".join(f"- {lang}" for lang in data.languages)
-    return f"""---
-library_name: sentence-transformers
-pipeline_tag: sentence-similarity
-language:
-{languages}
----
-# A Koine retriever
-
-Trained with the `{strategy}` strategy (seed {seed}) on {len(data.passage_of):,} questions in
-{len(data.languages)} languages. How it was made stands in `koine.json`; how well it retrieves, in the
-`results/` of the experiment that made it.
-
-    from sentence_transformers import SentenceTransformer
-
-    model = SentenceTransformer("this folder")
-    vectors = model.encode_query(["a question"]) @ model.encode_document(["a passage"]).T
-"""

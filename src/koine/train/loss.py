@@ -1,31 +1,68 @@
-"""InfoNCE over in-batch negatives."""
+"""InfoNCE over in-batch and explicit negatives."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch.nn import functional
 
+from koine.params import Direction
+
+
+@dataclass(frozen=True)
+class Documents:
+    """What the documents of a batch are: B positives, then M explicit negatives.
+
+    Attributes:
+        passage: passage number of each, the same in all languages, int64 `[B + M]`.
+        row: the row that each belongs to, int64 `[B + M]`; of the positives 0 to B - 1.
+    """
+
+    passage: torch.Tensor
+    row: torch.Tensor
+
 
 def info_nce(
-    queries: torch.Tensor, passages: torch.Tensor, passage_of: torch.Tensor, *, temperature: float, symmetric: bool
-) -> torch.Tensor:
+    queries: torch.Tensor, passages: torch.Tensor, documents: Documents, *, temperature: float | torch.Tensor,
+    directions: Sequence[Direction] = ("query_to_doc",), joint: bool = True, in_batch: bool = True,
+) -> torch.Tensor:  # fmt: skip
     """Mean over the batch of `-log softmax_j(cos(q_i, p_j) / temperature)` at j = i.
 
-    Equation 1 of arXiv 2408.10536 with a temperature and with the other rows' positives as negatives (as E5 and
-    sentence-transformers' MultipleNegativesRankingLoss have it). Rows on the same passage, in whatever language,
-    are no negatives of each other: they are masked by passage number, since their texts differ.
+    Equation 1 of arXiv 2408.10536 with a temperature, and with the other rows' positives as negatives, too (as E5 and
+    sentence-transformers' MultipleNegativesRankingLoss have it); without `in_batch` and at temperature 1 it is the equation as
+    printed. Rows on the same passage, in whatever language, are no negatives of each other: they are masked by passage number,
+    since their texts differ.
 
     Args:
-        queries, passages: L2-normalised vectors, float32 `[B, d]`; row i belongs to row i.
-        passage_of: passage number of each row, int64 `[B]`.
+        queries: L2-normalised vectors, float32 `[B, d]`.
+        passages: likewise of the documents, `[B + M, d]`; the first B belong to the queries.
+        documents: what they are.
         temperature: cosines are divided by it.
-        symmetric: average with the loss from passage to query.
+        directions: what is compared; `query_to_doc` and further terms, as sentence-transformers' loss of that name defines them.
+        joint: one softmax over all directions, as in arXiv 2308.03281; else the mean of one for each.
+        in_batch: whether other rows' positives are negatives of a query.
 
     Returns:
         A scalar.
     """
-    scores = (queries @ passages.T).float() / temperature  # under autocast the product is in bfloat16
-    same = passage_of[:, None] == passage_of[None, :]
-    same.fill_diagonal_(False)
-    scores = scores.masked_fill(same, float("-inf"))
-    target = torch.arange(len(scores), device=scores.device)
-    loss = functional.cross_entropy(scores, target)
-    return (loss + functional.cross_entropy(scores.T, target)) / 2 if symmetric else loss
+    count = len(queries)
+    rows = torch.arange(count, device=queries.device)
+    same = documents.passage[:count, None] == documents.passage[None, :]
+
+    def compared(direction: Direction) -> torch.Tensor:
+        here, there = direction.split("_to_")
+        others = queries if there == "query" else passages
+        # Under autocast the product is in bfloat16.
+        scores = ((queries if here == "query" else passages[:count]) @ others.T).float() / temperature
+        hidden = same[:, : len(others)].clone()
+        if here == there:
+            hidden |= rows[:, None] == documents.row[None, : len(others)]  # what belongs to one query is not compared
+        else:
+            hidden[rows, rows] = False
+        if direction == "query_to_doc" and not in_batch:
+            hidden[:, :count] = rows[:, None] != rows[None, :]
+        return scores.masked_fill(hidden, float("-inf"))
+
+    scores = [compared(direction) for direction in directions]
+    parts = [torch.cat(scores, dim=1)] if joint and len(scores) > 1 else scores
+    return torch.stack([functional.cross_entropy(part, rows) for part in parts]).mean()

@@ -13,6 +13,17 @@ import torch
 Gradients = Sequence[torch.Tensor]
 
 
+def _gram(parts: Sequence[Gradients]) -> torch.Tensor:
+    """Inner products of gradients, each a tensor per parameter; `[m, m]`."""
+    return torch.tensor([[sum(float((a * b).sum()) for a, b in zip(one, two, strict=True)) for two in parts] for one in parts])
+
+
+def cosine(one: Gradients, two: Gradients) -> float:
+    """The cosine between two gradients."""
+    gram = _gram([one, two])
+    return float(gram[0, 1] / (gram[0, 0] * gram[1, 1]).sqrt())
+
+
 class Surgery:
     """Joins the gradients of the parts of a step.
 
@@ -31,9 +42,7 @@ class Surgery:
         Args:
             parts: of each part, the gradient of every parameter.
         """
-        gram = torch.tensor(
-            [[sum(float((a * b).sum()) for a, b in zip(one, two, strict=True)) for two in parts] for one in parts]
-        )
+        gram = _gram(parts)
         weights = (self._weighting(gram) / len(parts)).tolist()
         joint = [sum(weight * own for weight, own in zip(weights, owns, strict=True)) for owns in zip(*parts, strict=True)]
         return joint, float(gram[0, 1] / (gram[0, 0] * gram[1, 1]).sqrt())

@@ -29,7 +29,9 @@ def tokenise(qa: Path, parallel: list[Path], out: Path, settings: Tokenizer, spe
     """
     columns = ("id", "passage_id", "lang", "question", "passage", "negative_ids", "negatives")
     named = pl.col("negatives").list.eval(pl.element().map_elements(text_id, return_dtype=pl.String))
-    pairs = QA.read(qa).with_columns(negative_ids=named).select(columns)
+    collected = QA.read(qa)
+    sources = collected.select("id", "source")
+    pairs = collected.with_columns(negative_ids=named).select(columns)
     pairs = pl.concat([pairs, *(PARALLEL.read(path).select(columns) for path in parallel)]).sort("lang", "id")
     negatives = pairs.select("lang", passage_id="negative_ids", passage="negatives").drop_nulls().explode("passage_id", "passage")
     passages = pl.concat([pairs.select("passage_id", "lang", "passage"), negatives.select("passage_id", "lang", "passage")])
@@ -42,7 +44,11 @@ def tokenise(qa: Path, parallel: list[Path], out: Path, settings: Tokenizer, spe
         train_tokenizer([*pairs["question"], *passages["passage"]], settings, out / "tokenizer.json")
     tokenizer = FastTokenizer.from_file(str(out / "tokenizer.json"))
     queries = tokenize(tokenizer, pairs["question"].to_list(), settings.query_prefix, special)
-    write_tokens(out / "queries.arrow", queries, pairs.select("id", "passage_id", "lang", "negative_ids"))
+    write_tokens(
+        out / "queries.arrow",
+        queries,
+        pairs.join(sources, on="id", how="left", maintain_order="left").drop("question", "passage", "negatives"),
+    )
     texts = tokenize(tokenizer, passages["passage"].to_list(), settings.passage_prefix, special)
     write_tokens(out / "passages.arrow", texts, passages.select("passage_id", "lang"))
     cut = float((texts.lengths >= settings.max_length).mean())
@@ -64,6 +70,8 @@ class TrainingSet:
         passage_of: number of question i's passage, the same for all questions on it, int64 `[n]`.
         text_rows: row of passage number p in language l, -1 where it was dropped or never translated, int64 `[P, L]`.
         negatives: passage numbers of question i's negatives, the explicit ones first, then -1, int64 `[n, K]`.
+        sources: data set of question i, `[n]`.
+        passage_ids: id of passage number p, `[P]`.
     """
 
     languages: list[str]
@@ -74,6 +82,8 @@ class TrainingSet:
     passage_of: npt.NDArray[np.int64]
     text_rows: npt.NDArray[np.int64]
     negatives: npt.NDArray[np.int64]
+    sources: list[str]
+    passage_ids: list[str]
 
     @classmethod
     def open(cls, folder: Path, source: str, mined: Path | None = None) -> "TrainingSet":
@@ -112,7 +122,11 @@ class TrainingSet:
         column = wrong.select(pl.int_range(pl.len()).over("id")).to_series().to_numpy()
         negatives = np.full((len(ids), column.max(initial=-1) + 1), -1, dtype=np.int64)
         negatives[ids.search_sorted(wrong["id"]).to_numpy(), column] = passage_ids.search_sorted(wrong["negative_ids"]).to_numpy()
-        return cls(languages, queries, passages, query_rows, text_rows[passage_of], passage_of, text_rows, negatives)
+        sources = pairs.unique("id", keep="first", maintain_order=True).sort("id")["source"].to_list()
+        return cls(
+            languages, queries, passages, query_rows, text_rows[passage_of], passage_of, text_rows, negatives, sources,
+            passage_ids.to_list(),
+        )  # fmt: skip
 
     @property
     def available(self) -> npt.NDArray[np.bool_]:

@@ -1,0 +1,207 @@
+"""The command of the train step: one model, from token files to a sentence-transformers folder."""
+
+import json
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from koine import __version__, backbones
+from koine.backbones.base import Kind, TrainableEncoder
+from koine.params import UNSUPERVISED, Architecture, Datasets, Languages, Optimisation, Start, Validation, steps_of
+from koine.runtime.errors import KoineError
+from koine.runtime.files import read_json, sha256, text_id, write_json, write_text
+from koine.runtime.hub import local_model
+from koine.train.batches import BatchPlan, parse_strategy, parts
+from koine.train.checkpoint import Checkpoints, key
+from koine.train.contrastive import Contrastive, HeldOut
+from koine.train.loop import Task, descend, validations
+from koine.train.metrics import Log, Tracker
+from koine.train.ranks import Ranks
+from koine.train.surgery import Surgery
+from koine.train.tokens import TrainingSet
+
+
+def train(
+    tokens: Path, out: Path, *, kind: str, backbone: str, source: str, strategy: str, alpha: float, languages: Languages,
+    seed: int, prefixes: dict[Kind, str], architecture: Architecture, optimisation: Optimisation, device: str,
+    start: Start = Start(), further: Path | None = None, mined: Path | None = None, datasets: Datasets = Datasets(),
+    validation: Validation = Validation(), cosine_every: int = 0, checkpoint_seconds: float = 600, track: Tracker = "none",
+) -> None:  # fmt: skip
+    """Train one model.
+
+    Args:
+        tokens: folder of `tokens.tokenise`.
+        out: the model's folder; besides the model it gets koine.json (how it was made, checksums), train.jsonl
+            (loss and learning rate every few steps), speed.jsonl and a model card.
+        kind, backbone: of the backbone, and its name in the tables.
+        source: source language.
+        strategy, alpha, languages: see `batches`; `untrained` saves what training starts from. Of a chain the last training
+            is done.
+        seed: draws weights and batches.
+        prefixes: what the tokens' queries and passages were prefixed with; saved with the model.
+        architecture, optimisation: of the backbone.
+        device: where to train.
+        start: the pretrained model that a backbone of that kind starts from.
+        further: the model of the chain before, which is trained further.
+        mined: negatives of `mine.mine`.
+        datasets, validation: which questions are trained on, and which are held out.
+        cosine_every: steps between two looks at the cosine of a monolingual and a cross-lingual gradient; 0: none.
+        checkpoint_seconds: between two checkpoints, which lie in `.<name of out>` beside `out`; changes no result.
+        track: where the curves are sent, too.
+
+    Raises:
+        KoineError: too little data for a batch, or the loss is no longer a number.
+        SystemExit: SIGTERM or SIGUSR1 came; a checkpoint is written, and the same call goes on from it.
+    """
+    torch.set_num_threads(optimisation.threads)
+    ranks = Ranks.join(device)
+    data = TrainingSet.open(tokens, source, mined)
+    model = _start(further, tokens, kind, start, architecture, data, seed).to(ranks.device)
+    model.prefixes = prefixes
+    chain, last, _ = steps_of(strategy)
+    name, share = parse_strategy(last, alpha)
+    shape = {"start": start.model_dump()} if kind == "pretrained" else {"architecture": architecture.model_dump()}
+    settings = {
+        **shape,
+        "optimisation": optimisation.model_dump(),
+        "datasets": datasets.model_dump(),
+        "validation": validation.model_dump(),
+    }
+    log: Log = []
+    found: dict[str, object] = {}
+    if name != "untrained":
+        held = _held_out(data, validation)
+        available = data.available & _trained_on(name, data, datasets, held)[:, None]
+        steps = max(1, optimisation.steps // 2) if name.endswith("-half") else optimisation.steps
+        sources = np.unique(data.sources, return_inverse=True)[1]
+
+        def plan(part: str) -> BatchPlan:
+            return BatchPlan(
+                available, part, alpha=share, batch_size=optimisation.batch_size, steps=steps, seed=seed,
+                languages=languages, sources=sources, source_exponent=datasets.exponent,
+            )  # fmt: skip
+
+        if optimisation.negatives and name not in UNSUPERVISED and not data.negatives.shape[1]:
+            raise KoineError("optimisation.negatives: the data has none; set it to 0, or set train.mining.model to find some")
+
+        def contrastive(names: list[tuple[str, float]]) -> Contrastive:
+            return Contrastive(model, data, [(plan(part), weight) for part, weight in names], optimisation, seed, ranks)
+
+        task: Task
+        if name in UNSUPERVISED:
+            from koine.train.adapt import Unsupervised  # transformers takes seconds to import
+
+            task = Unsupervised(name, model, data, available, optimisation, seed, ranks)
+        else:
+            task = contrastive(parts(name, share))
+        if optimisation.recompute:
+            model.recompute()
+        inputs = {**settings, "kind": kind, "source": source, "plan": [chain, name, share, languages.model_dump()], "seed": seed}
+        inputs |= {"device": device, "cosine_every": cosine_every}
+        files = [tokens / file for file in ("tokenizer.json", "queries.arrow", "passages.arrow")]
+        files += [further / "model.safetensors"] if further else []
+        files += [mined] if mined else []
+        if start.model:
+            files += sorted(local_model(start.model, start.revision).rglob("*.safetensors"))
+        checkpoints = Checkpoints(out.parent / f".{out.name}", key(inputs, files), checkpoint_seconds)
+        held_out = _validated(data, held, validation, optimisation) if held.any() else None
+        log = descend(
+            model, task, steps, optimisation, checkpoints, ranks=ranks,
+            surgery=Surgery(name.removesuffix("-half")) if name.startswith(("pcgrad", "gradvac")) else None,
+            probe=(contrastive([("x-x-mono", 1.0), ("x-y", 1.0)]), cosine_every) if cosine_every else None,
+            held_out=held_out, every=validation.every, patience=validation.patience, track=track, name=str(out),
+        )  # fmt: skip
+        if held_out:
+            lowest = min(validations(log), key=lambda line: float(str(line["loss"])))
+            found["validated"] = {**(lowest if validation.every else validations(log)[-1]), "questions": int(held.sum())}
+        if isinstance(task, Contrastive) and optimisation.learn_temperature:
+            found["temperature"] = task.temperature
+    ranks.leave()
+    if not ranks.first:
+        return
+    model.save(out)
+    write_text(out / "train.jsonl", "".join(json.dumps(line) + "\n" for line in log))
+    if name != "untrained":
+        shutil.copyfile(checkpoints.folder / "speed.jsonl", out / "speed.jsonl")
+        checkpoints.clear()
+    write_text(out / "README.md", _card(strategy, data, seed))
+    write_json(
+        out / backbones.MANIFEST,
+        {
+            "kind": kind,
+            "backbone": backbone,
+            "strategy": strategy,
+            "alpha": share,
+            "seed": seed,
+            "languages": data.languages,
+            "questions": len(data.passage_of),
+            **settings,
+            **found,
+            "versions": {package: version(package) for package in ("torch", "tokenizers", "transformers")}
+            | {"koine": __version__},
+            "sha256": {file: sha256(out / file) for file in ("model.safetensors", "tokenizer.json")},
+        },
+    )
+
+
+def _start(
+    further: Path | None, tokens: Path, kind: str, start: Start, architecture: Architecture, data: TrainingSet, seed: int
+) -> TrainableEncoder:
+    """What training starts from."""
+    if further is None:
+        return backbones.create(kind, start, architecture, tokens / "tokenizer.json", data.passages, seed)
+    model = backbones.load(str(further))
+    same = [read_json(further / backbones.MANIFEST)["kind"], sha256(further / "tokenizer.json")]
+    if not isinstance(model, TrainableEncoder) or same != [kind, sha256(tokens / "tokenizer.json")]:
+        raise KoineError(f"{further}: no {kind} model with the tokenizer of {tokens}: it cannot be trained on them")
+    return model
+
+
+def _held_out(data: TrainingSet, validation: Validation) -> npt.NDArray[np.bool_]:
+    """Which questions training does not see, `[n]`; those on one passage stay together."""
+    drawn = np.array([int(text_id(passage), 16) % 10_000 < validation.share * 10_000 for passage in data.passage_ids], dtype=bool)
+    held: npt.NDArray[np.bool_] = np.isin(data.sources, validation.sources) | drawn[data.passage_of]
+    return held
+
+
+def _trained_on(name: str, data: TrainingSet, datasets: Datasets, held: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Which questions a strategy trains on, `[n]`."""
+    domain = np.isin(data.sources, datasets.domain)
+    if name == "daft" or (name in UNSUPERVISED and domain.any()):
+        return domain & ~held
+    return ~held if name == "hybrid-daft" else ~domain & ~held
+
+
+def _validated(data: TrainingSet, held: npt.NDArray[np.bool_], validation: Validation, optimisation: Optimisation) -> HeldOut:
+    """The validation loss that the settings ask for."""
+    for lang in validation.languages:
+        if lang not in data.languages:
+            raise KoineError(f"validation.languages: {lang!r} is not among {', '.join(data.languages)}")
+    languages = [data.languages.index(lang) for lang in validation.languages or data.languages]
+    return HeldOut(data, np.flatnonzero(held), languages, optimisation)
+
+
+def _card(strategy: str, data: TrainingSet, seed: int) -> str:
+    """A short model card."""
+    languages = "\n".join(f"- {lang}" for lang in data.languages)
+    return f"""---
+library_name: sentence-transformers
+pipeline_tag: sentence-similarity
+language:
+{languages}
+---
+# A Koine retriever
+
+Trained with the `{strategy}` strategy (seed {seed}) on {len(data.passage_of):,} questions in
+{len(data.languages)} languages. How it was made stands in `koine.json`; how well it retrieves, in the
+`results/` of the experiment that made it.
+
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer("this folder")
+    queries, passages = (model.encode(["a text"], prompt_name=kind) for kind in ("query", "passage"))
+"""

@@ -1,0 +1,349 @@
+"""What training can do besides: several processes, held-out questions, explicit negatives, chains, and what it measures."""
+
+import json
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+from toy import FEW, STATIC, VARIED, files, log_of, train_one
+
+from koine import backbones
+from koine.params import Datasets, Languages, Optimisation, Start, Validation
+from koine.records import MINED
+from koine.runtime.errors import KoineError
+from koine.runtime.files import sha256
+from koine.train.batches import BatchPlan
+from koine.train.contrastive import Contrastive, HeldOut
+from koine.train.loop import AdamW
+from koine.train.ranks import Ranks
+from koine.train.tokens import TrainingSet
+
+torch.set_num_threads(1)
+
+
+def weights(model: Path) -> str:
+    return sha256(model / "model.safetensors")
+
+
+# --- several processes -----------------------------------------------------------------------------------------------
+
+GRADIENT = """
+import os, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+import torch, toy
+from koine.params import Optimisation
+from koine.train import loop
+corpus, out, kind, strategy, options = Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4], sys.argv[5], eval(sys.argv[6])
+def save(self, lr):
+    torch.save([p.grad for p in self._parameters], out.with_suffix("." + os.environ.get("RANK", "0")))
+loop.AdamW.step = save
+settings = Optimisation(steps=1, batch_size=15, query_dropout=0.1, **options)
+toy.train_one(corpus, out, kind, strategy, optimisation=settings)
+"""
+
+
+def gradient(corpus: Path, out: Path, processes: int, *arguments: str) -> list[list[torch.Tensor]]:
+    """Of each process, the gradient that it steps with."""
+    script = out.with_suffix(".py")
+    script.write_text(GRADIENT)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    start = launch if processes > 1 else [sys.executable]
+    command = [*start, str(script), str(Path(__file__).parent), str(corpus), str(out), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return [torch.load(out.with_suffix(f".{rank}"), weights_only=True) for rank in range(processes)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "strategy", "options"),
+    [
+        ("static", "hybrid", "{}"),
+        ("transformer", "pcgrad", "{'chunk': 4}"),
+        ("transformer", "grad-mix", "{'learn_temperature': True}"),
+    ],
+)
+def test_two_processes_have_the_gradient_of_one(corpus: Path, tmp_path: Path, kind: str, strategy: str, options: str) -> None:
+    (alone,) = gradient(corpus, tmp_path / "one", 1, kind, strategy, options)
+    for own in gradient(corpus, tmp_path / "two", 2, kind, strategy, options):
+        for got, wanted in zip(own, alone, strict=True):
+            torch.testing.assert_close(got, wanted, rtol=0, atol=1e-6)
+
+
+# --- held-out questions ----------------------------------------------------------------------------------------------
+
+FAR = Validation(sources=["far"])
+
+
+def data_of(corpus: Path, kind: str = "static") -> TrainingSet:
+    return TrainingSet.open(corpus / kind, "en")
+
+
+def test_the_validation_loss_is_the_mean_of_info_nce_over_all_pairs_of_languages(corpus: Path, tmp_path: Path) -> None:
+    made = json.loads((train_one(corpus, tmp_path / "model", validation=FAR) / "koine.json").read_text())["validated"]
+    data, encoder = data_of(corpus), backbones.load(str(tmp_path / "model"))
+    held = np.flatnonzero(np.array(data.sources) == "far")
+    batches = np.array_split(held, np.ceil(len(held) / FEW.batch_size))
+    means: dict[str, list[float]] = {"mono": [], "cross": []}
+    for one in (0, 1):
+        for two in (0, 1):
+            total = count = 0.0
+            for batch in batches:
+                own = batch[(data.query_rows[batch][:, [one, two]] >= 0).all(axis=1)]
+                if len(own) < 2:
+                    continue
+                queries = encoder(data.queries.take(data.query_rows[own, one]))  # type: ignore[operator]
+                passages = encoder(data.passages.take(data.passage_rows[own, two]))  # type: ignore[operator]
+                loss = functional.cross_entropy(queries @ passages.T / FEW.temperature, torch.arange(len(own)))
+                total, count = total + float(loss.detach()) * len(own), count + len(own)
+            means["mono" if one == two else "cross"].append(total / count)
+    assert made["questions"] == len(held) == 100
+    assert made["mono"] == pytest.approx(np.mean(means["mono"]), abs=1e-4)
+    assert made["cross"] == pytest.approx(np.mean(means["cross"]), abs=1e-4)
+    assert made["loss"] == pytest.approx((made["mono"] + made["cross"]) / 2, abs=2e-5)
+
+
+def test_held_out_questions_are_not_trained_on_and_measuring_them_changes_nothing(corpus: Path, tmp_path: Path) -> None:
+    plain = train_one(corpus, tmp_path / "plain", validation=FAR)
+    measured = train_one(corpus, tmp_path / "measured", validation=Validation(sources=["far"], every=3))
+    assert weights(plain) != weights(train_one(corpus, tmp_path / "all"))
+    lines = [line for line in log_of(measured) if line["type"] == "validation"]
+    assert [line["step"] for line in lines] == [2, 5, 8, 11]
+    # The last one is the best here, so that the weights are those of the run that was not measured on the way.
+    assert min(lines, key=lambda line: line["loss"]) == lines[-1]  # type: ignore[arg-type, return-value]
+    assert weights(plain) == weights(measured)
+    english = train_one(corpus, tmp_path / "english", validation=Validation(sources=["far"], languages=["en"]))
+    assert "cross" not in json.loads((english / "koine.json").read_text())["validated"]
+    with pytest.raises(KoineError, match=r"'fi' is not among en, xo"):
+        train_one(corpus, tmp_path / "other", validation=Validation(sources=["far"], languages=["fi"]))
+
+
+def test_a_share_holds_whole_passages_out(corpus: Path, tmp_path: Path) -> None:
+    made = train_one(corpus, tmp_path / "model", validation=Validation(share=0.25))
+    assert 70 < json.loads((made / "koine.json").read_text())["validated"]["questions"] < 130
+
+
+OVERFIT = Optimisation(steps=40, batch_size=16, lr=0.5)
+EARLY = Validation(sources=["far"], every=2, patience=3)
+
+
+def test_training_ends_early_with_the_best_weights_also_when_it_was_broken_off(corpus: Path, tmp_path: Path) -> None:
+    early = train_one(corpus, tmp_path / "early", strategy="en-en", optimisation=OVERFIT, validation=EARLY)
+    losses = [line["loss"] for line in log_of(early) if line["type"] == "validation"]
+    best = int(np.argmin(losses))  # type: ignore[arg-type]
+    assert len(losses) == best + 1 + EARLY.patience < 20
+    made = json.loads((early / "koine.json").read_text())["validated"]
+    assert (made["loss"], made["step"]) == (losses[best], 2 * best + 1)
+    encoder = backbones.load(str(early))
+    held = HeldOut(data_of(corpus), np.flatnonzero(np.array(data_of(corpus).sources) == "far"), [0, 1], OVERFIT)
+    assert held.loss(encoder)["loss"] == losses[best]  # type: ignore[arg-type]
+    step = AdamW.step
+    for stop in (2 * best + 4, 2 * (best + EARLY.patience) + 2):
+        count = 0
+
+        def broken(self: AdamW, lr: float, stop: int = stop) -> None:
+            nonlocal count
+            count += 1
+            if count == stop + 1:
+                raise RuntimeError
+            step(self, lr)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(AdamW, "step", broken)
+            again = {"strategy": "en-en", "optimisation": OVERFIT, "validation": EARLY, "checkpoint_seconds": 0}
+            try:
+                train_one(corpus, tmp_path / f"again{stop}", **again)  # type: ignore[arg-type]
+            except RuntimeError:
+                assert count == stop + 1
+        resumed = train_one(corpus, tmp_path / f"again{stop}", **again)  # type: ignore[arg-type]
+        assert files(resumed) == files(early)
+
+
+# --- negatives -------------------------------------------------------------------------------------------------------
+
+
+def with_negatives(corpus: Path, folder: Path, per_question: int) -> Path:
+    """Mined negatives: of question i the passages i+1, i+2, …"""
+    ids = [f"q{i:03}" for i in range(400)]
+    wrong = [[f"p{(i + 1 + k) % 400:03}" for k in range(per_question)] for i in range(400)]
+    frame = MINED.frame({"id": ids, "negative_ids": wrong, "scores": [[0.5] * per_question] * 400})
+    MINED.write(frame, folder / "mined.parquet")
+    return folder / "mined.parquet"
+
+
+def test_negatives_stand_in_the_language_of_their_rows_passage(corpus: Path, tmp_path: Path) -> None:
+    mined = with_negatives(corpus, tmp_path, 3)
+    data = TrainingSet.open(corpus / "static", "en", mined)
+    settings = Optimisation(steps=3, batch_size=32, negatives=2)
+    plan = BatchPlan(data.available, "x-y", alpha=0.5, batch_size=32, steps=3, seed=1, languages=Languages())
+    model = backbones.create("static", Start(), STATIC, corpus / "static/tokenizer.json", data.passages, 1)
+    task = Contrastive(model, data, [(plan, 1.0)], settings, 1, Ranks(0, 1, "cpu"))
+    for step in range(3):
+        batch = plan[step]
+        texts, documents = task._documents(batch, step)
+        assert len(texts) == len(documents.row)
+        assert documents.row[:32].tolist() == list(range(32))
+        count = np.bincount(documents.row[32:].numpy(), minlength=32)
+        assert count.max() == 2
+        words = [model.tokenizer.decode(texts.take(np.array([place])).ids.tolist()) for place in range(len(texts))]
+        for place, row in enumerate(documents.row.tolist()):
+            language = data.languages[batch.passage_langs[row]]
+            assert all(word.endswith("xo") for word in words[place].split()) == (language == "xo")
+            distance = (int(documents.passage[place]) - int(data.passage_of[batch.questions[row]])) % 400
+            assert distance == 0 if place < 32 else distance in (1, 2, 3)
+
+
+def test_negatives_are_asked_for_only_where_there_are_any(corpus: Path, tmp_path: Path) -> None:
+    settings = FEW.model_copy(update={"negatives": 1})
+    with pytest.raises(KoineError, match=r"negatives.*mining"):
+        train_one(corpus, tmp_path / "none", optimisation=settings)
+    mined = with_negatives(corpus, tmp_path, 1)
+    one = train_one(corpus, tmp_path / "one", optimisation=settings, mined=mined)
+    assert weights(one) == weights(train_one(corpus, tmp_path / "two", optimisation=settings, mined=mined))
+    assert weights(one) != weights(train_one(corpus, tmp_path / "plain"))
+    printed = settings.model_copy(update={"in_batch": False, "temperature": 1.0})
+    log = log_of(train_one(corpus, tmp_path / "printed", optimisation=printed, mined=mined))
+    assert all(0 < float(str(line["loss"])) < np.log(18) + 1 for line in log)
+
+
+# --- settings of the loss and of memory ------------------------------------------------------------------------------
+
+
+def test_a_learned_temperature_moves_is_noted_and_goes_on_after_a_break(corpus: Path, tmp_path: Path) -> None:
+    settings = VARIED.model_copy(update={"learn_temperature": True})
+    whole = train_one(corpus, tmp_path / "whole", optimisation=settings)
+    noted = [line["temperature"] for line in log_of(whole)]
+    assert len(set(noted)) == len({line["step"] for line in log_of(whole)})
+    assert json.loads((whole / "koine.json").read_text())["temperature"] == pytest.approx(noted[-1], abs=1e-6)
+    count = 0
+
+    def broken(self: AdamW, lr: float) -> None:
+        nonlocal count
+        count += 1
+        if count == 8:
+            raise RuntimeError
+        step(self, lr)
+
+    step = AdamW.step
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(RuntimeError):
+        patch.setattr(AdamW, "step", broken)
+        train_one(corpus, tmp_path / "broken", optimisation=settings, checkpoint_seconds=0)
+    assert files(train_one(corpus, tmp_path / "broken", optimisation=settings)) == files(whole)
+
+
+def test_recomputing_states_gives_the_same_weights(corpus: Path, tmp_path: Path) -> None:
+    plain = train_one(corpus, tmp_path / "plain", "transformer")
+    again = train_one(corpus, tmp_path / "again", "transformer", optimisation=FEW.model_copy(update={"recompute": True}))
+    assert weights(plain) == weights(again)
+    with pytest.raises(KoineError, match="context"):
+        train_one(corpus, tmp_path / "static", optimisation=FEW.model_copy(update={"recompute": True}))
+
+
+# --- data sets and chains --------------------------------------------------------------------------------------------
+
+DOMAIN = Datasets(domain=["far"])
+
+
+@pytest.mark.parametrize(("strategy", "questions"), [("daft", 100), ("hybrid", 300), ("hybrid-daft", 400)])
+def test_strategies_train_on_the_target_domain_the_rest_or_both(
+    corpus: Path, tmp_path: Path, strategy: str, questions: int
+) -> None:
+    whole = Optimisation(steps=1, batch_size=questions, lr=0.01)
+    only = {"hybrid": "hybrid@1", "hybrid-daft": "hybrid-daft@1"}.get(strategy, strategy)
+    languages = Languages(exponent=1.0)
+    settings = {"strategy": only, "datasets": DOMAIN, "languages": languages, "seed": 3}
+    train_one(corpus, tmp_path / "fits", optimisation=whole, **settings)  # type: ignore[arg-type]
+    with pytest.raises(KoineError, match=f"only {questions} questions"):
+        more = whole.model_copy(update={"batch_size": questions + 1})
+        train_one(corpus, tmp_path / "not", optimisation=more, **settings)  # type: ignore[arg-type]
+
+
+def test_a_chain_goes_on_from_the_model_before_it(corpus: Path, tmp_path: Path) -> None:
+    first = train_one(corpus, tmp_path / "daft", strategy="daft", datasets=DOMAIN)
+    still = Optimisation(steps=1, batch_size=16, lr=1e-30)
+    settings = {"strategy": "daft+hybrid", "datasets": DOMAIN, "further": first}
+    kept = train_one(corpus, tmp_path / "kept", optimisation=still, **settings)  # type: ignore[arg-type]
+    assert weights(kept) == weights(first)
+    further = train_one(corpus, tmp_path / "further", **settings)  # type: ignore[arg-type]
+    assert weights(further) not in {weights(first), weights(train_one(corpus, tmp_path / "hybrid", datasets=DOMAIN))}
+    assert json.loads((further / "koine.json").read_text())["strategy"] == "daft+hybrid"
+    other = train_one(corpus, tmp_path / "other", "transformer")
+    with pytest.raises(KoineError, match="cannot be trained"):
+        train_one(corpus, tmp_path / "no", **{**settings, "further": other})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("strategy", ["mlm", "tsdae"])
+def test_texts_alone_adapt_an_encoder_which_a_chain_then_trains(corpus: Path, tmp_path: Path, strategy: str) -> None:
+    settings = Optimisation(steps=30, batch_size=16, lr=3e-3)
+    adapted = train_one(corpus, tmp_path / strategy, "transformer", strategy, optimisation=settings, datasets=DOMAIN)
+    losses = [line["loss"] for line in log_of(adapted)]
+    assert {line["type"] for line in log_of(adapted)} == {strategy}
+    assert losses[-1] < losses[0]  # type: ignore[operator]
+    assert weights(adapted) != weights(train_one(corpus, tmp_path / "untrained", "transformer", "untrained"))
+    further = train_one(corpus, tmp_path / "further", "transformer", f"{strategy}+hybrid", further=adapted)
+    assert weights(further) != weights(train_one(corpus, tmp_path / "hybrid", "transformer"))
+    with pytest.raises(KoineError, match="context"):
+        train_one(corpus, tmp_path / "static", "static", strategy)
+
+
+# --- what is measured ------------------------------------------------------------------------------------------------
+
+
+def test_the_cosine_of_both_gradients_can_be_watched_and_changes_nothing(corpus: Path, tmp_path: Path) -> None:
+    plain = train_one(corpus, tmp_path / "plain")
+    watched = train_one(corpus, tmp_path / "watched", cosine_every=4)
+    assert weights(plain) == weights(watched)
+    cosines = {line["step"]: line["cosine"] for line in log_of(watched) if "cosine" in line}
+    assert set(cosines) == {0, 4, 8}
+    # The first step's batches are PCGrad's first ones.
+    assert cosines[0] == log_of(train_one(corpus, tmp_path / "pcgrad", strategy="pcgrad"))[0]["cosine"]
+
+
+@pytest.mark.parametrize("kind", ["static", "transformer"])
+def test_padding_and_speed_are_noted(corpus: Path, tmp_path: Path, kind: str) -> None:
+    model = train_one(corpus, tmp_path / "model", kind)
+    for line in log_of(model):
+        assert line["padding"] == 0 if kind == "static" else 0 <= float(str(line["padding"])) < 0.4
+        assert int(str(line["tokens"])) > FEW.batch_size
+    speed = [json.loads(line) for line in (model / "speed.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in speed] == [0, 10, 11]
+    assert all(line["pairs_per_s"] > 0 and line["tokens_per_s"] > 0 and line["memory_gb"] > 0 for line in speed)
+
+
+def test_curves_are_sent_to_tensorboard_when_asked(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[tuple[str, int]] = []
+
+    class SummaryWriter:
+        def __init__(self, folder: str) -> None:
+            assert folder == f"runs/{tmp_path}/model"
+
+        def add_scalar(self, curve: str, value: float, step: int) -> None:
+            sent.append((curve, step))
+
+    stub = types.ModuleType("torch.utils.tensorboard")
+    stub.SummaryWriter = SummaryWriter  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", stub)
+    train_one(corpus, tmp_path / "model", strategy="x-y", track="tensorboard")
+    assert {step for curve, step in sent if curve == "loss/cross"} == {0, 10, 11}
+    assert {"lr", "gradient_norm", "pairs_per_s", "memory_gb"} <= {curve for curve, _ in sent}
+
+
+def test_a_tracker_that_is_not_there_is_named_before_training(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    with pytest.raises(KoineError, match="pip install wandb"):
+        train_one(corpus, tmp_path / "model", track="wandb")
+    assert not (tmp_path / "model").exists()
+
+
+def test_mined_negatives_of_another_corpus_are_refused(corpus: Path, tmp_path: Path) -> None:
+    frame = MINED.frame({"id": ["q000"], "negative_ids": [["nowhere"]], "scores": [[0.5]]})
+    MINED.write(frame, tmp_path / "mined.parquet")
+    with pytest.raises(KoineError, match="not of the questions and passages"):
+        TrainingSet.open(corpus / "static", "en", tmp_path / "mined.parquet")
