@@ -32,7 +32,7 @@ from koine.filter.steps import SCORED, TEXT_SCORES, _score_texts, verdicts
 from koine.params import Architecture, Languages, Optimisation, Rules, Score, Tokenizer
 from koine.records import PARALLEL, QA
 from koine.runtime.files import text_id, write_json
-from koine.train.loop import train
+from koine.train.steps import train
 from koine.train.tokens import tokenise
 
 LOCAL = Path(os.environ.get("KOINE_MIRROR", "")) / "local"

@@ -254,3 +254,15 @@ def test_a_pretrained_backbone_needs_a_model_and_no_other_has_one() -> None:
 
 def test_every_entry_has_a_stand_in() -> None:
     assert {entry(name).start.model for name in NAMES} == set(STANDINS)
+
+
+@pytest.mark.parametrize(("installed", "asked"), [(True, ["flash_attention_2"]), (False, [])])
+def test_flash_attention_is_asked_for_where_it_is_installed(
+    installed: bool, asked: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = PretrainedEncoder.load(fine_tuned("xlm-r-base", tmp_path))
+    got: list[str] = []
+    monkeypatch.setattr("koine.backbones.pretrained.is_flash_attn_2_available", lambda: installed)
+    monkeypatch.setattr(type(encoder.language_model), "set_attn_implementation", lambda self, name: got.append(name))
+    encoder.use_flash_attention()
+    assert got == asked

@@ -96,6 +96,9 @@ class TrainableEncoder(nn.Module, ABC):
         """
         self.language_model.activation_checkpointing_enable()
 
+    def use_flash_attention(self) -> None:
+        """Attend without padding where that is installed; of pretrained transformers."""
+
     def pair(self, queries: Tokens, passages: Tokens) -> tuple[torch.Tensor, torch.Tensor]:
         """Vectors of queries and passages of a training batch."""
         return self(queries), self(passages)

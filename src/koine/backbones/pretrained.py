@@ -5,6 +5,7 @@ fine-tuned one is saved as what it was.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -18,6 +19,7 @@ from sentence_transformers.sentence_transformer.modules import Pooling, WordEmbe
 from torch import nn
 from torch.nn import functional
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
+from transformers.utils.import_utils import is_flash_attn_2_available
 
 from koine.backbones.base import Kind, TrainableEncoder, Vectors, read_prefixes
 from koine.backbones.tokenizer import Tokens, max_length
@@ -108,6 +110,12 @@ class PretrainedEncoder(TrainableEncoder):
         if not isinstance(self.model[0], Transformer):
             return super().language_model
         return cast(PreTrainedModel, self.model.transformers_model)
+
+    def use_flash_attention(self) -> None:
+        """Attend without padding, where flash-attention 2 is installed and the architecture knows it; for a GPU in bfloat16."""
+        if is_flash_attn_2_available() and isinstance(self.model[0], Transformer):
+            with suppress(ValueError):  # an architecture without it keeps torch's own
+                self.language_model.set_attn_implementation("flash_attention_2")
 
     def forward(self, tokens: Tokens) -> torch.Tensor:
         """See `TrainableEncoder.forward`."""

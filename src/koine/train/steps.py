@@ -100,6 +100,8 @@ def train(
             task = contrastive(parts(name, share))
         if optimisation.recompute:
             model.recompute()
+        if kind == "pretrained" and optimisation.bf16 and ranks.device.startswith("cuda"):
+            model.use_flash_attention()
         inputs = {**settings, "kind": kind, "source": source, "plan": [chain, name, share, languages.model_dump()], "seed": seed}
         inputs |= {"device": device, "cosine_every": cosine_every}
         files = [tokens / file for file in ("tokenizer.json", "queries.arrow", "passages.arrow")]
