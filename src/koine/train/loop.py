@@ -77,14 +77,15 @@ def descend(
         first, log = state.step, state.log
         say(f"goes on after step {first:,} of {steps:,}")
     model.train()
-    metrics = Metrics(checkpoints.folder if ranks.first else checkpoints.folder / f"rank-{ranks.rank}", log, track, name)
+    folder = checkpoints.folder if ranks.first else checkpoints.folder / f"rank-{ranks.rank}"
+    metrics = Metrics(folder, log, track if ranks.first else "none", name)
 
     def rates() -> str:
         now = metrics.rates()
         return f", {now['pairs_per_s']:,.0f} pairs/s, {now['tokens_per_s']:,.0f} tokens/s"
 
     with stopping() as signalled:
-        for step in progress(range(first, steps), "training", note=rates):
+        for step in progress(range(first, steps), "training", note=rates) if ranks.first else range(first, steps):
             if patience and _waited(log) >= patience:
                 break
             rate = settings.lr * _schedule(step, steps, settings)

@@ -36,7 +36,7 @@ class Metrics:
         folder.mkdir(parents=True, exist_ok=True)
         self._lines = (folder / "train.jsonl").open("w", encoding="utf-8", buffering=1)
         self._lines.writelines(json.dumps(line) + "\n" for line in log)
-        self._speed = (folder / "speed.jsonl").open("a", encoding="utf-8", buffering=1)
+        self._speed = (folder / "speed.jsonl").open("a" if log else "w", encoding="utf-8", buffering=1)
         self.pairs = self.tokens = 0
         self._start = time.perf_counter()
 
