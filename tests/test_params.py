@@ -263,3 +263,38 @@ def test_a_backbone_says_what_kind_it_is() -> None:
     with pytest.raises(ValidationError):
         Backbone()  # type: ignore[call-arg]
     assert "backbones.mine.kind" in mistake({"backbones": {"mine": {}}})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--no-in-batch", "explicit negatives alone"),
+        ("--temperature 0.005 --learn-temperature", "at least 0.01"),
+        ("--directions doc_to_query", "query_to_doc comes first"),
+        ("--directions everything", "^--directions: "),
+    ],
+)
+def test_options_that_do_not_go_together_are_a_message(options: str, message: str) -> None:
+    with pytest.raises(KoineError, match=message):
+        from_options(Optimisation, options)
+
+
+@pytest.mark.parametrize(
+    ("train", "message"),
+    [
+        ({"mining": {"model": "static/hybird"}}, "did you mean 'hybrid'"),
+        ({"mining": {"model": "static/hybrid+lir"}}, "the miner is a trained model"),
+        ({"mining": {"model": "static/mlm"}}, "static, which mlm cannot train"),
+        ({"validation": {"share": 0.1, "languages": ["xx"]}}, "'xx' is not trained on"),
+        ({"validation": {"every": 5}}, "nothing is held out"),
+        ({"datasets": {"domain": ["nowhere"]}}, "'nowhere' is not in collect.sources"),
+        ({"strategies": ["daft"]}, "name its sources under datasets.domain"),
+        ({"strategies": ["hybrid+lir+mlm"]}, "unknown strategy"),
+        ({"strategies": ["lir"]}, "unknown strategy"),
+        ({"strategies": ["untrained+hybrid"]}, "unknown strategy"),
+        ({"seeds": [2**32]}, "less than"),
+    ],
+)
+def test_what_training_cannot_do_is_said_before_it_starts(train: dict[str, object], message: str) -> None:
+    with pytest.raises(KoineError, match=message):
+        parse({"train": train})

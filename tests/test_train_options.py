@@ -13,13 +13,15 @@ from torch.nn import functional
 from toy import FEW, STATIC, VARIED, files, log_of, train_one
 
 from koine import backbones
+from koine.backbones.tokenizer import Tokens
 from koine.params import Datasets, Languages, Optimisation, Start, Validation
 from koine.records import MINED
 from koine.runtime.errors import KoineError
 from koine.runtime.files import sha256
-from koine.train.batches import BatchPlan
+from koine.train.batches import Batch, BatchPlan
 from koine.train.contrastive import Contrastive, HeldOut
 from koine.train.loop import AdamW
+from koine.train.loss import Documents
 from koine.train.ranks import Ranks
 from koine.train.tokens import TrainingSet
 
@@ -128,19 +130,25 @@ def test_a_share_holds_whole_passages_out(corpus: Path, tmp_path: Path) -> None:
     assert 70 < json.loads((made / "koine.json").read_text())["validated"]["questions"] < 130
 
 
-OVERFIT = Optimisation(steps=40, batch_size=16, lr=0.5)
+OVERFIT = {
+    "static": Optimisation(steps=40, batch_size=16, lr=0.5),
+    "transformer": Optimisation(steps=40, batch_size=16, lr=0.05, learn_temperature=True),
+}
 EARLY = Validation(sources=["far"], every=2, patience=3)
 
 
-def test_training_ends_early_with_the_best_weights_also_when_it_was_broken_off(corpus: Path, tmp_path: Path) -> None:
-    early = train_one(corpus, tmp_path / "early", strategy="en-en", optimisation=OVERFIT, validation=EARLY)
+@pytest.mark.parametrize("kind", ["static", "transformer"])
+def test_training_ends_early_with_the_best_weights_also_when_it_was_broken_off(corpus: Path, tmp_path: Path, kind: str) -> None:
+    settings = {"strategy": "en-en", "optimisation": OVERFIT[kind], "validation": EARLY}
+    early = train_one(corpus, tmp_path / "early", kind, **settings)  # type: ignore[arg-type]
     losses = [line["loss"] for line in log_of(early) if line["type"] == "validation"]
     best = int(np.argmin(losses))  # type: ignore[arg-type]
     assert len(losses) == best + 1 + EARLY.patience < 20
     made = json.loads((early / "koine.json").read_text())["validated"]
     assert (made["loss"], made["step"]) == (losses[best], 2 * best + 1)
     encoder = backbones.load(str(early))
-    held = HeldOut(data_of(corpus), np.flatnonzero(np.array(data_of(corpus).sources) == "far"), [0, 1], OVERFIT)
+    data = data_of(corpus, kind)
+    held = HeldOut(data, np.flatnonzero(np.array(data.sources) == "far"), [0, 1], OVERFIT[kind])
     assert held.loss(encoder)["loss"] == losses[best]  # type: ignore[arg-type]
     step = AdamW.step
     for stop in (2 * best + 4, 2 * (best + EARLY.patience) + 2):
@@ -155,13 +163,35 @@ def test_training_ends_early_with_the_best_weights_also_when_it_was_broken_off(c
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(AdamW, "step", broken)
-            again = {"strategy": "en-en", "optimisation": OVERFIT, "validation": EARLY, "checkpoint_seconds": 0}
             try:
-                train_one(corpus, tmp_path / f"again{stop}", **again)  # type: ignore[arg-type]
+                train_one(corpus, tmp_path / f"again{stop}", kind, checkpoint_seconds=0, **settings)  # type: ignore[arg-type]
             except RuntimeError:
                 assert count == stop + 1
-        resumed = train_one(corpus, tmp_path / f"again{stop}", **again)  # type: ignore[arg-type]
+        resumed = train_one(corpus, tmp_path / f"again{stop}", kind, **settings)  # type: ignore[arg-type]
         assert files(resumed) == files(early)
+
+
+@pytest.mark.parametrize("share", [0.0001, 0.004])
+def test_too_little_held_out_is_said_before_training(corpus: Path, tmp_path: Path, share: float) -> None:
+    with pytest.raises(KoineError, match="too few to compare; raise share"):
+        train_one(corpus, tmp_path / "model", validation=Validation(share=share))
+    assert not (tmp_path / "model").exists()
+
+
+def test_held_out_passages_are_nobodys_negatives(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: set[int] = set()
+    documents = Contrastive._documents
+
+    def watched(self: Contrastive, batch: Batch, step: int) -> tuple[Tokens, Documents]:
+        texts, found = documents(self, batch, step)
+        seen.update(found.passage.tolist())
+        return texts, found
+
+    monkeypatch.setattr(Contrastive, "_documents", watched)
+    settings = FEW.model_copy(update={"negatives": 3, "steps": 40})
+    train_one(corpus, tmp_path / "m", optimisation=settings, mined=with_negatives(corpus, tmp_path, 3), validation=FAR)
+    assert len(seen) > 250
+    assert max(seen) < 300  # the last hundred are held out
 
 
 # --- negatives -------------------------------------------------------------------------------------------------------
@@ -272,6 +302,9 @@ def test_a_chain_goes_on_from_the_model_before_it(corpus: Path, tmp_path: Path) 
     further = train_one(corpus, tmp_path / "further", **settings)  # type: ignore[arg-type]
     assert weights(further) not in {weights(first), weights(train_one(corpus, tmp_path / "hybrid", datasets=DOMAIN))}
     assert json.loads((further / "koine.json").read_text())["strategy"] == "daft+hybrid"
+    for wrong in ({"strategy": "daft+hybrid"}, {"strategy": "hybrid", "further": first}, {"strategy": "hybrid+lir"}):
+        with pytest.raises(KoineError, match="--strategy"):
+            train_one(corpus, tmp_path / "wrong", datasets=DOMAIN, **wrong)  # type: ignore[arg-type]
     other = train_one(corpus, tmp_path / "other", "transformer")
     with pytest.raises(KoineError, match="cannot be trained"):
         train_one(corpus, tmp_path / "no", **{**settings, "further": other})  # type: ignore[arg-type]

@@ -120,7 +120,8 @@ def takes(command: Callable[..., None]) -> Callable[..., None]:
                 made[name] = block(**values)
             except ValidationError as error:
                 problem = error.errors()[0]
-                raise KoineError(f"--{str(problem['loc'][0]).replace('_', '-')}: {problem['msg']}") from None
+                option = "".join(f"--{_option(block, str(field)).replace('_', '-')}: " for field in problem["loc"][:1])
+                raise KoineError(option + problem["msg"].removeprefix("Value error, ")) from None
         command(**given, **made)
 
     wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -329,7 +330,7 @@ def train(
     languages: Languages,
     datasets: Datasets,
     validation: Validation,
-    seed: Annotated[int, typer.Option(help="Draws weights and batches.")] = 1,
+    seed: Annotated[int, typer.Option(help="Draws weights and batches.", min=0, max=2**31 - 1)] = 1,
     backbone: Annotated[str, typer.Option(help="Name in the tables; by default the kind.")] = "",
     alpha: Annotated[
         float, typer.Option(help="Share of monolingual batches of `hybrid`, weight in `grad-mix`.", min=0, max=1)
@@ -346,7 +347,7 @@ def train(
 ) -> None:
     """Train one model on hybrid, monolingual, cross-lingual or mixed batches; goes on where it was stopped.
 
-    On four GPUs of one machine: torchrun --standalone --nproc-per-node 4 -m koine.cli train …
+    On four GPUs of one machine: torchrun --standalone --nproc-per-node 4 --no-python koine train …
     """
     from koine.train.steps import train as run
 

@@ -28,6 +28,7 @@ from koine.runtime.files import write_text
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 #: Strategies that mix the gradients of a monolingual and a cross-lingual batch in every step; `-half`: in half as many steps.
 MIXING = ("grad-mix", "pcgrad", "gradvac")
@@ -346,6 +347,8 @@ class Optimisation(Block):
 
     @model_validator(mode="after")
     def _makes_sense(self) -> "Optimisation":
+        if self.learn_temperature and self.temperature < 0.01:
+            raise ValueError("temperature: one that is learned is at least 0.01")
         if not self.in_batch and not self.negatives:
             raise ValueError("in_batch: false leaves explicit negatives alone; set negatives to 1 or more")
         if self.directions[0] != "query_to_doc":
@@ -445,7 +448,7 @@ class Train(Block):
         description="untrained, en-en, x-x, x-x-mono, x-y, hybrid (or hybrid@0.3 for another alpha), the rivals grad-mix, "
         "pcgrad, gradvac, daft, mlm, tsdae, and chains: mlm+hybrid, hybrid+centre, hybrid+lir (see docs/train.md).",
     )
-    seeds: list[int] = Field([1, 2, 3], min_length=1, description="One model per seed; intervals are taken over them too.")
+    seeds: list[Seed] = Field([1, 2, 3], min_length=1, description="One model per seed; intervals are taken over them too.")
     alpha: Fraction = Field(
         0.5, description="Probability that a batch of `hybrid` is monolingual; weight of that loss in `grad-mix`."
     )
@@ -612,6 +615,13 @@ class Params(Block):
             for name in names:
                 if name not in self.collect.sources:
                     raise ValueError(f"train.{kind}: {name!r} is not in collect.sources")
+        for lang in self.train.validation.languages:
+            if lang not in (self.translate.source, *self.translate.languages):
+                raise ValueError(f"train.validation.languages: {lang!r} is not trained on")
+        for name, backbone in self.backbones.items():
+            if backbone.kind == "static" and backbone.optimisation.recompute:
+                raise ValueError(f"backbones.{name}.optimisation.recompute: `static` has no states to compute again")
+        self._miner_can_be_trained()
         for strategy in self.index.strategies:
             if strategy not in self.train.strategies:
                 raise ValueError(f"index.strategies: {strategy!r} is not in train.strategies")
@@ -623,6 +633,17 @@ class Params(Block):
         if self.translate.source in self.translate.languages:
             raise ValueError(f"translate.languages: {self.translate.source!r} is the source language")
         return self
+
+    def _miner_can_be_trained(self) -> None:
+        """A miner of this recipe's own is trained on pairs, and without the negatives that it is to find."""
+        backbone, _, strategy = self.train.mining.model.partition("/")
+        if backbone in self.backbones:
+            check_strategy(strategy)
+            chain, last, after = steps_of(strategy)
+            if after or self.backbones[backbone].optimisation.negatives:
+                raise ValueError("train.mining.model: the miner is a trained model whose backbone takes no negatives itself")
+            if self.backbones[backbone].kind == "static" and {*UNSUPERVISED} & {*chain.split("+"), last}:
+                raise ValueError(f"train.mining.model: {backbone} is static, which {strategy} cannot train")
 
 
 def laid_over(base: dict[str, Any], layer: dict[str, Any]) -> dict[str, Any]:

@@ -110,7 +110,10 @@ class Plan:
             "report": flags(p.report),
         }
         #: Flags by rule that change only speed, and what a training job is started with.
-        several = f"torchrun --standalone --nproc-per-node {p.execution.processes} --no-python "
+        several = (
+            "TORCHELASTIC_SIGNALS_TO_HANDLE=SIGTERM,SIGINT,SIGUSR1 "
+            f"torchrun --standalone --nproc-per-node {p.execution.processes} --no-python "
+        )
         self.execution = {
             "launch": several if p.execution.processes > 1 else "",
             "translate": f"--device {p.execution.device} --threads {p.execution.translate_threads} "
@@ -338,7 +341,7 @@ def _strategy_flags(strategy: str, params: Params) -> str:
         words += ["--pairs", params.train.languages.pairs]
     if name not in ("en-en", "x-x", "x-y", *UNSUPERVISED):
         words += ["--exponent", str(params.train.languages.exponent)]
-    if name not in UNSUPERVISED:
+    if name not in UNSUPERVISED and not name.startswith(("pcgrad", "gradvac")):  # these always note it
         words += ["--cosine-every", str(params.train.cosine_every)]
     return f"{shlex.join(words)} {flags(params.train.datasets)} {flags(params.train.validation)}"
 

@@ -208,7 +208,8 @@ def _validated(view: View, models: Sequence[Json]) -> Iterator[Html]:
     yield tag("h3", "loss on held-out questions")
     yield tag(
         "p",
-        "The mean over all ordered pairs of languages; the same questions for every model. The lowest one says which α to take.",
+        "Mono and cross are means over pairs of one and of two languages, on the same questions for every model of a backbone; "
+        "the last column is the mean of the two. The lowest one says which α to take.",
         class_="note",
     )
     means: dict[tuple[str, str], dict[str, float]] = {}
@@ -243,7 +244,7 @@ def smooth(points: Sequence[Point]) -> list[Point]:
 def _settings(backbone: str, models: Sequence[Json]) -> Html | None:
     """How the models of a backbone were made, from the first one's manifest."""
     first = next((model for model in models if model["strategy"] != "untrained"), models[0] if models else {})
-    facts = {"kind": first.get("kind"), "questions": first.get("questions"), "α of hybrid": first.get("alpha")}
+    facts = {"kind": first.get("kind"), "questions": first.get("questions")}
     for part in ("architecture", "optimisation"):
         facts |= {key.replace("_", " "): value for key, value in first.get(part, {}).items()}
     words = [f"{key} {value}" for key, value in facts.items() if value is not None]

@@ -37,7 +37,7 @@ from koine.params import MIXING, Languages
 from koine.runtime.errors import KoineError
 
 # First numbers of the seeds of independent random streams.
-_TYPES, _LANGUAGES, _EPOCHS, _ROWS, _PAIRS, _DATASETS = 0, 1, 2, 3, 5, 6  # 4 and 7 are of `loop`
+_TYPES, _LANGUAGES, _EPOCHS, _ROWS, _PAIRS, _DATASETS = 0, 1, 2, 3, 5, 6  # 4 and 7 are of `contrastive`, 8 and 9 of `adapt`
 
 
 class BatchType(StrEnum):
@@ -66,7 +66,7 @@ def parse_strategy(strategy: str, alpha: float) -> tuple[str, float]:
 
 def _draw_by_size(sizes: npt.NDArray[np.int64], exponent: float, draw: np.random.Generator, steps: int) -> npt.NDArray[np.int64]:
     """A language or data set for each step, with probability proportional to size^exponent."""
-    if not exponent:
+    if not exponent or not sizes.any():
         return draw.integers(len(sizes), size=steps)
     weights = sizes.astype(np.float64) ** exponent
     return draw.choice(len(sizes), size=steps, p=weights / weights.sum())

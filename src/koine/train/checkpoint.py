@@ -2,7 +2,8 @@
 
 A run that was killed goes on from its last checkpoint and ends with the same weights, to the bit, as one that was not:
 batches and dropout are functions of seed and step, so weights, moments of the optimiser and the number of the step are
-all the state there is. A checkpoint of other data, settings or code is never gone on with.
+all the state there is, and where they are asked for, the best weights so far and GradVac's usual cosines. A checkpoint of other
+data, settings or code is never gone on with.
 """
 
 import hashlib

@@ -11,6 +11,7 @@ import torch
 from koine.backbones.base import TrainableEncoder
 from koine.backbones.tokenizer import Tokens
 from koine.params import Optimisation
+from koine.runtime.errors import KoineError
 from koine.train.batches import Batch, BatchPlan
 from koine.train.loss import Documents, info_nce
 from koine.train.ranks import Ranks
@@ -47,15 +48,16 @@ class Contrastive:
         seed: int, ranks: Ranks,
     ) -> None:  # fmt: skip
         self.model, self._data, self._plans, self._settings, self._seed, self._ranks = model, data, plans, settings, seed, ranks
-        self._log_scale = torch.nn.Parameter(torch.tensor(-math.log(settings.temperature), device=model.device))
+        #: Of a learned temperature: how far log(1/temperature) is from its start, to which weight decay draws it.
+        self.offset = torch.nn.Parameter(torch.zeros((), device=model.device))
         if settings.learn_temperature:
             # Every process computes all of its gradient, which is then summed over them.
-            self._log_scale.register_hook(lambda gradient: gradient / ranks.size)  # type: ignore[no-untyped-call]
+            self.offset.register_hook(lambda gradient: gradient / ranks.size)  # type: ignore[no-untyped-call]
 
     @property
     def parameters(self) -> list[torch.nn.Parameter]:
         """What is trained."""
-        return [*self.model.parameters(), *([self._log_scale] if self._settings.learn_temperature else [])]
+        return [*self.model.parameters(), *([self.offset] if self._settings.learn_temperature else [])]
 
     @property
     def parts(self) -> int:
@@ -65,9 +67,7 @@ class Contrastive:
     @property
     def temperature(self) -> float:
         """As it is now."""
-        if self._settings.learn_temperature:
-            return float((-self._log_scale.detach().clamp(max=math.log(LARGEST_SCALE))).exp())
-        return self._settings.temperature
+        return self._settings.temperature * math.exp(-float(self.offset.detach()))
 
     def draw(self, step: int) -> np.random.Generator:
         """The random numbers of a step."""
@@ -85,7 +85,7 @@ class Contrastive:
         queries = self._data.queries.take(self._data.query_rows[batch.questions, batch.query_langs])
         passages, documents = self._documents(batch, step)
         queries, passages = queries.drop(settings.query_dropout, draw), passages.drop(settings.passage_dropout, draw)
-        chunks = math.ceil(len(queries) / ranks.size / (settings.chunk or len(queries)))
+        chunks = math.ceil(len(queries) // ranks.size / (settings.chunk or len(queries)))
         ours = range(ranks.rank * chunks, (ranks.rank + 1) * chunks)
         sides = [(texts, np.array_split(np.arange(len(texts)), ranks.size * chunks)) for texts in (queries, passages)]
 
@@ -138,7 +138,8 @@ class Contrastive:
         settings = self._settings
         scale: torch.Tensor | float = settings.temperature
         if settings.learn_temperature:
-            scale = (-self._log_scale.clamp(max=math.log(LARGEST_SCALE))).exp()
+            self.offset.data.clamp_(max=math.log(LARGEST_SCALE * settings.temperature))
+            scale = settings.temperature * (-self.offset).exp()
         with torch.autocast(self.model.device.type, torch.bfloat16, enabled=settings.bf16):
             return info_nce(
                 queries, passages, documents, temperature=scale, directions=settings.directions, joint=settings.joint,
@@ -154,9 +155,14 @@ class HeldOut:
         questions: numbers of the questions that are held out, int64 `[V]`.
         languages: numbers of the languages that count.
         settings: temperature, and how many questions are compared with each other.
+
+    Raises:
+        KoineError: no language has two of the questions.
     """
 
     def __init__(self, data: TrainingSet, questions: npt.NDArray[np.int64], languages: list[int], settings: Optimisation) -> None:
+        if not (data.query_rows[questions][:, languages] >= 0).sum(axis=0).max(initial=0) > 1:
+            raise KoineError(f"train.validation: holds {len(questions)} questions out, too few to compare; raise share")
         self._data, self._languages, self._settings = data, languages, settings
         self._batches = np.array_split(questions, max(1, math.ceil(len(questions) / settings.batch_size)))
 
@@ -164,7 +170,7 @@ class HeldOut:
     def loss(self, model: TrainableEncoder) -> dict[str, float]:
         """Means over language pairs: `mono`, `cross` where there are several languages, and `loss`, the mean of the two.
 
-        Every text is encoded once. All models of a recipe are compared on the same batches.
+        Every text is encoded once. All models of a backbone are compared on the same batches.
         """
         model.eval()
         sums: dict[tuple[int, int], tuple[float, int]] = {}

@@ -124,19 +124,22 @@ def descend(
                     metrics.write({**line, "tokens": done.tokens, **found})
                 metrics.speed(step)
             if held_out and ((every and (step + 1) % every == 0) or step == steps - 1):
-                metrics.write({"step": step, "type": "validation", **held_out.loss(model)})
+                # One process measures, so that all see the same loss and stop at the same step.
+                losses = ranks.told(held_out.loss(model) if ranks.first else {})
+                metrics.write({"step": step, "type": "validation", **losses})
                 if every and not _waited(log):
-                    best = {f"best.{i}": parameter.detach().cpu().clone() for i, parameter in enumerate(model.parameters())}
+                    best = {f"best.{i}": parameter.detach().cpu().clone() for i, parameter in enumerate(parameters)}
             came = ranks.agree(signalled() or 0)
             if ranks.first and (came or checkpoints.due()):
                 state = State(step + 1, optimizer.state() | (surgery.state() if surgery else {}) | best, log)
                 checkpoints.save(state)
             if came:
+                ranks.leave()  # none ends before the checkpoint is written
                 stop(came, f"after step {step + 1:,} of {steps:,}")
     metrics.close()
     if best:
-        for parameter, kept in zip(model.parameters(), best.values(), strict=True):
-            parameter.data.copy_(kept)
+        for i, parameter in enumerate(parameters):
+            parameter.data.copy_(best[f"best.{i}"])
     return log
 
 

@@ -1,8 +1,8 @@
 """Several processes that train one model, each on a GPU of its own: a batch is split among them, its negatives are not.
 
-`torchrun --nproc-per-node 4 -m koine train …` starts four, which find each other by torchrun's environment variables. Every
-process encodes its share of a batch, all get all vectors, and the gradients are summed: it is the gradient of one process on
-the whole batch, but for rounding.
+`torchrun --standalone --nproc-per-node 4 --no-python koine train …` starts four, which find each other by torchrun's environment
+variables. Every process encodes its share of a batch, all get all vectors, and the gradients are summed: it is the gradient of
+one process on the whole batch, but for rounding, and for what a model's own dropout draws.
 """
 
 import os
@@ -80,6 +80,14 @@ class Ranks:
         largest = torch.tensor(number, device=self.device)
         distributed.all_reduce(largest, distributed.ReduceOp.MAX)
         return int(largest)
+
+    def told(self, losses: dict[str, float]) -> dict[str, float]:
+        """What the first process found."""
+        if self.size == 1:
+            return losses
+        shared = [losses]
+        distributed.broadcast_object_list(shared)
+        return shared[0]
 
     def leave(self) -> None:
         """Part from the others, after all have come so far."""

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -57,12 +58,17 @@ def train(
         KoineError: too little data for a batch, or the loss is no longer a number.
         SystemExit: SIGTERM or SIGUSR1 came; a checkpoint is written, and the same call goes on from it.
     """
+    chain, last, after = steps_of(strategy)
+    if after or bool(chain) != bool(further):
+        raise KoineError(
+            f"--strategy {strategy}: "
+            + (f"{after} is done by encode-debias" if after else "--further goes with chains, as daft+hybrid")
+        )
     torch.set_num_threads(optimisation.threads)
     ranks = Ranks.join(device)
     data = TrainingSet.open(tokens, source, mined)
     model = _start(further, tokens, kind, start, architecture, data, seed).to(ranks.device)
     model.prefixes = prefixes
-    chain, last, _ = steps_of(strategy)
     name, share = parse_strategy(last, alpha)
     shape = {"start": start.model_dump()} if kind == "pretrained" else {"architecture": architecture.model_dump()}
     settings = {
@@ -75,6 +81,7 @@ def train(
     found: dict[str, object] = {}
     if name != "untrained":
         held = _held_out(data, validation)
+        data = replace(data, negatives=np.where(np.isin(data.negatives, data.passage_of[held]), -1, data.negatives))
         available = data.available & _trained_on(name, data, datasets, held)[:, None]
         steps = max(1, optimisation.steps // 2) if name.endswith("-half") else optimisation.steps
         sources = np.unique(data.sources, return_inverse=True)[1]
@@ -85,6 +92,8 @@ def train(
                 languages=languages, sources=sources, source_exponent=datasets.exponent,
             )  # fmt: skip
 
+        if optimisation.batch_size < ranks.size:
+            raise KoineError(f"optimisation.batch_size {optimisation.batch_size} is less than the {ranks.size} processes")
         if optimisation.negatives and name not in UNSUPERVISED and not data.negatives.shape[1]:
             raise KoineError("optimisation.negatives: the data has none; set it to 0, or set train.mining.model to find some")
 
@@ -103,19 +112,23 @@ def train(
         if kind == "pretrained" and optimisation.bf16 and ranks.device.startswith("cuda"):
             model.use_flash_attention()
         inputs = {**settings, "kind": kind, "source": source, "plan": [chain, name, share, languages.model_dump()], "seed": seed}
-        inputs |= {"device": device, "cosine_every": cosine_every}
+        inputs |= {"device": device, "processes": ranks.size, "cosine_every": cosine_every}
         files = [tokens / file for file in ("tokenizer.json", "queries.arrow", "passages.arrow")]
         files += [further / "model.safetensors"] if further else []
         files += [mined] if mined else []
         if start.model:
             files += sorted(local_model(start.model, start.revision).rglob("*.safetensors"))
         checkpoints = Checkpoints(out.parent / f".{out.name}", key(inputs, files), checkpoint_seconds)
-        held_out = _validated(data, held, validation, optimisation) if held.any() else None
+        held_out = _validated(data, held, validation, optimisation) if validation.sources or validation.share else None
+        surgery = Surgery(name.removesuffix("-half")) if name.startswith(("pcgrad", "gradvac")) else None
+        probe = None
+        if cosine_every and not surgery and isinstance(task, Contrastive):
+            watched = contrastive([("x-x-mono", 1.0), ("x-y", 1.0)])
+            watched.offset = task.offset
+            probe = (watched, cosine_every)
         log = descend(
-            model, task, steps, optimisation, checkpoints, ranks=ranks,
-            surgery=Surgery(name.removesuffix("-half")) if name.startswith(("pcgrad", "gradvac")) else None,
-            probe=(contrastive([("x-x-mono", 1.0), ("x-y", 1.0)]), cosine_every) if cosine_every else None,
-            held_out=held_out, every=validation.every, patience=validation.patience, track=track, name=str(out),
+            model, task, steps, optimisation, checkpoints, ranks=ranks, surgery=surgery, probe=probe, held_out=held_out,
+            every=validation.every, patience=validation.patience, track=track, name=str(out),
         )  # fmt: skip
         if held_out:
             lowest = min(validations(log), key=lambda line: float(str(line["loss"])))
@@ -129,7 +142,6 @@ def train(
     write_text(out / "train.jsonl", "".join(json.dumps(line) + "\n" for line in log))
     if name != "untrained":
         shutil.copyfile(checkpoints.folder / "speed.jsonl", out / "speed.jsonl")
-        checkpoints.clear()
     write_text(out / "README.md", _card(strategy, data, seed))
     write_json(
         out / backbones.MANIFEST,
@@ -148,6 +160,8 @@ def train(
             "sha256": {file: sha256(out / file) for file in ("model.safetensors", "tokenizer.json")},
         },
     )
+    if name != "untrained":
+        checkpoints.clear()
 
 
 def _start(
