@@ -10,14 +10,17 @@ PACKAGES = ("torch", "transformers", "sentence-transformers", "numpy", "polars")
 
 
 def machine() -> str:
-    """Processor and cores, in words."""
+    """Processor and cores, and the GPU, in words."""
+    import torch
+
+    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
     model = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.is_file():
         names = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
         if names:
-            return f"{len(names)} x {names[0]}"
-    return model
+            return f"{len(names)} x {names[0]}{gpu}"
+    return model + gpu
 
 
 def update_results(name: str, rows: list[tuple[str, float, str, str]]) -> None:

@@ -1,6 +1,6 @@
 """Training speed: pairs/s of Koine's loop against sentence-transformers' trainer, side by side in one run.
 
-    python benchmarks/train.py            needs $KOINE_MIRROR (SQuAD and its Finnish)
+    python benchmarks/train.py            needs $KOINE_MIRROR (SQuAD and its Finnish); with a GPU also XLM-R-base's architecture
 
 Same real texts (SQuAD English and Finnish questions and passages), same vocabulary, model, loss (in-batch InfoNCE),
 batch size and precision, one thread each, turn by turn. sentence-transformers tokenises in every step; Koine tokenised
@@ -9,10 +9,12 @@ once before, for all models of a backbone, which is not counted. Writes benchmar
 
 import argparse
 import itertools
+import json
 import os
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 os.environ.update(OMP_NUM_THREADS="1", RAYON_NUM_THREADS="1", OMP_WAIT_POLICY="passive", TOKENIZERS_PARALLELISM="false")
@@ -22,18 +24,47 @@ import torch
 from _machine import update_results
 from datasets import Dataset
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
-from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+from sentence_transformers.sentence_transformer.losses import (
+    CachedMultipleNegativesRankingLoss,
+    MultipleNegativesRankingLoss,
+)
+from tokenizers import Tokenizer as FastTokenizer
+from transformers import XLMRobertaConfig, XLMRobertaModel
 
 from koine import backbones
 from koine.backbones.tokenizer import train_tokenizer
+from koine.backbones.transformer import TransformerEncoder
 from koine.collect.readers import read_memory
 from koine.params import Architecture, Languages, Optimisation, Start, Tokenizer
 from koine.train.steps import train
 from koine.train.tokens import tokenise
 
+
+@dataclass(frozen=True)
+class Case:
+    """What is trained; `flops` are those of a token, forwards and backwards (6 for each weight that is multiplied)."""
+
+    kind: str
+    tokenizer: Tokenizer
+    architecture: Architecture
+    batch: int
+    steps: int
+    chunk: int = 0
+    device: str = "cpu"
+    flops: float = 0.0
+
+
+WORDS = Tokenizer(vocab_size=30000, max_length=256)
+XLMR = XLMRobertaConfig(vocab_size=250002, max_position_embeddings=514, type_vocab_size=1)  # base; its dropout of .1 stays
+XLMR_FLOPS = 6.0 * XLMR.num_hidden_layers * 12 * XLMR.hidden_size**2
+PEAK = 989e12  # dense bfloat16 operations a second of an H200, by its data sheet
 CASES = {
-    "static": ("static", Tokenizer(vocab_size=30000, max_length=256), Architecture(dim=256), 256, 60),
-    "tiny": ("transformer", Tokenizer(vocab_size=30000, max_length=256), Architecture(dim=128, layers=2, heads=4), 64, 8),
+    "static": Case("static", WORDS, Architecture(dim=256), 256, 60),
+    "tiny": Case("transformer", WORDS, Architecture(dim=128, layers=2, heads=4), 64, 8),
+}
+GPU_CASES = {
+    "xlmr_h200": Case("pretrained", WORDS, Architecture(), 100, 60, device="cuda", flops=XLMR_FLOPS),
+    "xlmr_h200_1024": Case("pretrained", WORDS, Architecture(), 1024, 8, chunk=128, device="cuda", flops=XLMR_FLOPS),
 }
 ROUNDS = 3
 
@@ -45,13 +76,17 @@ def main() -> None:
     pairs = read_pairs(parser.parse_args().pairs)
     torch.set_num_threads(1)
     figures = []
-    for name, (kind, tokenizer, architecture, batch, steps) in CASES.items():
+    for name, case in {**CASES, **(GPU_CASES if torch.cuda.is_available() else {})}.items():
         with tempfile.TemporaryDirectory() as scratch:
-            ours, theirs = prepare(Path(scratch), pairs, kind, tokenizer, architecture, batch, steps)
+            ours, theirs = prepare(Path(scratch), pairs, case)
             rounds = [(ours(), theirs()) for _ in range(ROUNDS)]
+            last = json.loads((Path(scratch) / "ours" / "speed.jsonl").read_text().splitlines()[-1])
         speed, rival = (float(np.median(column)) for column in zip(*rounds, strict=True))
         print(f"{name}: koine {speed:,.0f} pairs/s, sentence-transformers {rival:,.0f} pairs/s, {speed / rival:.2f} times")
         figures.append((f"train.{name}.vs_st", round(speed / rival, 2), "times", "sentence-transformers trainer"))
+        if case.flops:
+            used = last["tokens_per_s"] * case.flops / PEAK
+            figures.append((f"train.{name}.flop_use", round(used, 3), "of 989 TFLOP/s", f"{last['memory_gb']} GB at most"))
     update_results("train", figures)
 
 
@@ -69,82 +104,64 @@ def read_pairs(count: int) -> list[tuple[str, str, str]]:
     return pairs
 
 
-def prepare(
-    scratch: Path,
-    pairs: list[tuple[str, str, str]],
-    kind: str,
-    tokenizer: Tokenizer,
-    architecture: Architecture,
-    batch: int,
-    steps: int,
-) -> tuple[Callable[[], float], Callable[[], float]]:
-    """Two functions that train for `steps` batches and return pairs/s."""
+def prepare(scratch: Path, pairs: list[tuple[str, str, str]], case: Case) -> tuple[Callable[[], float], Callable[[], float]]:
+    """Two functions that train for the case's steps and return pairs/s."""
     import polars as pl
 
-    from koine.records import PARALLEL, QA
+    from koine.records import QA
     from koine.runtime.files import text_id
 
+    # The other language's rows stand for themselves here: speed does not depend on what they translate.
+    empty = {"group": "", "source": "squad", "domain": "", "licence": "", "answer": None, "negatives": None}
     rows = [
-        {
-            "id": text_id(q),
-            "passage_id": text_id(p),
-            "group": "",
-            "source": "",
-            "domain": "",
-            "licence": "",
-            "lang": "en",
-            "question": q,
-            "passage": p,
-            "answer": None,
-        }
-        for q, p, lang in pairs
-        if lang == "en"
+        {**empty, "id": text_id(q), "passage_id": text_id(p), "lang": lang, "question": q, "passage": p} for q, p, lang in pairs
     ]
     QA.write(QA.frame(rows).unique("id", maintain_order=True), scratch / "qa.parquet")
-    # The other language's rows stand for themselves here: speed does not depend on what they translate.
-    other = [
-        {"id": text_id(q), "passage_id": text_id(p), "lang": lang, "question": q, "passage": p}
-        for q, p, lang in pairs
-        if lang == "fi"
-    ]
-    PARALLEL.write(PARALLEL.frame(other).unique("id", maintain_order=True), scratch / "fi.parquet")
-    settings = Optimisation(steps=steps, batch_size=batch, lr=1e-3)
+    half = case.device == "cuda"
+    settings = Optimisation(steps=case.steps, batch_size=case.batch, lr=1e-3, bf16=half, chunk=case.chunk)
     data = Dataset.from_polars(pl.DataFrame({"anchor": [p[0] for p in pairs], "positive": [p[1] for p in pairs]}))
-    train_tokenizer([text for pair in pairs for text in pair[:2]], tokenizer, scratch / "tokenizer.json")
-
-    tokenise(scratch / "qa.parquet", [scratch / "fi.parquet"], scratch / "tokens", tokenizer, special=kind == "transformer")
+    train_tokenizer([text for pair in pairs for text in pair[:2]], case.tokenizer, scratch / "tokenizer.json")
+    start = Start()
+    if case.kind == "pretrained":  # XLM-R's weights would do nothing for speed: random ones of its shape, in a folder
+        model = XLMRobertaModel(XLMR, add_pooling_layer=False)
+        tokenizer = FastTokenizer.from_file(str(scratch / "tokenizer.json"))
+        TransformerEncoder(tokenizer, {"query": "", "passage": ""}, model).save(scratch / "random")
+        start = Start(model=str(scratch / "random"))
+    tokenise(scratch / "qa.parquet", [], scratch / "tokens", case.tokenizer, special=case.kind != "static", start=start)
 
     def timed(strategy: str) -> float:
-        start = time.perf_counter()
+        begin = time.perf_counter()
         train(
-            scratch / "tokens", scratch / "ours", kind=kind, backbone=kind, source="en", strategy=strategy, alpha=0.5,
-            languages=Languages(), seed=1, prefixes={"query": "", "passage": ""}, architecture=architecture,
-            optimisation=settings, device="cpu",
+            scratch / "tokens", scratch / "ours", kind=case.kind, backbone=case.kind, source="en", strategy=strategy, alpha=0.5,
+            languages=Languages(), seed=1, prefixes={"query": "", "passage": ""}, architecture=case.architecture,
+            optimisation=settings, device=case.device, start=start,
         )  # fmt: skip
-        return time.perf_counter() - start
+        return time.perf_counter() - begin
 
     def ours() -> float:
         # `untrained` makes and saves the model, which the rival's trainer is not asked to do.
-        return steps * batch / (timed("x-x-mono") - timed("untrained"))
+        without = timed("untrained")
+        return case.steps * case.batch / (timed("x-x-mono") - without)
 
     def theirs() -> float:
-        model = SentenceTransformer(str(scratch / "start"), device="cpu")
+        model = SentenceTransformer(str(scratch / "start"), device=case.device)
         arguments = SentenceTransformerTrainingArguments(
-            output_dir=str(scratch / "st"), max_steps=steps, per_device_train_batch_size=batch, learning_rate=1e-3,
-            report_to=[], save_strategy="no", use_cpu=True, disable_tqdm=True, logging_strategy="no",
+            output_dir=str(scratch / "st"), max_steps=case.steps, per_device_train_batch_size=case.batch, learning_rate=1e-3,
+            report_to=[], save_strategy="no", use_cpu=not half, bf16=half, disable_tqdm=True, logging_strategy="no",
         )  # fmt: skip
-        trainer = SentenceTransformerTrainer(
-            model=model, args=arguments, train_dataset=data, loss=MultipleNegativesRankingLoss(model)
-        )
-        start = time.perf_counter()
+        plain = MultipleNegativesRankingLoss(model)
+        loss = CachedMultipleNegativesRankingLoss(model, mini_batch_size=case.chunk) if case.chunk else plain
+        trainer = SentenceTransformerTrainer(model=model, args=arguments, train_dataset=data, loss=loss)
+        begin = time.perf_counter()
         trainer.train()
-        return steps * batch / (time.perf_counter() - start)
+        return case.steps * case.batch / (time.perf_counter() - begin)
 
     from koine.train.tokens import TrainingSet
 
     texts = TrainingSet.open(scratch / "tokens", "en").passages
-    start_model = backbones.create(kind, Start(), architecture, scratch / "tokens" / "tokenizer.json", texts, seed=1)
-    start_model.save(scratch / "start")
+    backbones.create(case.kind, start, case.architecture, scratch / "tokens" / "tokenizer.json", texts, seed=1).save(
+        scratch / "start"
+    )
     return ours, theirs
 
 
