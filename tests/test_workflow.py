@@ -204,6 +204,7 @@ CHOOSING = {
     ("translate", "reverse"),
     ("translate", "round_trip"),
     ("backbones", "static", "start", "model"),
+    ("backbones", "static", "optimisation", "recompute"),  # `static` has no states to compute again
     ("backbones", "tiny", "start", "model"),
     ("train", "backbones"),
     ("train", "strategies"),
@@ -268,7 +269,9 @@ def test_each_result_parameter_reruns_exactly_the_rules_that_read_it_in_both_eng
 
     def look(item: tuple[tuple[str, ...], Any]) -> tuple[tuple[str, ...], dict[str, str]]:
         path, value = item
-        changed = nested(path[:-1], {path[-1]: other_value(path, value), **TOGETHER.get(path, {})})
+        changed = nested(path, other_value(path, value))
+        if path in TOGETHER:
+            changed = laid_over(changed, nested(path[:-1], TOGETHER[path]))
         return path, planned(clone, changed, "-".join(path))
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
