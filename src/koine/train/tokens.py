@@ -95,10 +95,12 @@ class TrainingSet:
             mined: more negatives (`records.MINED`).
 
         Raises:
-            KoineError: `mined` is of another corpus.
+            KoineError: a file is not whole, or of an older version; `mined` is of another corpus.
         """
         queries, pairs = read_tokens(folder / "queries.arrow")
         passages, texts = read_tokens(folder / "passages.arrow")
+        if not {"source", "negative_ids"} <= set(pairs.columns):
+            raise KoineError(f"{folder / 'queries.arrow'}: made by an older Koine; delete it and run again")
         others = sorted(set(pairs["lang"].to_list()) - {source})
         languages = [source, *others]
         code = {lang: number for number, lang in enumerate(languages)}
