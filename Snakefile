@@ -51,6 +51,10 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
 
 
+# The vectors of hybrid+lir are made from those of hybrid: there is no such model.
+ruleorder: encode_debias > encode
+
+
 rule all:
     default_target: True
     input:

@@ -251,7 +251,7 @@ def other_value(path: tuple[str, ...], value: Any) -> Any:
 
 
 # What a parameter is changed together with, to be valid.
-TOGETHER = {("backbones", "static", "optimisation", "in_batch"): {"negatives": 1}}
+TOGETHER = {("backbones", name, "optimisation", "in_batch"): {"negatives": 1} for name in ("static", "tiny")}
 
 
 def reader_of(path: tuple[str, ...]) -> str | None:

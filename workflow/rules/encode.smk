@@ -55,10 +55,6 @@ rule encode:
         "{resources.execution} --out {params.out} > {log} 2>&1"
 
 
-# hybrid+lir is no model of its own.
-ruleorder: encode_debias > encode
-
-
 rule encode_debias:
     input:
         queries_npy="<data>/encode/{backbone}/{before}/seed-{seed}/{benchmark}/queries.npy",
