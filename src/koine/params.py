@@ -701,7 +701,7 @@ def _keys_at(location: tuple[int | str, ...]) -> list[str]:
 
 
 def flags(block: Block) -> str:
-    """The command-line options that say what `block` says: `--lr 0.02 --no-symmetric …`, shell-quoted.
+    """The command-line options that say what `block` says: `--lr 0.02 --no-bf16 …`, shell-quoted.
 
     The options themselves are made from the same models (`koine.cli.takes`), so both always agree.
     """
