@@ -319,6 +319,25 @@ def train_tokens(
 
 @app.command(rich_help_panel=STEPS)
 @takes
+def train_mine(
+    qa: In,
+    out: Out,
+    settings: Mining,
+    device: Device = "auto",
+    encode_batch: Annotated[int, typer.Option(help="Texts encoded at once; changes only speed.")] = 256,
+) -> None:
+    """Find hard negatives: for every question the nearest passages that do not answer it."""
+    from koine.train.mine import mine
+
+    _use_threads()
+    mine(
+        qa, settings.model, out, count=settings.count, margin=settings.margin, depth=settings.depth, device=_device(device),
+        batch_size=encode_batch,
+    )  # fmt: skip
+
+
+@app.command(rich_help_panel=STEPS)
+@takes
 def train(
     tokens: In,
     out: Out,
@@ -361,25 +380,6 @@ def train(
         architecture=architecture, optimisation=optimisation, device=_device(device), start=start, further=further, mined=mined,
         datasets=datasets, validation=validation, cosine_every=cosine_every, checkpoint_seconds=60 * checkpoint_minutes,
         track=track,
-    )  # fmt: skip
-
-
-@app.command(rich_help_panel=STEPS)
-@takes
-def train_mine(
-    qa: In,
-    out: Out,
-    settings: Mining,
-    device: Device = "auto",
-    encode_batch: Annotated[int, typer.Option(help="Texts encoded at once; changes only speed.")] = 256,
-) -> None:
-    """Find hard negatives: for every question the nearest passages that do not answer it."""
-    from koine.train.mine import mine
-
-    _use_threads()
-    mine(
-        qa, settings.model, out, count=settings.count, margin=settings.margin, depth=settings.depth, device=_device(device),
-        batch_size=encode_batch,
     )  # fmt: skip
 
 

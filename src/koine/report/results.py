@@ -207,7 +207,7 @@ def _heat_map(cells: Cells, languages: Sequence[str], seen: Sequence[str], scale
                 row.append(tag("td", DASH, class_="none"))
                 continue
             value, queries = cells[query, doc]
-            title = f"{named_language(query)} → {named_language(doc)}: mAP {value:.4f}, {count(queries, 'question')}"
+            title = f"{query} → {doc} {fraction(value, 4)}, {count(queries, 'question')}"  # the headings say the names
             row.append(_heated(value, scale, "same" if query == doc else None, title))
         rows.append(tag("tr", *row))
     long = any(len(code) > 3 for code in languages)

@@ -68,7 +68,7 @@ def dot(scale: Scale, mean: float, ends: Point | None, band: Point | None, label
         _across("0%", "100%", 8, "track"),
         _across(scale.percent(ends[0]), scale.percent(ends[1]), 8, "whisker") if ends else None,
         tag("circle", cx=scale.percent(mean), cy="8", r="4"),
-        class_="dot", width="100%", height="16", role="img", aria_label=label,
+        class_="dot", width="100%", height="16", role="img",  # its title names it
     )  # fmt: skip
 
 
@@ -81,7 +81,7 @@ def bar(scale: Scale, mean: float, ends: Point | None, marks: Sequence[float], l
         *(_mark(scale.percent(value), "mark") for value in marks),
         _across(scale.percent(ends[0]), scale.percent(ends[1]), 11, "ends") if ends else None,
         *(tag("line", x1=x, x2=x, y1="7", y2="15", class_="ends") for x in map(scale.percent, ends or ())),
-        class_="bar", width="100%", height="22", role="img", aria_label=label,
+        class_="bar", width="100%", height="22", role="img",
     )  # fmt: skip
 
 
