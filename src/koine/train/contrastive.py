@@ -41,12 +41,19 @@ class Contrastive:
         settings: of the training.
         seed: of its random draws.
         ranks: the processes among which a batch is split.
+
+    Raises:
+        KoineError: negatives are asked for and the data has none, or there are more processes than rows.
     """
 
     def __init__(
         self, model: TrainableEncoder, data: TrainingSet, plans: list[tuple[BatchPlan, float]], settings: Optimisation,
         seed: int, ranks: Ranks,
     ) -> None:  # fmt: skip
+        if settings.batch_size < ranks.size:
+            raise KoineError(f"optimisation.batch_size {settings.batch_size} is less than the {ranks.size} processes")
+        if settings.negatives and not data.negatives.shape[1]:
+            raise KoineError("optimisation.negatives: the data has none; set it to 0, or set train.mining.model to find some")
         self.model, self._data, self._plans, self._settings, self._seed, self._ranks = model, data, plans, settings, seed, ranks
         #: Of a learned temperature: how far log(1/temperature) is from its start, to which weight decay draws it.
         self.offset = torch.nn.Parameter(torch.zeros((), device=model.device))
@@ -121,7 +128,7 @@ class Contrastive:
         data = self._data
         rows, passage = data.passage_rows[batch.questions, batch.passage_langs], data.passage_of[batch.questions]
         row = np.arange(len(rows))
-        if self._settings.negatives and data.negatives.shape[1]:
+        if self._settings.negatives:
             candidates = data.negatives[batch.questions]
             found = np.where(candidates < 0, -1, data.text_rows[candidates, batch.passage_langs[:, None]])
             keys = np.random.default_rng([self._seed, _NEGATIVES, step]).random(found.shape)

@@ -77,6 +77,14 @@ def train(
         "datasets": datasets.model_dump(),
         "validation": validation.model_dump(),
     }
+    inputs = {**settings, "kind": kind, "source": source, "plan": [chain, name, share, languages.model_dump()], "seed": seed}
+    inputs |= {"device": device, "processes": ranks.size, "cosine_every": cosine_every}
+    files = [tokens / file for file in ("tokenizer.json", "queries.arrow", "passages.arrow")]
+    files += [further / "model.safetensors"] if further else []
+    files += [mined] if mined else []
+    if start.model:
+        files += sorted(local_model(start.model, start.revision).rglob("*.safetensors"))
+    checkpoints = Checkpoints(out.parent / f".{out.name}", key(inputs, files), checkpoint_seconds)
     log: Log = []
     found: dict[str, object] = {}
     if name != "untrained":
@@ -86,53 +94,42 @@ def train(
         steps = max(1, optimisation.steps // 2) if name.endswith("-half") else optimisation.steps
         sources = np.unique(data.sources, return_inverse=True)[1]
 
-        def plan(part: str) -> BatchPlan:
-            return BatchPlan(
-                available, part, alpha=share, batch_size=optimisation.batch_size, steps=steps, seed=seed,
-                languages=languages, sources=sources, source_exponent=datasets.exponent,
-            )  # fmt: skip
-
-        if optimisation.batch_size < ranks.size:
-            raise KoineError(f"optimisation.batch_size {optimisation.batch_size} is less than the {ranks.size} processes")
-        if optimisation.negatives and name not in UNSUPERVISED and not data.negatives.shape[1]:
-            raise KoineError("optimisation.negatives: the data has none; set it to 0, or set train.mining.model to find some")
-
-        def contrastive(names: list[tuple[str, float]]) -> Contrastive:
-            return Contrastive(model, data, [(plan(part), weight) for part, weight in names], optimisation, seed, ranks)
+        def contrastive(batches: list[tuple[str, float]]) -> Contrastive:
+            plans = [
+                (BatchPlan(
+                    available, part, alpha=share, batch_size=optimisation.batch_size, steps=steps, seed=seed,
+                    languages=languages, sources=sources, source_exponent=datasets.exponent,
+                ), weight)
+                for part, weight in batches
+            ]  # fmt: skip
+            return Contrastive(model, data, plans, optimisation, seed, ranks)
 
         task: Task
+        probe = surgery = None
         if name in UNSUPERVISED:
             from koine.train.adapt import Unsupervised  # transformers takes seconds to import
 
             task = Unsupervised(name, model, data, available, optimisation, seed, ranks)
         else:
             task = contrastive(parts(name, share))
+            if name.startswith(("pcgrad", "gradvac")):
+                surgery = Surgery(name.removesuffix("-half"))
+            elif cosine_every:
+                watched = contrastive([("x-x-mono", 1.0), ("x-y", 1.0)])
+                watched.offset = task.offset
+                probe = (watched, cosine_every)
         if optimisation.recompute:
             model.recompute()
         if kind == "pretrained" and optimisation.bf16 and ranks.device.startswith("cuda"):
             model.use_flash_attention()
-        inputs = {**settings, "kind": kind, "source": source, "plan": [chain, name, share, languages.model_dump()], "seed": seed}
-        inputs |= {"device": device, "processes": ranks.size, "cosine_every": cosine_every}
-        files = [tokens / file for file in ("tokenizer.json", "queries.arrow", "passages.arrow")]
-        files += [further / "model.safetensors"] if further else []
-        files += [mined] if mined else []
-        if start.model:
-            files += sorted(local_model(start.model, start.revision).rglob("*.safetensors"))
-        checkpoints = Checkpoints(out.parent / f".{out.name}", key(inputs, files), checkpoint_seconds)
         held_out = _validated(data, held, validation, optimisation) if validation.sources or validation.share else None
-        surgery = Surgery(name.removesuffix("-half")) if name.startswith(("pcgrad", "gradvac")) else None
-        probe = None
-        if cosine_every and not surgery and isinstance(task, Contrastive):
-            watched = contrastive([("x-x-mono", 1.0), ("x-y", 1.0)])
-            watched.offset = task.offset
-            probe = (watched, cosine_every)
         log = descend(
             model, task, steps, optimisation, checkpoints, ranks=ranks, surgery=surgery, probe=probe, held_out=held_out,
             every=validation.every, patience=validation.patience, track=track, name=str(out),
         )  # fmt: skip
         if held_out:
             lowest = min(validations(log), key=lambda line: float(str(line["loss"])))
-            found["validated"] = {**(lowest if validation.every else validations(log)[-1]), "questions": int(held.sum())}
+            found["validated"] = {**lowest, "questions": int(held.sum())}
         if isinstance(task, Contrastive) and optimisation.learn_temperature:
             found["temperature"] = task.temperature
     ranks.leave()
@@ -160,8 +157,7 @@ def train(
             "sha256": {file: sha256(out / file) for file in ("model.safetensors", "tokenizer.json")},
         },
     )
-    if name != "untrained":
-        checkpoints.clear()
+    checkpoints.clear()
 
 
 def _start(
