@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from koine.evaluate.steps import Run, summarise
 from koine.params import Report
@@ -195,3 +197,19 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say(tmp_path: Path, se
     assert len(table) == benchmarks * len(names)
     covered = ((table["ci_low"] <= truth) & (truth <= table["ci_high"])).mean()
     assert 0.90 <= covered <= 0.98
+
+
+def test_one_thread_adds_up_whatever_the_machine_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last digit of an interval would depend on how many threads share a sum."""
+    threads = set()
+    quantile = np.quantile
+
+    def watched(*given: Any) -> Any:
+        threads.update(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
+        return quantile(*given)
+
+    monkeypatch.setattr(np, "quantile", watched)
+    run = write_run(tmp_path / "run", scores_of(lambda *_: 0.5, ["en", "fi"], 5, 1), 1)
+    with threadpool_limits(2, user_api="blas"):
+        intervals([run], SETTINGS)
+    assert threads == {1}
