@@ -45,6 +45,13 @@ STRATEGIES = ("untrained", *CONTRASTIVE, *UNSUPERVISED)
 _TRAINED = re.compile(rf"{'|'.join([*CONTRASTIVE, *UNSUPERVISED])}|(hybrid|hybrid-daft|grad-mix(-half)?)@(0(\.\d+)?|1(\.0+)?)")
 #: `lir` removes one component, `lir@3` three.
 DEBIASED = re.compile(r"centre|lir(@[1-9]\d{0,3})?")
+#: Metrics of every setting, and those that compare languages in the pool of all; `@k` is any cut-off.
+RANKED = re.compile(r"map(@[1-9]\d*)?|ndcg@[1-9]\d*|recall@[1-9]\d*|mrr(@[1-9]\d*)?|accuracy")
+POOLED = re.compile(r"rank_distance|tlr@[1-9]\d*|same_language@1|rankc@[1-9]\d*|mrc@[1-9]\d*|language_probe")
+METRICS = (
+    *("map", "map@20", "ndcg@10", "recall@1", "recall@10", "mrr"),
+    *("rank_distance", "tlr@10", "same_language@1", "rankc@10", "mrc@10", "language_probe"),
+)
 #: Backends that translate anything, and those of them that need a model; the others look translations up.
 ENGINES = {"apertium", "ctranslate2", "transformers"}
 NEURAL = {"ctranslate2", "transformers"}
@@ -111,6 +118,9 @@ class Benchmark(Source):
     )
     settings: list[Literal["mono", "cross", "multi"]] = Field(
         ["mono", "cross", "multi"], min_length=1, description="What is asked: translations retrieve each other in `cross` alone."
+    )
+    metrics: list[str] = Field(
+        list(METRICS), min_length=1, description="What is reported, as map, ndcg@10, rank_distance; docs/evaluate.md lists them."
     )
     candidate: Candidate = Field("passage", description="What is retrieved; `sentence+context` is LAReQA's.")
     parallel_only: bool = Field(False, description="Keep only the questions that exist in every language.")
@@ -535,7 +545,16 @@ class Report(Block):
 
     confidence: Annotated[float, Field(gt=0, lt=1)] = Field(0.95, description="Coverage of the intervals.")
     resamples: Positive = Field(1000, description="Bootstrap samples, over seeds and question ids.")
-    seed: int = Field(1, description="Seed of the bootstrap.")
+    permutations: Positive = Field(10000, description="Of the randomisation tests.")
+    seed: int = Field(1, description="Seed of the bootstrap and of the randomisation tests.")
+    reference: str = Field("hybrid", description="The strategy that every other one is compared with.")
+    metrics: list[str] = Field(
+        ["map", "ndcg@10", "accuracy", "rank_distance", "language_probe"],
+        min_length=1,
+        description="Metrics of the comparisons, where a benchmark has them.",
+    )
+    margin: Annotated[float, Field(gt=0)] = Field(0.01, description="A smaller difference between fractions does not matter.")
+    rank_margin: Annotated[float, Field(gt=0)] = Field(0.05, description="The same for ranks, as a share of their mean.")
 
 
 class Execution(Block):

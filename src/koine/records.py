@@ -19,11 +19,15 @@ from koine.runtime.files import atomic
 
 @dataclass(frozen=True)
 class Schema:
-    """Columns of a table, in order, with their types; `nullable` ones may hold nulls."""
+    """Columns of a table, in order, with their types; `nullable` ones may hold nulls.
+
+    With `others`, more columns of this type may follow, whose names are data; they may hold nulls.
+    """
 
     name: str
     columns: dict[str, pl.DataType]
     nullable: frozenset[str] = field(default_factory=frozenset)
+    others: pl.DataType | None = None
 
     def frame(self, rows: object) -> pl.DataFrame:
         """Build a table of this schema from records (dicts) or columns, and check it.
@@ -51,7 +55,11 @@ class Schema:
             if column not in self.nullable and frame[column].null_count():
                 row = int(frame[column].is_null().arg_max() or 0)
                 raise KoineError(f"{where}: row {row}: {column!r} of {self.name} is null")
-        return frame.select(list(self.columns))
+        more = [column for column in frame.columns if column not in self.columns] if self.others else []
+        for column in more:
+            if frame.schema[column] != self.others:
+                raise KoineError(f"{where}: column {column!r} is {frame.schema[column]}, expected {self.others}")
+        return frame.select([*self.columns, *more])
 
     def read(self, path: Path) -> pl.DataFrame:
         """Read and check a parquet file."""
@@ -89,6 +97,16 @@ def write_parquet(frame: pl.DataFrame, path: Path) -> None:
             if number := re.search(r"\(os error (\d+)\)", str(error)):
                 raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from None
             raise
+
+
+@dataclass(frozen=True)
+class Run:
+    """What names a model in the tables."""
+
+    recipe: str
+    backbone: str
+    strategy: str
+    seed: int
 
 
 TEXT = pl.String()
@@ -184,15 +202,10 @@ SCORES = Schema(
         "query_lang": TEXT,
         "doc_lang": TEXT,
         "query_id": TEXT,
-        "map": pl.Float64(),
-        "map@20": pl.Float64(),
-        "ndcg@10": pl.Float64(),
-        "recall@1": pl.Float64(),
-        "recall@10": pl.Float64(),
-        "mrr": pl.Float64(),
-        "rank_distance": pl.Float64(),  # in the multi setting only
+        "top_lang": TEXT,  # of the first passage, in the multi setting
     },
-    nullable=frozenset({"rank_distance"}),
+    nullable=frozenset({"top_lang"}),
+    others=pl.Float64(),  # the metrics
 )
 
 #: The headline table.
@@ -211,4 +224,49 @@ TABLE = Schema(
         "n_seeds": pl.Int64(),
         "n_queries": pl.Int64(),
     },
+)
+
+#: One system less another, with what tells whether the difference is real.
+CONTRASTS = Schema(
+    "contrast",
+    {
+        "recipe": TEXT,
+        "benchmark": TEXT,
+        "setting": TEXT,
+        "metric": TEXT,
+        "backbone": TEXT,
+        "strategy": TEXT,
+        "other_backbone": TEXT,
+        "other_strategy": TEXT,
+        "difference": pl.Float64(),
+        "ci_low": pl.Float64(),
+        "ci_high": pl.Float64(),
+        "p": pl.Float64(),
+        "p_holm": pl.Float64(),  # adjusted within its family
+        "effect": pl.Float64(),
+        "detectable": pl.Float64(),
+        "margin": pl.Float64(),
+        "p_equal": pl.Float64(),
+        "n_seeds": pl.Int64(),
+        "n_questions": pl.Int64(),
+    },
+)
+
+#: What a claim of the literature comes to on one contrast.
+CLAIMS = Schema(
+    "verdict",
+    {
+        "recipe": TEXT,
+        "claim": TEXT,
+        "backbone": TEXT,
+        "benchmark": TEXT,
+        "contrast": TEXT,
+        "estimate": pl.Float64(),
+        "ci_low": pl.Float64(),
+        "ci_high": pl.Float64(),
+        "p_holm": pl.Float64(),
+        "verdict": TEXT,
+        "why": TEXT,
+    },
+    nullable=frozenset({"estimate", "ci_low", "ci_high", "p_holm"}),
 )
