@@ -65,16 +65,6 @@ def test_the_probe_is_ridge_regression_on_each_fold() -> None:
     assert np.array_equal(language_probe(vectors, languages, groups), wanted)
 
 
-def test_no_question_stands_on_both_sides() -> None:
-    """A probe that saw a question's translation could tell the language by what is left of the other three."""
-    rng = np.random.default_rng(1)
-    points = rng.normal(size=(40, 60)).astype(np.float32)  # as many dimensions as to learn each question by heart
-    vectors = np.concatenate([points + 1e-3 * rng.normal(size=points.shape) for _ in LANGUAGES]).astype(np.float32)
-    languages = [lang for lang in LANGUAGES for _ in range(40)]
-    groups = [f"q{number}" for _ in LANGUAGES for number in range(40)]
-    assert language_probe(vectors, languages, groups).mean() < 0.45
-
-
 def test_the_order_of_rows_and_threads_do_not_matter() -> None:
     vectors, languages, groups = parallel(100, trace=0.3)
     correct = language_probe(vectors, languages, groups)
@@ -158,15 +148,15 @@ def test_it_is_logistic_regression_on_standardised_features(monkeypatch: pytest.
     vectors, premise, hypothesis, label = pairs(900, 0)
     u, v = vectors[premise], vectors[hypothesis]
     features = np.concatenate([u, v, np.abs(u - v), u * v], axis=1).astype(np.float64)
-    other = make_pipeline(StandardScaler(), LogisticRegression(C=1 / L2, max_iter=2000, tol=1e-8)).fit(
-        features[:600], label[:600]
-    )
-    own = Probe(vectors, premise[:600], hypothesis[:600], label[:600])
-    agree = own.predict(vectors, premise[600:], hypothesis[600:]) == other.predict(features[600:])
-    assert agree.mean() > 0.99
+    for size in (60, 600):  # where the penalty is most of it, and where it is little
+        other = make_pipeline(StandardScaler(), LogisticRegression(C=1 / L2, max_iter=5000, tol=1e-9))
+        other.fit(features[:size], label[:size])
+        own = Probe(vectors, premise[:size], hypothesis[:size], label[:size])
+        assert own._weights[:-1] == pytest.approx(other[1].coef_.T, abs=5e-3)
+        agree = own.predict(vectors, premise[600:], hypothesis[600:]) == other.predict(features[600:])
+        assert agree.mean() > 0.99
     assert other.score(features[600:], label[600:]) > 0.7
-    again = Probe(vectors, premise[:600], hypothesis[:600], label[:600])
-    assert np.array_equal(own._weights, again._weights)
+    assert np.array_equal(own._weights, Probe(vectors, premise[:600], hypothesis[:600], label[:600])._weights)
 
 
 class Marked:
