@@ -521,6 +521,24 @@ def evaluate_probe(
 
 
 @app.command(rich_help_panel=PEOPLE)
+def evaluate_mteb(
+    model: Annotated[str, typer.Option(help="Model folder or Hub id.", show_default=False)],
+    task: Annotated[list[str], typer.Option(help="MLQARetrieval, …, or a prepared benchmark; repeatable.", show_default=False)],
+    out: Out,
+    recipe: Annotated[str, typer.Option(help="Name in the tables.")] = "",
+    backbone: Annotated[str, typer.Option(help="Name in the tables; by default the model's.")] = "",
+    strategy: Annotated[str, typer.Option(help="Name in the tables.")] = "given",
+    seed: Annotated[int, typer.Option(help="Number in the tables.")] = 0,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to encode.")] = "auto",
+) -> None:
+    """Run retrieval tasks of mteb on a model and write their scores as pairs.csv; needs the extra koine[mteb]."""
+    from koine.evaluate.mteb import evaluate_mteb as run
+    from koine.evaluate.steps import Run
+
+    run(model, task, out, run=Run(recipe, backbone or Path(model).name, strategy, seed), device=_device(device))
+
+
+@app.command(rich_help_panel=PEOPLE)
 def show(results: Annotated[Path, typer.Argument(help="Folder with table.csv.")] = Path("results")) -> None:
     """Print the headline table in the terminal."""
     from koine.report.table import show as run
