@@ -175,7 +175,7 @@ def measure(pairs: pl.DataFrame, lang: str, asked: Asked) -> np.ndarray:
             )  # fmt: skip
             evaluate_model(
                 str(folder / "model"), str(folder / "asked"), folder / "out", run=Run("filter", "static", "x-y", seed),
-                pools=[], settings=["mono", "cross", "multi"], device="cpu",
+                pools=[], settings=["mono", "cross", "multi"], names=["map"], device="cpu",
             )  # fmt: skip
             cells = pl.read_csv(folder / "out" / "pairs.csv").filter(metric="map").group_by("setting").agg(pl.col("value").mean())
             values.append([cells.filter(setting=setting)["value"][0] for setting in ("mono", "cross", "multi")])

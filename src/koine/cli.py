@@ -516,6 +516,43 @@ def report(
 
 
 @app.command(rich_help_panel=PEOPLE)
+def evaluate_probe(
+    model: Annotated[str, typer.Option(help="Model folder or Hub id.", show_default=False)],
+    train: Annotated[list[Path], typer.Option(help="multinli.train.en.tsv, or XNLI's; repeatable.", show_default=False)],
+    test: Annotated[list[Path], typer.Option(help="xnli.test.tsv or .jsonl; repeatable.", show_default=False)],
+    out: Out,
+    recipe: Annotated[str, typer.Option(help="Name in the tables.")] = "",
+    backbone: Annotated[str, typer.Option(help="Name in the tables; by default the model's.")] = "",
+    strategy: Annotated[str, typer.Option(help="Name in the tables.")] = "given",
+    seed: Annotated[int, typer.Option(help="Number in the tables.")] = 0,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to encode.")] = "auto",
+) -> None:
+    """Probe a model's frozen vectors for natural language inference: trained on English, tested in XNLI's languages."""
+    from koine.evaluate.probe import evaluate_probe as run
+    from koine.records import Run
+
+    run(model, train, test, out, run=Run(recipe, backbone or Path(model).name, strategy, seed), device=_device(device))
+
+
+@app.command(rich_help_panel=PEOPLE)
+def evaluate_mteb(
+    model: Annotated[str, typer.Option(help="Model folder or Hub id.", show_default=False)],
+    task: Annotated[list[str], typer.Option(help="MLQARetrieval, …, or a prepared benchmark; repeatable.", show_default=False)],
+    out: Out,
+    recipe: Annotated[str, typer.Option(help="Name in the tables.")] = "",
+    backbone: Annotated[str, typer.Option(help="Name in the tables; by default the model's.")] = "",
+    strategy: Annotated[str, typer.Option(help="Name in the tables.")] = "given",
+    seed: Annotated[int, typer.Option(help="Number in the tables.")] = 0,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to encode.")] = "auto",
+) -> None:
+    """Run retrieval tasks of mteb on a model and write their scores as pairs.csv; needs the extra koine[mteb]."""
+    from koine.evaluate.mteb import evaluate_mteb as run
+    from koine.records import Run
+
+    run(model, task, out, run=Run(recipe, backbone or Path(model).name, strategy, seed), device=_device(device))
+
+
+@app.command(rich_help_panel=PEOPLE)
 def show(results: Annotated[Path, typer.Argument(help="Folder with table.csv.")] = Path("results")) -> None:
     """Print the headline table in the terminal."""
     from koine.report.table import show as run
