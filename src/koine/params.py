@@ -518,10 +518,26 @@ class Encode(Block):
     dtype: Literal["float32", "float16"] = Field("float32", description="Precision of stored vectors; scored in float32.")
 
 
-class Index(Block):
+class IndexKind(Block):
+    """A kind of index, and how much work goes into it."""
+
+    kind: Literal["flat", "ivf", "ivfpq", "sq", "hnsw"] = Field(
+        "flat",
+        description="`flat` is exact; `ivf` looks into the nearest lists, `sq` too, with 8-bit codes, `ivfpq` with short codes; "
+        "`hnsw` walks a graph.",
+    )
+    lists: int = Field(0, ge=0, description="Lists of ivf, ivfpq, sq; 0 for 4 times the root of the number of vectors.")
+    train_sample: int = Field(0, ge=0, description="Vectors that lists and codes are learnt from; 0 for 64 a list.")
+    probes: Positive = Field(16, description="Lists that a query looks into; more find more, and cost as much more.")
+    code_bytes: Positive = Field(64, description="Bytes of an ivfpq vector; they divide its dimensions.")
+    links: Annotated[int, Field(ge=2)] = Field(32, description="Links of an hnsw vector.")
+    ef_construction: Positive = Field(80, description="Candidates of hnsw while it is built.")
+    ef_search: Positive = Field(128, description="Candidates of hnsw when it is searched; more find more, and cost more.")
+
+
+class Index(IndexKind):
     """A FAISS index over the pool of all languages, to search in and to ship."""
 
-    kind: Literal["flat"] = Field("flat", description="Kind of index; `flat` is exact.")
     strategies: list[str] = Field(["hybrid"], description="Strategies that get an index, for their first seed.")
 
 
@@ -569,7 +585,7 @@ class Execution(Block):
         10.0, description="Between two checkpoints of a training run; a run that was stopped goes on from the last."
     )
     processes: Positive = Field(
-        1, description="Of one training job, each on a GPU of its own (torchrun); a batch is split among them."
+        1, description="Of one training or encoding job, each on a GPU of its own (torchrun); a batch, or shards, are split among them."
     )
     track: Literal["none", "tensorboard", "wandb"] = Field("none", description="Where training curves are sent, too.")
 

@@ -8,6 +8,7 @@ language they are in.
 
 import os
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -65,13 +66,18 @@ class Schema:
         """Read and check a parquet file."""
         return self.check(read_parquet(path), path)
 
+    def part(self, path: Path, columns: Sequence[str], start: int = 0, count: int | None = None) -> pl.DataFrame:
+        """Read and check some columns, or `count` rows from `start` on, of a table that memory may not hold whole."""
+        own = Schema(self.name, {name: self.columns[name] for name in columns}, self.nullable)
+        return own.check(read_parquet(path, own.columns, start, count), path)
+
     def write(self, frame: pl.DataFrame, path: Path) -> None:
         """Check and write a parquet file, atomically and with the same bytes for the same rows."""
         write_parquet(self.check(frame, path), path)
 
 
-def read_parquet(path: Path) -> pl.DataFrame:
-    """Read a parquet file of any columns.
+def read_parquet(path: Path, columns: Iterable[str] = (), start: int = 0, count: int | None = None) -> pl.DataFrame:
+    """Read a parquet file of any columns, or some of its columns (where it has them) and rows.
 
     Raises:
         KoineError: missing, or not (or no longer) a whole parquet file.
@@ -79,7 +85,10 @@ def read_parquet(path: Path) -> pl.DataFrame:
     if not path.is_file():
         raise KoineError(f"{path}: no such file; the step before has not made it")
     try:
-        return pl.read_parquet(path, glob=False)
+        chosen = pl.scan_parquet(path, glob=False)
+        if columns:
+            chosen = chosen.select(name for name in columns if name in chosen.collect_schema())
+        return chosen.slice(start, count).collect()
     except (pl.exceptions.PolarsError, OSError) as error:
         raise KoineError(f"{path}: not a whole parquet file ({error}); delete it and run again") from None
 
