@@ -50,6 +50,8 @@ ENGINES = {"apertium", "ctranslate2", "transformers"}
 NEURAL = {"ctranslate2", "transformers"}
 #: The recipe whose tables stand in results/ itself.
 DEFAULT = "sample"
+#: Readers of folders; the others read files.
+FOLDERS = {"beir", "trec", "mewsli-x"}
 NAME = r"^[a-z0-9][a-z0-9._-]*$"
 
 
@@ -78,8 +80,12 @@ class Source(Block):
     path: str | None = Field(None, description="Your own file: a path with {name} in or beside the checkout.")
     hub: str | None = Field(None, description="A data set of the Hugging Face Hub, `org/name`, read with `datasets`.")
     revision: str = Field("", description="Commit of the Hub data set.")
-    config: str = Field("", description="Configuration of the Hub data set.")
-    split: str = Field("train", description="Split of the Hub data set.")
+    config: str = Field(
+        "",
+        description="Configuration of the Hub data set; {name} is filled with each file's name, {part} with corpus, queries and "
+        "qrels, the three tables of reader beir.",
+    )
+    split: str = Field("train", description="Split of the Hub data set (or the only one that it has), or of a folder's topics.")
     columns: dict[str, str] = Field(
         {}, description="Our field to the Hub data set's column, as {question: query, passage: text}."
     )
@@ -88,6 +94,8 @@ class Source(Block):
     lang: str = Field("en", description="Language of the questions and passages (BCP 47).")
     domain: str = Field("", description="Kept with every record, where the file itself says nothing.")
     licence: str = Field("", description="Kept with every record and listed in the report.")
+    version: str = Field("", description="Commit or release of the data; of a Hub data set, its revision says so.")
+    home: str = Field("", description="Where the data can be had, and which files; said where those of a `path` are missing.")
 
     @model_validator(mode="after")
     def _one_origin(self) -> "Source":
@@ -95,25 +103,35 @@ class Source(Block):
             raise ValueError("give exactly one of url, mirror, path and hub")
         if self.url and any(file.sha256 is None for file in self.files.values()):
             raise ValueError("files of a url need their sha256 (`sha256sum FILE` prints it)")
-        if self.reader == "beir" and self.path is None:
-            raise ValueError("reader beir reads a folder: download it, and give its path")
+        if self.reader in FOLDERS and self.path is None and not (self.hub and self.reader == "beir"):
+            raise ValueError(f"reader {self.reader} reads a folder: download it, and give its path")
         return self
 
 
 Candidate = Literal["sentence", "sentence+context", "passage"]
+BenchmarkReader = Literal["squad", "beir", "lines", "trec", "belebele", "mkqa", "mewsli-x"]
+#: `accuracy` is recall@1 where each query has one answer: Tatoeba's name for it.
+Metric = Annotated[str, Field(pattern=r"^((map|mrr)(@[1-9]\d*)?|(ndcg|recall)@[1-9]\d*|accuracy|rank_distance)$")]
 
 
 class Benchmark(Source):
     """A source whose files are the parallel languages of one benchmark."""
 
-    reader: Literal["squad", "beir", "lines"] = Field(
-        description="Format of the files; `lines`: line n of each language's file says the same."
+    reader: BenchmarkReader = Field(  # type: ignore[assignment]  # other formats than a source's
+        description="Format of the files; `lines`: line n of each language's file says the same; `trec`: folders of topics, "
+        "qrels and docs.jsonl.gz, as MIRACL and Mr. TyDi have them."
     )
     settings: list[Literal["mono", "cross", "multi"]] = Field(
         ["mono", "cross", "multi"], min_length=1, description="What is asked: translations retrieve each other in `cross` alone."
     )
+    metrics: list[Metric] = Field(
+        ["map", "map@20", "ndcg@10", "recall@1", "recall@10", "mrr", "rank_distance"],
+        min_length=1,
+        description="What the benchmark's own literature reports: map, mrr (also @k), ndcg@k, recall@k, accuracy, rank_distance.",
+    )
     candidate: Candidate = Field("passage", description="What is retrieved; `sentence+context` is LAReQA's.")
     parallel_only: bool = Field(False, description="Keep only the questions that exist in every language.")
+    native: bool = Field(False, description="Each language has questions of its own: equal ids do not mean the same question.")
 
 
 class Sample(Block):
