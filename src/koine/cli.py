@@ -540,7 +540,7 @@ def sources() -> None:
     from koine.collect.registry import listing
     from koine.runtime.console import table
 
-    table("sources and benchmarks", ["name", "kind", "languages", "licence", "version", "from"], listing())
+    table("sources and benchmarks", ["name", "kind", "languages", "licence", "version", "from"], listing(), texts=6)
 
 
 @app.command(rich_help_panel=PEOPLE)

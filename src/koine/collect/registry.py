@@ -127,14 +127,15 @@ def listing() -> Iterator[tuple[str, str, str, str, str, str]]:
 
 def _row(entry: Source, keys: Iterable[str]) -> tuple[str, str, str, str]:
     languages = sorted(keys)
-    shown = " ".join(languages) if len(languages) <= SHOWN else f"{len(languages)} languages"
+    shown = " ".join(languages) if len(languages) <= SHOWN else str(len(languages))
     version = entry.version or entry.revision
     if entry.hub:
         origin = f"Hub: {entry.hub}"
     elif entry.path:
-        origin = f"your copy: {entry.path}" if entry.home else "koine collect-sample"
+        own = entry.path.format(name=next(iter(entry.files.values())).name)
+        origin = f"your copy: {own}" if entry.home else "koine collect-sample"
     elif entry.mirror:
         origin = f"KOINE_MIRROR/{entry.mirror}"
     else:
-        origin = "/".join((entry.url or "").split("/")[2:5])  # host, owner, repository
+        origin = "/".join((entry.url or "").split("/")[2:5]).replace("raw.githubusercontent", "github")  # host, owner, repository
     return shown, entry.licence, version[:7] if len(version) == COMMIT else version, origin.removesuffix("/{name}")

@@ -48,11 +48,14 @@ def collect_hub(out: Path, *, hub: str, revision: str, config: str, split: str, 
     if missing:
         raise KoineError(f"{hub}: no column {', '.join(missing)}; it has {', '.join(rows.column_names)}")
     records = ({ours: row[theirs] for ours, theirs in fields.items()} for row in progress(rows, f"{hub} {config}", len(rows)))
-    if out.suffix == ".tsv":
-        with atomic(out) as temporary, temporary.open("w", encoding="utf-8") as stream:
-            stream.writelines("\t".join(map(str, row)) + "\n" for row in [[*fields], *(record.values() for record in records)])
-    else:
-        write_jsonl(out, records)
+    try:
+        if out.suffix == ".tsv":
+            with atomic(out) as temporary, temporary.open("w", encoding="utf-8") as stream:
+                stream.writelines("\t".join(map(str, row)) + "\n" for row in [[*fields], *(r.values() for r in records)])
+        else:
+            write_jsonl(out, records)
+    except TypeError as error:
+        raise KoineError(f"{hub}: {error}; name the columns that are needed under `columns`") from None
 
 
 QRELS_COLUMNS = ("query-id", "corpus-id", "score")
