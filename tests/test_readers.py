@@ -252,7 +252,7 @@ def test_no_json_makes_a_benchmark_fail_but_by_a_message(
 @given(row=ANY)
 def test_no_json_makes_a_memory_or_beir_file_fail_but_by_a_message(tmp_path_factory: pytest.TempPathFactory, row: object) -> None:
     path = dump(tmp_path_factory.getbasetemp() / "any.jsonl", row)
-    for read in (lambda: list(read_memory(path)), lambda: read_beir_texts(path)):
+    for read in (lambda: list(read_memory(path)), lambda: dict(read_beir_texts(path))):
         try:
             read()
         except KoineError as error:
@@ -274,7 +274,7 @@ HEAD = "query-id\tcorpus-id\tscore"
 
 def test_beir_puts_a_title_before_its_text(tmp_path: Path) -> None:
     beir(tmp_path)
-    assert read_beir_texts(tmp_path / "corpus.jsonl") == {"p0": "passage 0", "p1": "T passage 1", "p2": "TT passage 2"}
+    assert dict(read_beir_texts(tmp_path / "corpus.jsonl")) == {"p0": "passage 0", "p1": "T passage 1", "p2": "TT passage 2"}
 
 
 @pytest.mark.parametrize("head", [[HEAD], []], ids=["header", "no header"])
@@ -312,7 +312,7 @@ def test_judgements_that_are_not_there_or_not_utf8_or_of_unknown_texts_are_error
 @pytest.mark.parametrize("row", [{"text": "t"}, {"_id": "a"}, {"_id": "a", "text": None}, {"_id": "a", "text": 5}])
 def test_a_bad_beir_row_is_named_with_its_line(tmp_path: Path, row: dict[str, Any]) -> None:
     with pytest.raises(KoineError, match=r"a\.jsonl:2: BEIR rows need"):
-        read_beir_texts(lines(tmp_path / "a.jsonl", {"_id": "x", "text": "x"}, row))
+        list(read_beir_texts(lines(tmp_path / "a.jsonl", {"_id": "x", "text": "x"}, row)))
 
 
 def test_a_beir_benchmark_keeps_every_passage_and_the_judged_queries(tmp_path: Path) -> None:

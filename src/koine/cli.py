@@ -33,6 +33,7 @@ from koine.params import (
     POOLED,
     RANKED,
     Architecture,
+    BenchmarkReader,
     Block,
     Candidate,
     Clean,
@@ -181,7 +182,9 @@ def collect_source(
 
     if reader == "beir":  # a folder by hand, its three files from Snakemake
         files = [
-            path.parent if path.name == "corpus.jsonl" else path for path in files if path.is_dir() or path.name == "corpus.jsonl"
+            path.parent if path.is_file() else path
+            for path in files
+            if path.is_dir() or path.name in ("corpus.jsonl", "corpus.jsonl.gz")
         ]
     steps.collect_source(files, out, name=name, reader=reader, lang=lang, domain=domain, licence=licence)
 
@@ -190,15 +193,19 @@ def collect_source(
 def collect_benchmark(
     out: Out,
     file: Annotated[list[str], typer.Option(help="LANG=FILE, or LANG=FOLDER for beir; repeatable.", show_default=False)],
-    reader: Annotated[Literal["squad", "beir", "lines"], typer.Option(help="Format.")],
+    reader: Annotated[BenchmarkReader, typer.Option(help="Format.")],
     candidate: Annotated[Candidate, typer.Option(help="What is retrieved; `sentence+context` is LAReQA's.")] = "passage",
     parallel_only: Annotated[bool, typer.Option(help="Keep only questions that every language has.")] = False,
+    native: Annotated[bool, typer.Option(help="Equal ids in two languages are different questions.")] = False,
+    split: Annotated[str, typer.Option(help="Of topics and judgements, for trec and mewsli-x.")] = "test",
 ) -> None:
-    """Read a benchmark's parallel languages into queries, passages and relevance judgements."""
+    """Read a benchmark's languages into queries, passages and relevance judgements."""
     from koine.collect import steps
 
     paths = {lang: Path(path) for lang, path in (pair.split("=", 1) for pair in file)}
-    steps.collect_benchmark(paths, out, name=out.name, reader=reader, candidate=candidate, parallel_only=parallel_only)
+    steps.collect_benchmark(
+        paths, out, name=out.name, reader=reader, candidate=candidate, parallel_only=parallel_only, native=native, split=split
+    )
 
 
 @app.command(rich_help_panel=STEPS)
@@ -576,6 +583,15 @@ def doctor(recipe: Annotated[Path, typer.Argument(help="A recipe.")] = Path("par
 
     if not run(recipe):
         raise typer.Exit(1)
+
+
+@app.command(rich_help_panel=PEOPLE)
+def sources() -> None:
+    """List the sources and benchmarks that are known by name: languages, licence, version, and where they come from."""
+    from koine.collect.registry import listing
+    from koine.runtime.console import table
+
+    table("sources and benchmarks", ["name", "kind", "languages", "licence", "version", "from"], listing(), texts=6)
 
 
 @app.command(rich_help_panel=PEOPLE)

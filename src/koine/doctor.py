@@ -137,7 +137,8 @@ def _recipe(recipe: Path) -> Iterator[Finding]:
     yield from _translators(plan)
     for own in plan.own_files:
         there = Path(own).is_file()
-        yield Finding("your file", own if there else f"{own}: no such file", there)
+        home = f"; {plan.homes[own]}" if own in plan.homes else ""
+        yield Finding("your file", own if there else f"{own}: no such file{home}", there)
 
 
 def _from_hub(name: str, hub_id: str) -> Finding:

@@ -57,6 +57,8 @@ ENGINES = {"apertium", "ctranslate2", "transformers"}
 NEURAL = {"ctranslate2", "transformers"}
 #: The recipe whose tables stand in results/ itself.
 DEFAULT = "sample"
+#: Readers of folders; the others read files.
+FOLDERS = {"beir", "trec", "mewsli-x"}
 NAME = r"^[a-z0-9][a-z0-9._-]*$"
 
 
@@ -85,8 +87,12 @@ class Source(Block):
     path: str | None = Field(None, description="Your own file: a path with {name} in or beside the checkout.")
     hub: str | None = Field(None, description="A data set of the Hugging Face Hub, `org/name`, read with `datasets`.")
     revision: str = Field("", description="Commit of the Hub data set.")
-    config: str = Field("", description="Configuration of the Hub data set.")
-    split: str = Field("train", description="Split of the Hub data set.")
+    config: str = Field(
+        "",
+        description="Configuration of the Hub data set; {name} is filled with each file's name, {part} with corpus, queries and "
+        "qrels, the three tables of reader beir.",
+    )
+    split: str = Field("train", description="Split of the Hub data set (or the only one that it has), or of a folder's topics.")
     columns: dict[str, str] = Field(
         {}, description="Our field to the Hub data set's column, as {question: query, passage: text}."
     )
@@ -95,6 +101,8 @@ class Source(Block):
     lang: str = Field("en", description="Language of the questions and passages (BCP 47).")
     domain: str = Field("", description="Kept with every record, where the file itself says nothing.")
     licence: str = Field("", description="Kept with every record and listed in the report.")
+    version: str = Field("", description="Commit or release of the data; of a Hub data set, its revision says so.")
+    home: str = Field("", description="Where the data can be had, and which files; said where those of a `path` are missing.")
 
     @model_validator(mode="after")
     def _one_origin(self) -> "Source":
@@ -102,28 +110,32 @@ class Source(Block):
             raise ValueError("give exactly one of url, mirror, path and hub")
         if self.url and any(file.sha256 is None for file in self.files.values()):
             raise ValueError("files of a url need their sha256 (`sha256sum FILE` prints it)")
-        if self.reader == "beir" and self.path is None:
-            raise ValueError("reader beir reads a folder: download it, and give its path")
+        if self.reader in FOLDERS and self.path is None and not (self.hub and self.reader == "beir"):
+            raise ValueError(f"reader {self.reader} reads a folder: download it, and give its path")
         return self
 
 
 Candidate = Literal["sentence", "sentence+context", "passage"]
+BenchmarkReader = Literal["squad", "beir", "lines", "trec", "belebele", "mkqa", "mewsli-x"]
+Metric = Annotated[str, Field(pattern=f"^({RANKED.pattern}|{POOLED.pattern})$")]
 
 
 class Benchmark(Source):
     """A source whose files are the parallel languages of one benchmark."""
 
-    reader: Literal["squad", "beir", "lines"] = Field(
-        description="Format of the files; `lines`: line n of each language's file says the same."
+    reader: BenchmarkReader = Field(  # type: ignore[assignment]  # other formats than a source's
+        description="Format of the files; `lines`: line n of each language's file says the same; `trec`: folders of topics, "
+        "qrels and docs.jsonl.gz, as MIRACL and Mr. TyDi have them."
     )
     settings: list[Literal["mono", "cross", "multi"]] = Field(
         ["mono", "cross", "multi"], min_length=1, description="What is asked: translations retrieve each other in `cross` alone."
     )
-    metrics: list[str] = Field(
+    metrics: list[Metric] = Field(
         list(METRICS), min_length=1, description="What is reported, as map, ndcg@10, rank_distance; docs/evaluate.md lists them."
     )
     candidate: Candidate = Field("passage", description="What is retrieved; `sentence+context` is LAReQA's.")
     parallel_only: bool = Field(False, description="Keep only the questions that exist in every language.")
+    native: bool = Field(False, description="Each language has questions of its own: equal ids do not mean the same question.")
 
 
 class Sample(Block):
@@ -564,7 +576,7 @@ class Report(Block):
     permutations: Positive = Field(10000, description="Of the randomisation tests.")
     seed: int = Field(1, description="Seed of the bootstrap and of the randomisation tests.")
     reference: str = Field("hybrid", description="The strategy that every other one is compared with.")
-    metrics: list[str] = Field(
+    metrics: list[Metric] = Field(
         ["map", "ndcg@10", "accuracy", "rank_distance", "language_probe"],
         min_length=1,
         description="Metrics of the comparisons, where a benchmark has them.",
@@ -585,7 +597,8 @@ class Execution(Block):
         10.0, description="Between two checkpoints of a training run; a run that was stopped goes on from the last."
     )
     processes: Positive = Field(
-        1, description="Of one training or encoding job, each on a GPU of its own (torchrun); a batch, or shards, are split among them."
+        1,
+        description="Of one training or encoding job, each on a GPU of its own (torchrun); they share a batch, or the shards.",
     )
     track: Literal["none", "tensorboard", "wandb"] = Field("none", description="Where training curves are sent, too.")
 

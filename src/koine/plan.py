@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from koine.collect import registry
+from koine.collect.benchmarks import folder_files
 from koine.collect.sample import sample_files
-from koine.params import DEFAULT, ENGINES, NEURAL, UNSUPERVISED, Benchmark, Params, Source, flags, parse, steps_of
+from koine.params import DEFAULT, ENGINES, FOLDERS, NEURAL, UNSUPERVISED, Benchmark, Params, Source, flags, parse, steps_of
 from koine.runtime.errors import KoineError
 
-BEIR_FILES = ("corpus.jsonl", "queries.jsonl", "qrels/test.tsv")
+BEIR_FILES = tuple(registry.BEIR.values())
 PACKAGE = Path(__file__).parent
 
 
@@ -41,23 +42,23 @@ class Plan:
         self.results = "results" if p.recipe == DEFAULT else f"results/{p.recipe}"
         self.sample_files = [f"data/sample/raw/{name}" for name in sample_files(p.collect.sample.languages)]
         named = {name: registry.source(name, p) for name in [*p.collect.sources, *p.translate.resources, *p.translate.reverse]}
-        tested = {name: registry.benchmark(name, p) for name in p.evaluate.benchmarks}
+        tested = registry.benchmarks(p)
         for name in p.collect.sources:
             if named[name].reader in {"memory", "dictionary"}:
                 raise KoineError(f"collect.sources: {name!r} holds no questions; it belongs under translate.resources")
         #: Flags of `collect-fetch` by source and file.
         self.fetch = {
-            name: {file.name: _fetch_flags(source, file.name, file.sha256) for file in source.files.values()}
+            name: {path: _fetch_flags(wanted) for path, wanted in registry.downloads(source).items()}
             for name, source in {**tested, **named}.items()
             if source.path is None
         }
         #: Where `collect-fetch` finds each file, and the Hub ids among the sources, for `koine doctor`.
         self.locations = {
-            name: {file.name: _location(source, file.name) for file in source.files.values()}
+            name: {path: wanted["location"] for path, wanted in registry.downloads(source).items()}
             for name, source in {**tested, **named}.items()
             if source.path is None and source.hub is None
         }
-        self.hub_ids = {name: source.hub for name, source in named.items() if source.hub is not None}
+        self.hub_ids = {name: source.hub for name, source in {**tested, **named}.items() if source.hub is not None}
         #: Files that the user says are there: whatever has a path and is not made by the sample.
         self.own_files = [
             path
@@ -66,6 +67,8 @@ class Plan:
             for path in _paths(name, source)
             if path not in self.sample_files
         ]
+        #: Where sources of a `path` can be had, by source.
+        self.homes = {path: s.home for name, s in {**tested, **named}.items() if s.path and s.home for path in _paths(name, s)}
         self.sources = {
             name: {"files": _paths(name, named[name]), "flags": _source_flags(named[name])} for name in p.collect.sources
         }
@@ -147,6 +150,7 @@ class Plan:
         self.mine = self._mining()
         self.pools = shlex.join(_options("pool", p.evaluate.pools))
         self.settings = {name: shlex.join(_options("setting", benchmark.settings)) for name, benchmark in tested.items()}
+        self.metrics = {name: shlex.join(_options("metric", benchmark.metrics)) for name, benchmark in tested.items()}
         #: What training must not have seen, and what it sees.
         self.tested = shlex.join(_options("benchmark", [f"{self.data}/collect/benchmarks/{name}" for name in self.benchmarks]))
         self.parallel = shlex.join(_options("parallel", [f"{self.data}/filter/{lang}.parquet" for lang in p.translate.languages]))
@@ -268,6 +272,10 @@ class Plan:
             ]
         )
 
+    def fetched(self, wildcards: Any) -> str:
+        """The flags of `collect-fetch` for a file of a source."""
+        return self.fetch[wildcards.source][wildcards.file]
+
     def given(self, rule: str) -> Callable[[object], str]:
         """The flags of a rule, as a function: in a plain text Snakemake would take `{source}` for a wildcard."""
         return lambda wildcards: self.flags[rule]
@@ -283,19 +291,10 @@ def _options(name: str, values: Iterable[str]) -> list[str]:
     return [word for value in values for word in (f"--{name}", value)]
 
 
-def _location(source: Source, name: str) -> str:
-    """Address of a source's file, or its path below KOINE_MIRROR."""
-    return (source.url or source.mirror or "").format(name=name)
-
-
-def _fetch_flags(source: Source, name: str, sha256: str | None) -> str:
-    if source.hub is not None:
-        words = ["--hub", source.hub, "--split", source.split]
-        for option in ("revision", "config"):
-            if value := getattr(source, option):
-                words += [f"--{option}", value]
-        return shlex.join([*words, *_options("column", [f"{ours}={theirs}" for ours, theirs in source.columns.items()])])
-    return shlex.join(["--location", _location(source, name), *(["--sha256", sha256] if sha256 else [])])
+def _fetch_flags(wanted: dict[str, Any]) -> str:
+    """Options of `collect-fetch` for one of `registry.downloads`."""
+    words = [word for option, value in wanted.items() if option != "columns" and value for word in (f"--{option}", value)]
+    return shlex.join(words + _options("column", [f"{ours}={theirs}" for ours, theirs in wanted.get("columns", {}).items()]))
 
 
 def _path(name: str, source: Source, file: str) -> str:
@@ -305,8 +304,10 @@ def _path(name: str, source: Source, file: str) -> str:
 
 def _paths(name: str, source: Source) -> list[str]:
     """All files of a source, as Snakemake's inputs."""
-    paths = [_path(name, source, file.name) for file in source.files.values()]
-    return [f"{path}/{part}" for path in paths for part in BEIR_FILES] if source.reader == "beir" else paths
+    paths = list(dict.fromkeys(_path(name, source, file.name) for file in source.files.values()))
+    if source.reader not in FOLDERS:
+        return paths
+    return [str(part) for path in paths for part in folder_files(Path(path), source.reader, source.split)]
 
 
 def _source_flags(source: Source) -> str:
@@ -317,6 +318,8 @@ def _benchmark_flags(name: str, benchmark: Benchmark, params: Params) -> str:
     candidate = params.evaluate.candidates.get(name, benchmark.candidate)
     words = ["--reader", benchmark.reader, "--candidate", candidate]
     words.append("--parallel-only" if benchmark.parallel_only else "--no-parallel-only")
+    words += ["--native"] if benchmark.native else []
+    words += ["--split", benchmark.split] if benchmark.reader in ("trec", "mewsli-x") else []
     files = [f"{lang}={_path(name, benchmark, file.name)}" for lang, file in benchmark.files.items()]
     return shlex.join([*words, *_options("file", files)])
 
@@ -347,6 +350,7 @@ def _strategy_flags(strategy: str, params: Params) -> str:
 
 
 # Parameters reach a step by its flags, and messages change no result: these modules count for no step.
+_FLAGS = {"sources.yaml", "tatoeba.yaml"}  # and so do the registry's entries
 _UNCOUNTED = {"koine", "koine.params", "koine.plan", "koine.cli", "koine.runtime.console", "koine.runtime.errors"}
 
 
@@ -367,7 +371,7 @@ def code_digest(step: str) -> str:
     for name in sorted(seen):
         digest.update(name.encode() + b"\0" + _module_path(name).read_bytes())  # type: ignore[union-attr]
     for data in sorted((PACKAGE / step).rglob("*")):
-        if data.suffix in {".yaml", ".html", ".css"} and data.name != "sources.yaml":  # its entries are flags
+        if data.suffix in {".yaml", ".html", ".css"} and data.name not in _FLAGS:
             digest.update(data.name.encode() + b"\0" + data.read_bytes())
     return digest.hexdigest()[:12]
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -74,6 +75,21 @@ class Schema:
     def write(self, frame: pl.DataFrame, path: Path) -> None:
         """Check and write a parquet file, atomically and with the same bytes for the same rows."""
         write_parquet(self.check(frame, path), path)
+
+    def write_parts(self, frames: Iterable[pl.DataFrame], path: Path) -> None:
+        """Check and write a parquet file frame by frame, each a row group: the table need not fit into memory."""
+        import pyarrow.parquet
+
+        def arrow(frame: pl.DataFrame) -> Any:
+            return frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+
+        schema = arrow(pl.DataFrame(schema=self.columns)).schema
+        with (
+            atomic(path) as temporary,
+            pyarrow.parquet.ParquetWriter(temporary, schema, compression="zstd", write_statistics=False) as writer,
+        ):
+            for frame in frames:
+                writer.write_table(arrow(self.check(frame, path)))
 
 
 def read_parquet(path: Path, columns: Iterable[str] = (), start: int = 0, count: int | None = None) -> pl.DataFrame:

@@ -20,7 +20,7 @@ rule collect_fetch:
         "logs/raw/{source}/{file}.log",
     retries: 2
     params:
-        flags=lookup(dpath="{source}/{file}", within=plan.fetch),
+        flags=plan.fetched,
     shell:
         "koine collect-fetch {params.flags} --out {output} > {log} 2>&1"
 

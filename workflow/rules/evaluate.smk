@@ -19,6 +19,7 @@ rule evaluate:
         recipe=plan.params.recipe,
         pools=plan.pools,
         settings=lookup(dpath="{benchmark}", within=plan.settings),
+        metrics=lookup(dpath="{benchmark}", within=plan.metrics),
         code=plan.code("evaluate"),
     shell:
         "koine evaluate --vectors {params.vectors} --benchmark {params.benchmark} --recipe {params.recipe} "

@@ -9,10 +9,10 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from koine.runtime.errors import KoineError
-from koine.runtime.files import read_json, read_jsonl, read_text
+from koine.runtime.files import read_json, read_jsonl, read_lines, read_text
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def read_qa(path: Path, reader: str) -> Iterator[dict[str, Any]]:
     """QA records `{id, group, domain, question, passage, answer, answer_start, lang, negatives}`; absent fields are None.
 
     Args:
-        path: the file, or for `beir` the folder with corpus.jsonl, queries.jsonl and qrels/.
+        path: the file, or for `beir` the folder with corpus.jsonl, queries.jsonl (or .jsonl.gz) and qrels/.
         reader: squad, jsonl or beir.
 
     Raises:
@@ -123,7 +123,7 @@ def read_qa(path: Path, reader: str) -> Iterator[dict[str, Any]]:
                 raise KoineError(f"{path}:{number}: 'negatives' is no list of texts but {row['negatives']!r:.40}")
             yield {**row, "id": str(number) if row.get("id") is None else row["id"], "negatives": negatives}
     elif reader == "beir":
-        queries, corpus = read_beir_texts(path / "queries.jsonl"), read_beir_texts(path / "corpus.jsonl")
+        queries, corpus = (dict(read_beir_texts(path / f"{name}.jsonl")) for name in ("queries", "corpus"))
         for query_id, passage_id in read_beir_qrels(path):
             for key, table in ((query_id, queries), (passage_id, corpus)):
                 if key not in table:
@@ -137,18 +137,26 @@ def _left_space(text: str) -> int:
     return len(text) - len(text.lstrip())
 
 
-def read_beir_texts(path: Path) -> dict[str, str]:
-    """BEIR's queries.jsonl or corpus.jsonl as {id: text}; a title is put before its text."""
-    texts = {}
-    for number, row in read_jsonl(path):
-        if "_id" not in row or not isinstance(row.get("text"), str):
+def read_beir_texts(path: Path) -> Iterator[tuple[str, str]]:
+    """(id, text) of BEIR's queries.jsonl or corpus.jsonl, or of the same with .gz; a title is put before its text."""
+    for number, row in read_jsonl(packed(path)):
+        key = "_id" if "_id" in row else "id"  # newer data sets of the Hub have `id`
+        if key not in row or not isinstance(row.get("text"), str):
             raise KoineError(f"{path}:{number}: BEIR rows need `_id` and `text`")
-        texts[str(row["_id"])] = f"{row.get('title') or ''} {row['text']}".strip()
-    return texts
+        yield str(row[key]), f"{row.get('title') or ''} {row['text']}".strip()
+
+
+def packed(path: Path) -> Path:
+    """The file, or where it is not there the same with .gz."""
+    gz = path.with_name(f"{path.name}.gz")
+    return gz if not path.is_file() and gz.is_file() else path
 
 
 def read_beir_qrels(folder: Path) -> Iterator[tuple[str, str]]:
-    """(query id, passage id) of every positive judgement in a BEIR folder's qrels/test.tsv, else dev, else train."""
+    """(query id, passage id) of every positive judgement in a BEIR folder's qrels/test.tsv, else dev, else train.
+
+    Grades above 0 count alike, as relevance is binary here; a judgement of 0 says that a passage does not answer.
+    """
     path = next((p for split in ("test", "dev", "train") if (p := folder / "qrels" / f"{split}.tsv").is_file()), None)
     if path is None:
         raise KoineError(f"{folder}/qrels: none of test.tsv, dev.tsv and train.tsv is there")
@@ -243,3 +251,196 @@ def read_dictionary(path: Path) -> Iterator[tuple[str, str]]:
             translation = " ".join(_NOISE.sub("", part).split())
             if translation and not _NOTES.search(translation) and len(translation.split()) <= LONGEST_TRANSLATION:
                 yield match["word"], translation
+
+
+# --- published benchmarks -------------------------------------------------------------------------------------
+
+
+def read_topics(path: Path) -> Iterator[tuple[str, str]]:
+    """(id, text) of a topics file: `id<tab>text`, as MIRACL and Mr. TyDi have it."""
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
+        if line.strip():
+            key, tab, text = line.partition("\t")
+            if not tab or not text.strip():
+                raise KoineError(f"{path}:{number}: expected query id and question, tab-separated")
+            yield key.strip(), text.strip()
+
+
+def read_trec_qrels(path: Path) -> Iterator[tuple[str, str]]:
+    """(query id, passage id) of every positive judgement of a TREC file: `query Q0 passage grade`."""
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
+        if fields := line.split():
+            if len(fields) != 4 or not fields[3].lstrip("-").isdigit():
+                raise KoineError(f"{path}:{number}: expected a TREC judgement: query id, Q0, passage id, integer grade")
+            if int(fields[3]) > 0:
+                yield fields[0], fields[2]
+
+
+def read_docs(path: Path) -> Iterator[tuple[str, str]]:
+    """(id, text) of a corpus: MIRACL's `docid`, `title`, `text`, or Mr. TyDi's `id`, `contents` (title, empty line, text)."""
+    for number, row in read_jsonl(path):
+        where = f"{path}:{number}"
+        if "contents" in row:
+            yield _field(row, "id", where, "a passage has id and contents"), _field(row, "contents", where, "a passage has text")
+        else:
+            remedy = "a passage has docid, title and text (MIRACL), or id and contents (Mr. TyDi)"
+            docid, text = _field(row, "docid", where, remedy), _field(row, "text", where, remedy)
+            yield docid, f"{row.get('title') or ''} {text}".strip()
+
+
+def _field(row: Any, key: str, where: str, remedy: str) -> str:
+    """A row's text (or number, as text).
+
+    Raises:
+        KoineError: it is not there, or is something else.
+    """
+    value = row.get(key) if isinstance(row, dict) else None
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise KoineError(f"{where}: {key!r} is missing or no text; {remedy}")
+    return str(value).strip()
+
+
+def read_belebele(path: Path) -> Iterator[tuple[str, str, str, str]]:
+    """(question id, question, passage id, passage) of a language of Belebele (arXiv 2308.16884).
+
+    `link` names a passage, and with `question_number` a question, in every language; the four choices are not read.
+    """
+    for number, row in read_jsonl(path):
+        remedy = "a row of Belebele has link, question_number, question and flores_passage"
+        link, which, question, passage = (
+            _field(row, key, f"{path}:{number}", remedy) for key in ("link", "question_number", "question", "flores_passage")
+        )
+        yield f"{link}#{which}", question, link, passage
+
+
+#: Types of MKQA's answers that are no text to retrieve; 6,758 of the 10,000 questions are left.
+NO_ANSWER = {"unanswerable", "long_answer"}
+
+
+def read_mkqa(path: Path, key: str) -> Iterator[tuple[str, str, list[str]]]:
+    """(question id, question, answers) of MKQA in one language (arXiv 2007.15207), of the questions with a short answer.
+
+    Args:
+        path: mkqa.jsonl.gz.
+        key: MKQA's name of the language, such as `zh_cn`.
+    """
+    remedy = "a row of MKQA has example_id, and queries and answers by language"
+    for number, row in read_jsonl(path):
+        where = f"{path}:{number}"
+        question = _field(row.get("queries"), key, f"{where}: queries", remedy)
+        given = row["answers"].get(key) if isinstance(row.get("answers"), dict) else None
+        if not isinstance(given, list):
+            raise KoineError(f"{where}: answers: {key!r} is missing or no list; {remedy}")
+        texts = [
+            _field(answer, "text", f"{where}: answers: {key}", "an answer has type and text")
+            for answer in given
+            if _field(answer, "type", f"{where}: answers: {key}", "an answer has type and text") not in NO_ANSWER
+        ]
+        if texts:
+            yield _field(row, "example_id", where, remedy), question, list(dict.fromkeys(texts))
+
+
+@dataclass(frozen=True)
+class Mention:
+    """An entity mentioned in an article."""
+
+    id: str
+    lang: str
+    text: str  # the mention, a colon, and the sentence around it
+    entity: str  # WikiData's number
+
+
+def read_mentions(path: Path) -> Iterator[Mention]:
+    """Mentions of Mewsli-X (wikinews_mentions-*.jsonl): `context` with text and sentence_spans, `mentions` in it."""
+    remedy = "a row of Mewsli-X has context (language, text, sentence_spans) and mentions (example_id, entity_id, mention_span)"
+    for number, row in read_jsonl(path):
+        where = f"{path}:{number}"
+        try:
+            context, text = row["context"], _text(row["context"]["text"])
+            if not text:
+                raise KoineError(f"{where}: context.text is empty; get-mewsli-x.sh puts the articles' text into these files")
+            spans = [(int(span["start"]), int(span["end"])) for span in context["sentence_spans"]]
+            for mention in row["mentions"]:
+                start, end = int(mention["mention_span"]["start"]), int(mention["mention_span"]["end"])
+                around = next((text[a:b] for a, b in spans if a <= start and end <= b), text)
+                asked = f"{_text(mention['mention_span']['text'])}: {' '.join(around.split())}"
+                yield Mention(_text(mention["example_id"]), _text(context["language"]), asked, _text(mention["entity_id"]))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise KoineError(f"{where}: {type(error).__name__}: {error}; {remedy}") from None
+
+
+def read_entities(path: Path) -> Iterator[tuple[str, str, str]]:
+    """(id, language, text) of the candidates of Mewsli-X (candidate_set_entities.jsonl): title and description."""
+    remedy = "an entity of Mewsli-X has entity_id, description_language, title and description"
+    for number, row in read_jsonl(path):
+        entity, lang, title, description = (
+            _field(row, key, f"{path}:{number}", remedy) for key in ("entity_id", "description_language", "title", "description")
+        )
+        yield entity, lang, f"{title} {description}".strip()
+
+
+@dataclass(frozen=True)
+class Inference:
+    """A pair of sentences and how they stand to each other."""
+
+    lang: str
+    premise: str
+    hypothesis: str
+    label: Literal["entailment", "neutral", "contradiction"]
+
+
+_LABELS: dict[str, Literal["entailment", "neutral", "contradiction"]] = {
+    **{"entailment": "entailment", "neutral": "neutral", "contradiction": "contradiction"},
+    "contradictory": "contradiction",  # XNLI's translated training data
+    **{"0": "entailment", "1": "neutral", "2": "contradiction"},  # the Hub's XNLI
+}
+_PARTS_OF_A_PAIR = {
+    "premise": ("sentence1", "premise"),
+    "hypothesis": ("sentence2", "hypothesis", "hypo"),
+    "label": ("gold_label", "label"),
+}
+
+
+def read_xnli(path: Path, lang: str = "en") -> Iterator[Inference]:
+    """Pairs of XNLI (arXiv 1809.05053) or MultiNLI: xnli.dev.tsv, xnli.test.tsv, multinli_1.0_train.txt, multinli.train.ar.tsv.
+
+    Tables with a header, or JSONL with the same names. Pairs without consensus (label `-`) are left out.
+
+    Args:
+        path: a .jsonl (or .jsonl.gz) file; any other is read as tab-separated.
+        lang: language of rows that do not say theirs, such as MultiNLI's.
+
+    Raises:
+        KoineError: a row lacks its premise, hypothesis or label, or has an unknown label.
+    """
+    for where, row in _rows(path):
+        values = {}
+        for part, names in _PARTS_OF_A_PAIR.items():
+            name = next((name for name in names if name in row), None)
+            if name is None:
+                raise KoineError(f"{where}: no {part}: none of the columns {', '.join(names)} is there; is this XNLI?")
+            values[part] = _field(row, name, where, "a pair has two sentences and a label")
+        if values["label"] == "-":
+            continue
+        if values["label"] not in _LABELS:
+            raise KoineError(f"{where}: unknown label {values['label']!r}; known are {', '.join(_LABELS)}")
+        yield Inference(str(row.get("language") or lang), values["premise"], values["hypothesis"], _LABELS[values["label"]])
+
+
+def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(place, row) of a JSONL file, or of a tab-separated one with a header; quotes mean nothing there."""
+    if ".jsonl" in path.suffixes:
+        yield from ((f"{path}:{number}", row) for number, row in read_jsonl(path))
+        return
+    header: list[str] = []
+    for number, line in read_lines(path):
+        try:
+            fields = line.decode("utf-8").rstrip("\r\n").split("\t")
+        except UnicodeDecodeError:
+            raise KoineError(f"{path}:{number}: not UTF-8; save the file as UTF-8") from None
+        if not header:
+            header = fields
+        elif len(fields) < len(header):
+            raise KoineError(f"{path}:{number}: {len(fields)} fields, but the header has {len(header)}; the row was cut short")
+        else:
+            yield f"{path}:{number}", dict(zip(header, fields, strict=False))

@@ -1,9 +1,10 @@
-"""What a source or benchmark name stands for."""
+"""What a source or benchmark name stands for, what has to be fetched for it, and the list of all that are known."""
 
 import difflib
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.resources import files
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import yaml
 
@@ -12,14 +13,42 @@ from koine.runtime.errors import KoineError
 
 T = TypeVar("T")
 
+SHOWN = 4  # languages that `listing` names; of more it says how many
+COMMIT = 40  # digits of a git commit
+
+#: A BEIR folder's files, by the name that Hub data sets have for these tables.
+BEIR = {"corpus": "corpus.jsonl", "queries": "queries.jsonl", "qrels": "qrels/test.tsv"}
+
+
+class _Known(NamedTuple):
+    sources: dict[str, Source]
+    benchmarks: dict[str, Benchmark]
+    sets: dict[str, list[str]]  # names that stand for several benchmarks
+
 
 @cache
-def _built_in() -> tuple[dict[str, Source], dict[str, Benchmark]]:
-    entries = yaml.safe_load(files("koine.collect").joinpath("sources.yaml").read_text(encoding="utf-8"))
-    return (
-        {name: Source.model_validate(entry) for name, entry in entries["sources"].items()},
-        {name: Benchmark.model_validate(entry) for name, entry in entries["benchmarks"].items()},
+def _built_in() -> _Known:
+    entries, tatoeba = _read("sources.yaml"), _read("tatoeba.yaml")
+    for language, (code, own, english) in tatoeba["pairs"].items():
+        both = {language: (code, own), "en": ("eng", english)}
+        named = {lang: {"name": f"tatoeba.{code}-eng.{end}", "sha256": checksum} for lang, (end, checksum) in both.items()}
+        entries["benchmarks"][f"tatoeba-{language}"] = {**tatoeba["entry"], "files": named}
+    sets = {"tatoeba": list(tatoeba["pairs"]), **tatoeba["sets"]}
+    return _Known(
+        {name: Source.model_validate(_whole(entry)) for name, entry in entries["sources"].items()},
+        {name: Benchmark.model_validate(_whole(entry)) for name, entry in entries["benchmarks"].items()},
+        {name: [f"tatoeba-{language}" for language in languages] for name, languages in sets.items()},
     )
+
+
+def _read(name: str) -> dict[str, Any]:
+    entries: dict[str, Any] = yaml.safe_load(files("koine.collect").joinpath(name).read_text(encoding="utf-8"))
+    return entries
+
+
+def _whole(entry: dict[str, Any]) -> dict[str, Any]:
+    """An entry whose files may be plain names: `{ar: arabic}` is `{ar: {name: arabic}}`."""
+    return {**entry, "files": {key: {"name": file} if isinstance(file, str) else file for key, file in entry["files"].items()}}
 
 
 def source(name: str, params: Params | None = None) -> Source:
@@ -28,20 +57,32 @@ def source(name: str, params: Params | None = None) -> Source:
     Raises:
         KoineError: there is none of this name; the message lists the nearest ones.
     """
-    return _find(name, {**_built_in()[0], **(params.collect.registry if params else {})}, "source", "collect")
+    return _find(name, {**_built_in().sources, **(params.collect.registry if params else {})}, "source", "collect")
 
 
 def benchmark(name: str, params: Params | None = None) -> Benchmark:
-    """Look a benchmark up, first among the recipe's own, then in `sources.yaml`.
+    """Look a benchmark up, first among the recipe's own, then in `sources.yaml` and `tatoeba.yaml`.
 
     Raises:
-        KoineError: there is none of this name; the message lists the nearest ones.
+        KoineError: there is none of this name; the message lists the nearest ones, or the members of a set.
     """
-    found = _find(name, {**_built_in()[1], **(params.evaluate.registry if params else {})}, "benchmark", "evaluate")
+    own = params.evaluate.registry if params else {}
+    if name in _built_in().sets and name not in own:
+        members = _built_in().sets[name]
+        few = ", ".join(members[:3])
+        raise KoineError(f"{name} is a set of {len(members)} benchmarks, such as {few}; name one, or use it in a recipe")
+    found = _find(name, {**_built_in().benchmarks, **own}, "benchmark", "evaluate")
     if name == "sample" and params:  # it is made in as many languages as are asked for
         files = {lang: file for lang, file in found.files.items() if lang in params.collect.sample.languages}
         found = found.model_copy(update={"files": files})
     return found
+
+
+def benchmarks(params: Params) -> dict[str, Benchmark]:
+    """The benchmarks of a recipe by name; a set stands for its members. Errors as `benchmark`."""
+    sets = {name: members for name, members in _built_in().sets.items() if name not in params.evaluate.registry}
+    names = [member for name in params.evaluate.benchmarks for member in sets.get(name, [name])]
+    return {name: benchmark(name, params) for name in names}
 
 
 def _find(name: str, known: dict[str, T], kind: str, block: str) -> T:
@@ -49,3 +90,52 @@ def _find(name: str, known: dict[str, T], kind: str, block: str) -> T:
         return known[name]
     near = difflib.get_close_matches(name, known, n=3) or sorted(known)
     raise KoineError(f"unknown {kind} {name!r}: try {', '.join(near)}, or define it under {block}.registry")
+
+
+def downloads(source: Source) -> dict[str, dict[str, Any]]:
+    """What has to be fetched of a source: path below data/raw/NAME, to the arguments of `collect_hub` or `fetch`.
+
+    A Hub data set of reader `beir` gives the three files of a folder for each language; a `path` needs nothing.
+    """
+    if source.path is not None:
+        return {}
+    if source.hub is None:
+        address = source.url or source.mirror or ""
+        return {file.name: {"location": address.format(name=file.name), "sha256": file.sha256} for file in source.files.values()}
+    usual = {"hub": source.hub, "revision": source.revision, "split": source.split, "columns": source.columns}
+    found = {}
+    for name in (file.name for file in source.files.values()):
+        parts = {part: f"{name}/{file}" for part, file in BEIR.items()} if source.reader == "beir" else {"": name}
+        for part, path in parts.items():
+            found[path] = {**usual, "config": source.config.format(name=name, part=part)}
+    return found
+
+
+def listing() -> Iterator[tuple[str, str, str, str, str, str]]:
+    """Name, kind, languages, licence, version and origin of everything that is known; a set's members are one row."""
+    known = _built_in()
+    members = {name for names in known.sets.values() for name in names}
+    for name, entry in known.sources.items():
+        yield (name, entry.reader if entry.reader in ("memory", "dictionary") else "source", *_row(entry, entry.files))
+    for name, entry in known.benchmarks.items():
+        if name not in members:
+            yield name, "benchmark", *_row(entry, entry.files)
+    for name, names in known.sets.items():
+        languages = dict.fromkeys(lang for member in names for lang in known.benchmarks[member].files)
+        yield name, f"{len(names)} benchmarks", *_row(known.benchmarks[names[0]], languages)
+
+
+def _row(entry: Source, keys: Iterable[str]) -> tuple[str, str, str, str]:
+    languages = sorted(keys)
+    shown = " ".join(languages) if len(languages) <= SHOWN else str(len(languages))
+    version = entry.version or entry.revision
+    if entry.hub:
+        origin = f"Hub: {entry.hub}"
+    elif entry.path:
+        own = entry.path.format(name=next(iter(entry.files.values())).name)
+        origin = f"your copy: {own}" if entry.home else "koine collect-sample"
+    elif entry.mirror:
+        origin = f"KOINE_MIRROR/{entry.mirror}"
+    else:
+        origin = "/".join((entry.url or "").split("/")[2:5]).replace("raw.githubusercontent", "github")  # host, owner, repository
+    return shown, entry.licence, version[:7] if len(version) == COMMIT else version, origin.removesuffix("/{name}")

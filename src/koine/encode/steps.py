@@ -69,9 +69,7 @@ def encode(model: str, benchmark: Path, out: Path, *, tokens: Path | None, dtype
     files = [*_files(model), *(file for side in sides.values() for file in side.files)]
     known = key([_commit(model), dtype, SHARD, torch.__version__], files, ("encode", "backbones")) if ranks.first else ""
     known = ranks.told(known)
-    partial = {
-        kind: Partial(out / f"{side.name}.npy", len(side.rows), dtype, known, ranks.rank) for kind, side in sides.items()
-    }
+    partial = {kind: Partial(out / f"{side.name}.npy", len(side.rows), dtype, known, ranks.rank) for kind, side in sides.items()}
     done = ranks.told({kind: sorted(each.done()) for kind, each in partial.items()} if ranks.first else {})
     for kind, side in sides.items():
         left = [number for number in range(len(side.shards)) if number not in done[kind]]

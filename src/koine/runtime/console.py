@@ -68,11 +68,12 @@ def _rate(count: int, seconds: float) -> str:
     return f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.2g}/s"
 
 
-def table(title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a small table on stdout; the first column is text, the others are right-aligned numbers."""
+def table(title: str, header: Sequence[str], rows: Iterable[Sequence[object]], *, texts: int = 1) -> None:
+    """Print a small table on stdout; the first column (or the first `texts`) is text, the others are right-aligned numbers."""
     grid = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE, padding=(0, 1), pad_edge=False)
     for position, name in enumerate(header):
-        grid.add_column(name, justify="left" if position == 0 else "right", no_wrap=True)
+        whole = position == 0 or position >= texts  # of the other texts, a long one goes on in the next line
+        grid.add_column(name, justify="left" if position < texts else "right", no_wrap=whole, overflow="fold")
     for row in rows:
         grid.add_row(*(str(cell) for cell in row))
     out = Console(highlight=False)

@@ -1,9 +1,11 @@
 """Writing files so that a crash leaves the old file or the new one, and naming them by their content."""
 
+import gzip
 import hashlib
 import json
 import os
 import tempfile
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -90,30 +92,41 @@ def read_json(path: Path) -> Any:
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (line number from 1, object) for each non-empty line.
+    """Yield (line number from 1, object) for each non-empty line; a file that ends in `.gz` is unpacked on the way.
 
     Raises:
         KoineError: a line is not UTF-8 or not a JSON object; the message names file and line.
     """
+    for number, line in read_lines(path):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line.decode("utf-8"))
+        except UnicodeDecodeError:
+            raise KoineError(f"{path}:{number}: not UTF-8; save the file as UTF-8") from None
+        except json.JSONDecodeError as error:
+            raise KoineError(f"{path}:{number}: not valid JSON: {error.msg}") from None
+        except (ValueError, RecursionError) as error:
+            raise KoineError(f"{path}:{number}: not valid JSON: {error}") from None
+        if not isinstance(row, dict):
+            raise KoineError(f"{path}:{number}: expected a JSON object, found {type(row).__name__}")
+        yield number, row
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield (line number from 1, line) of a file, one at a time; a file that ends in `.gz` is unpacked on the way.
+
+    Raises:
+        KoineError: the file is missing, or its compression is broken.
+    """
+    opened = gzip.open if path.suffix == ".gz" else open
     try:
-        stream = path.open("rb")
+        with opened(path, "rb") as stream:
+            yield from enumerate(stream, start=1)
     except FileNotFoundError:
         raise KoineError(f"{path}: no such file") from None
-    with stream:
-        for number, line in enumerate(stream, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line.decode("utf-8"))
-            except UnicodeDecodeError:
-                raise KoineError(f"{path}:{number}: not UTF-8; save the file as UTF-8") from None
-            except json.JSONDecodeError as error:
-                raise KoineError(f"{path}:{number}: not valid JSON: {error.msg}") from None
-            except (ValueError, RecursionError) as error:
-                raise KoineError(f"{path}:{number}: not valid JSON: {error}") from None
-            if not isinstance(row, dict):
-                raise KoineError(f"{path}:{number}: expected a JSON object, found {type(row).__name__}")
-            yield number, row
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise KoineError(f"{path}: not a whole gzip file ({error}); download it again") from None
 
 
 def sha256(path: Path) -> str:
