@@ -327,6 +327,7 @@ def filled_lines(plan: Plan) -> Iterator[tuple[str, list[str]]]:
     common = {"out": "out", "vectors": "v", "benchmark": "b", "model": "m", "tokens": "t", "source": plan.params.translate.source}
     common |= {"recipe": plan.params.recipe, "pools": plan.pools, "kind": plan.params.index.kind, "parallel": plan.parallel}
     common |= {"benchmarks": plan.tested, "reported": plan.reported, "settings": next(iter(plan.settings.values()))}
+    common |= {"metrics": next(iter(plan.metrics.values()))}
 
     class Files(SimpleNamespace):
         def __str__(self) -> str:

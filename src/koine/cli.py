@@ -32,6 +32,7 @@ from koine.params import (
     NEURAL,
     POOLED,
     RANKED,
+    SETTINGS,
     Architecture,
     BenchmarkReader,
     Block,
@@ -77,6 +78,9 @@ In = Annotated[Path, typer.Option(help="Input.", show_default=False)]
 Out = Annotated[Path, typer.Option(help="Where the result goes.", show_default=False)]
 Backend = Literal["memory", "released", "lexicon", "apertium", "ctranslate2", "transformers"]
 Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")]
+Pools = Annotated[list[str], typer.Option(help="Sub-pool as en+fi, evaluated beside the whole; repeatable.")]
+Settings = Annotated[list[str], typer.Option(help="mono, cross or multi; repeatable. All, if none is named.")]
+Metrics = Annotated[list[str], typer.Option(help="As map, ndcg@10; repeatable. The benchmark's own, if none is named.")]
 Lang = Annotated[str, typer.Option(help="Language (BCP 47).", show_default=False)]
 
 
@@ -461,9 +465,9 @@ def evaluate(
     out: Out,
     vectors: Annotated[Path | None, typer.Option(help="Folder of `koine encode`.")] = None,
     model: Annotated[str, typer.Option(help="Instead: a model folder or Hub id; it is encoded on the way.")] = "",
-    pool: Annotated[list[str], typer.Option(help="Sub-pool as en+fi, evaluated beside the whole; repeatable.")] = [],  # noqa: B006
-    setting: Annotated[list[str], typer.Option(help="mono, cross or multi; repeatable. All, if none is named.")] = [],  # noqa: B006
-    metric: Annotated[list[str], typer.Option(help="As map, ndcg@10; repeatable. The benchmark's own, if none is named.")] = [],  # noqa: B006
+    pool: Pools = [],  # noqa: B006
+    setting: Settings = [],  # noqa: B006
+    metric: Metrics = [],  # noqa: B006
     recipe: Annotated[str, typer.Option(help="Name in the tables.")] = "",
     backbone: Annotated[str, typer.Option(help="Name in the tables; by default the model's.")] = "",
     strategy: Annotated[str, typer.Option(help="Name in the tables.")] = "given",
@@ -476,15 +480,11 @@ def evaluate(
 
     Any sentence-transformers model: koine evaluate --model DIR --benchmark xquad-r --out DIR
     """
-    from koine.evaluate.steps import SETTINGS, evaluate_model
     from koine.evaluate.steps import evaluate as run
+    from koine.evaluate.steps import evaluate_model
     from koine.records import Run
 
-    if unknown := sorted({*setting} - {*SETTINGS}):
-        raise KoineError(f"--setting {unknown[0]}: known are {', '.join(SETTINGS)}")
-    for name in metric:
-        if not RANKED.fullmatch(name) and not POOLED.fullmatch(name):
-            raise KoineError(f"--metric {name}: known are {', '.join(METRICS)}, and each @k with another cut-off")
+    _known(setting, metric)
     # Under a name of its own: `koine report` takes runs of one strategy for its seeds.
     named = Run(recipe, backbone or Path(model or ".").name, f"{strategy}+{debias}" if debias else strategy, seed)
     if vectors is not None:
@@ -500,6 +500,22 @@ def evaluate(
         )  # fmt: skip
     else:
         raise KoineError("give --vectors, or --model to encode on the way")
+
+
+@app.command(rich_help_panel=STEPS)
+def evaluate_bm25(
+    benchmark: In,
+    out: Out,
+    pool: Pools = [],  # noqa: B006
+    setting: Settings = [],  # noqa: B006
+    metric: Metrics = [],  # noqa: B006
+    recipe: Annotated[str, typer.Option(help="Name in the tables.")] = "",
+) -> None:
+    """Evaluate BM25, the lexical baseline, on every language pair and the pool of all languages; writes pairs.csv."""
+    from koine.evaluate.steps import evaluate_bm25 as run
+
+    _known(setting, metric)
+    run(benchmark, out, recipe=recipe, pools=pool, settings=setting or SETTINGS, names=metric or METRICS)
 
 
 @app.command(rich_help_panel=STEPS)
@@ -604,6 +620,15 @@ def standins(
 
     for folder in write_standins(out, model):
         say(str(folder))
+
+
+def _known(settings: list[str], metrics: list[str]) -> None:
+    """Refuse settings and metrics that there are not, before anything is encoded."""
+    if unknown := sorted({*settings} - {*SETTINGS}):
+        raise KoineError(f"--setting {unknown[0]}: known are {', '.join(SETTINGS)}")
+    for name in metrics:
+        if not RANKED.fullmatch(name) and not POOLED.fullmatch(name):
+            raise KoineError(f"--metric {name}: known are {', '.join(METRICS)}, and each @k with another cut-off")
 
 
 def _device(name: str) -> str:

@@ -45,6 +45,8 @@ STRATEGIES = ("untrained", *CONTRASTIVE, *UNSUPERVISED)
 _TRAINED = re.compile(rf"{'|'.join([*CONTRASTIVE, *UNSUPERVISED])}|(hybrid|hybrid-daft|grad-mix(-half)?)@(0(\.\d+)?|1(\.0+)?)")
 #: `lir` removes one component, `lir@3` three.
 DEBIASED = re.compile(r"centre|lir(@[1-9]\d{0,3})?")
+#: Query and corpus in one language; an ordered pair of two; a query against the union of all languages' corpora.
+SETTINGS = ("mono", "cross", "multi")
 #: Metrics of every setting, and those that compare languages in the pool of all; `@k` is any cut-off.
 RANKED = re.compile(r"map(@[1-9]\d*)?|ndcg@[1-9]\d*|recall@[1-9]\d*|mrr(@[1-9]\d*)?|accuracy")
 POOLED = re.compile(r"rank_distance|tlr@[1-9]\d*|same_language@1|rankc@[1-9]\d*|mrc@[1-9]\d*|language_probe")
@@ -55,6 +57,8 @@ METRICS = (
 #: Backends that translate anything, and those of them that need a model; the others look translations up.
 ENGINES = {"apertium", "ctranslate2", "transformers"}
 NEURAL = {"ctranslate2", "transformers"}
+#: The lexical baseline's name in the tables.
+BM25 = "bm25"
 #: The recipe whose tables stand in results/ itself.
 DEFAULT = "sample"
 #: Readers of folders; the others read files.
@@ -563,6 +567,7 @@ class Evaluate(Block):
     candidates: dict[str, Candidate] = Field(
         {}, description="Another candidate text than a benchmark's usual one, as {xquad-r: sentence}."
     )
+    bm25: bool = Field(False, description="Also evaluate BM25, the lexical baseline: one row, `bm25 untrained`.")
     pools: list[str] = Field(
         [], description="Sub-pools such as `en+fi`, evaluated beside the whole where a benchmark has these languages."
     )
@@ -579,7 +584,7 @@ class Report(Block):
     metrics: list[Metric] = Field(
         ["map", "ndcg@10", "accuracy", "rank_distance", "language_probe"],
         min_length=1,
-        description="Metrics of the comparisons, where a benchmark has them.",
+        description="Metrics of the comparisons and of the means by script and family, where a benchmark has them.",
     )
     margin: Annotated[float, Field(gt=0)] = Field(0.01, description="A smaller difference between fractions does not matter.")
     rank_margin: Annotated[float, Field(gt=0)] = Field(0.05, description="The same for ranks, as a share of their mean.")
@@ -666,6 +671,8 @@ class Params(Block):
         for lang in self.train.validation.languages:
             if lang not in (self.translate.source, *self.translate.languages):
                 raise ValueError(f"train.validation.languages: {lang!r} is not trained on")
+        if BM25 in self.backbones:
+            raise ValueError(f"backbones.{BM25}: this is the lexical baseline's name (evaluate.bm25); choose another")
         for name, backbone in self.backbones.items():
             if backbone.kind == "static" and backbone.optimisation.recompute:
                 raise ValueError(f"backbones.{name}.optimisation.recompute: `static` has no states to compute again")

@@ -18,7 +18,7 @@ from typing import Any
 from koine.collect import registry
 from koine.collect.benchmarks import folder_files
 from koine.collect.sample import sample_files
-from koine.params import DEFAULT, ENGINES, FOLDERS, NEURAL, UNSUPERVISED, Benchmark, Params, Source, flags, parse, steps_of
+from koine.params import BM25, DEFAULT, ENGINES, FOLDERS, NEURAL, UNSUPERVISED, Benchmark, Params, Source, flags, parse, steps_of
 from koine.runtime.errors import KoineError
 
 BEIR_FILES = tuple(registry.BEIR.values())
@@ -176,6 +176,11 @@ class Plan:
         pairs = [(backbone, strategy) for backbone in t.backbones for strategy in t.strategies if self._can(backbone, strategy)]
         return [f"{backbone}/{strategy}/seed-{seed}" for backbone, strategy in pairs for seed in t.seeds]
 
+    @property
+    def evaluated(self) -> list[str]:
+        """Every model, and BM25 where it is asked for: what has a row in the tables."""
+        return [*self.runs, *([f"{BM25}/untrained/seed-0"] if self.params.evaluate.bm25 else [])]
+
     def _can(self, backbone: str, strategy: str) -> bool:
         """Whether a backbone can be trained so: `static` reads tokens without the context that `mlm` and `tsdae` teach."""
         return self.params.backbones[backbone].kind != "static" or not set(UNSUPERVISED) & set(strategy.split("+"))
@@ -264,7 +269,7 @@ class Plan:
         """Arguments of `koine report`: every evaluation, filter summary, model and index."""
         return shlex.join(
             [
-                *self.per_run(f"{self.data}/evaluate/{{run}}/{{benchmark}}"),
+                *self.per_run(f"{self.data}/evaluate/{{run}}/{{benchmark}}", self.evaluated),
                 *_options("collected", [f"{self.data}/collect/collect.json"]),
                 *_options("filtered", [f"{self.data}/filter/{lang}.json" for lang in self.params.translate.languages]),
                 *_options("model", self.per_run(f"{self.models}/{{run}}/koine.json", self.shown)),

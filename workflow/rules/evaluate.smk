@@ -24,4 +24,30 @@ rule evaluate:
     shell:
         "koine evaluate --vectors {params.vectors} --benchmark {params.benchmark} --recipe {params.recipe} "
         "--backbone {wildcards.backbone} --strategy {wildcards.strategy} --seed {wildcards.seed} {params.pools} "
-        "{params.settings} --out {params.out} > {log} 2>&1"
+        "{params.settings} {params.metrics} --out {params.out} > {log} 2>&1"
+
+
+rule evaluate_bm25:
+    input:
+        queries="<data>/collect/benchmarks/{benchmark}/queries.parquet",
+        passages="<data>/collect/benchmarks/{benchmark}/passages.parquet",
+        qrels="<data>/collect/benchmarks/{benchmark}/qrels.parquet",
+    output:
+        multiext(
+            "<data>/evaluate/bm25/untrained/seed-0/{benchmark}/",
+            "pairs.csv",
+            "scores.parquet",
+        ),
+    log:
+        "logs/<data>/evaluate/bm25/untrained/seed-0/{benchmark}.log",
+    params:
+        benchmark=subpath(input.queries, parent=True),
+        out=subpath(output[0], parent=True),
+        recipe=plan.params.recipe,
+        pools=plan.pools,
+        settings=lookup(dpath="{benchmark}", within=plan.settings),
+        metrics=lookup(dpath="{benchmark}", within=plan.metrics),
+        code=plan.code("evaluate"),
+    shell:
+        "koine evaluate-bm25 --benchmark {params.benchmark} --recipe {params.recipe} {params.pools} "
+        "{params.settings} {params.metrics} --out {params.out} > {log} 2>&1"

@@ -3,8 +3,12 @@
 
 rule report:
     input:
-        pairs=plan.per_run("<data>/evaluate/{run}/{benchmark}/pairs.csv"),
-        scores=plan.per_run("<data>/evaluate/{run}/{benchmark}/scores.parquet"),
+        pairs=plan.per_run(
+            "<data>/evaluate/{run}/{benchmark}/pairs.csv", plan.evaluated
+        ),
+        scores=plan.per_run(
+            "<data>/evaluate/{run}/{benchmark}/scores.parquet", plan.evaluated
+        ),
         models=plan.per_run("<models>/{run}/koine.json", plan.shown),
         logs=plan.per_run("<models>/{run}/train.jsonl", plan.shown),
         indexes=plan.per_run("<data>/index/{run}/{benchmark}/index.json", plan.indexed),
@@ -24,6 +28,17 @@ rule report:
             "<results>/report.html", caption="../report/page.rst", category="report"
         ),
         metrics="<results>/metrics.json",
+        groups="<results>/groups.csv",
+        answers="<results>/answers.csv",
+        contrasts=report(
+            "<results>/contrasts.csv",
+            caption="../report/contrasts.rst",
+            category="report",
+        ),
+        claims=report(
+            "<results>/claims.csv", caption="../report/claims.rst", category="report"
+        ),
+        verdicts="<results>/claims.md",
     log:
         "logs/<data>/report.log",
     params:

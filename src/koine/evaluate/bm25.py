@@ -6,11 +6,14 @@ Words are found by script, not by language, so one analyser serves the pool of a
 import itertools
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import bm25s
 import numpy as np
 import numpy.typing as npt
 import regex
+
+from koine.evaluate.ranks import Ints, Scores
 
 K1, B = 1.2, 0.75  # Lucene's defaults
 # Letters, digits and marks. Scripts that are written without spaces, by script extensions: ー belongs to kana.
@@ -67,3 +70,37 @@ class Bm25:
             for row, query in enumerate(queries):
                 scores[row] = self._index.get_scores_from_ids(self._index.get_tokens_ids(analyse(query)))
         return scores
+
+
+@dataclass(frozen=True)
+class Lexical:
+    """BM25 as a `ranks.Scorer`, with statistics of each of several collections.
+
+    Attributes:
+        queries: texts of all queries.
+        collections: runs of columns, one after the other, and what scores them.
+    """
+
+    queries: Sequence[str]
+    collections: Sequence[tuple[slice, Bm25]]
+
+    @classmethod
+    def of(cls, queries: Sequence[str], passages: Sequence[str], blocks: Sequence[slice]) -> "Lexical":
+        """One collection per block of passages."""
+        return cls(queries, [(block, Bm25(passages[block])) for block in blocks])
+
+    def scores(self, rows: Ints, columns: slice) -> Scores:
+        """See `ranks.Scorer`."""
+        asked = [self.queries[row] for row in rows]
+        parts = []
+        for block, collection in self.collections:
+            low, high = max(block.start, columns.start), min(block.stop, columns.stop)
+            if low < high:
+                parts.append(collection.scores(asked)[:, low - block.start : high - block.start])
+        return np.hstack(parts)
+
+    def at(self, rows: Ints, columns: Ints) -> Scores:
+        """See `ranks.Scorer`."""
+        whole = self.scores(rows, slice(0, self.collections[-1][0].stop))
+        found: Scores = np.take_along_axis(whole, columns, axis=1)
+        return found

@@ -17,8 +17,8 @@ import polars as pl
 
 from koine import backbones
 from koine.backbones.base import Kind, Vectors
-from koine.evaluate.steps import SETTINGS
 from koine.languages import canonical, script
+from koine.params import SETTINGS
 from koine.records import PAIRS, PASSAGES, QRELS, QUERIES, Run
 from koine.runtime.console import progress, table
 from koine.runtime.errors import KoineError

@@ -14,13 +14,12 @@ from koine.evaluate.metrics import Floats, metrics
 from koine.evaluate.probe import language_probe
 from koine.evaluate.ranks import Ints, Judgements, Scorer, Top, Vectors, rank
 from koine.evaluate.trec import write_trec
-from koine.params import METRICS, POOLED, RANKED
+from koine.params import BM25, METRICS, POOLED, RANKED, SETTINGS
 from koine.records import PAIRS, PASSAGES, QRELS, QUERIES, SCORES, Run
 from koine.runtime.console import progress, table
 from koine.runtime.errors import KoineError
 from koine.runtime.files import atomic
 
-SETTINGS = ("mono", "cross", "multi")
 CELL = ["benchmark", "setting", "query_lang", "doc_lang"]
 
 
@@ -89,6 +88,33 @@ def evaluate(
     if trec:
         tag = "-".join(filter(None, [run.recipe, run.backbone, run.strategy, str(run.seed)]))
         write_trec(texts, scorer, out / "trec", tag=tag, settings=settings, depth=trec)
+
+
+def evaluate_bm25(
+    benchmark: Path, out: Path, *, recipe: str, pools: Sequence[str] = (), settings: Sequence[str] = SETTINGS,
+    names: Sequence[str] = METRICS,
+) -> None:  # fmt: skip
+    """Evaluate BM25 as `evaluate` does a model; its row in the tables is `bm25 untrained`.
+
+    In mono and cross its statistics are those of the language's own corpus, in multi those of the pool of all languages.
+
+    Args:
+        benchmark, out, pools, settings, names: as in `evaluate`.
+        recipe: name in the tables.
+    """
+    from koine.evaluate.bm25 import Lexical  # bm25s is slow to import, and no other evaluation needs it
+
+    texts = Texts.read(benchmark)
+    queries, passages = texts.queries["text"].to_list(), texts.passages["text"].to_list()
+    found = [
+        score(texts, Lexical.of(queries, passages, blocks), benchmark.name, pools=pools, settings=own, names=names)
+        for own, blocks in (
+            ([one for one in settings if one != "multi"], texts.blocks),
+            ([one for one in settings if one == "multi"], [slice(0, len(passages))]),
+        )
+        if own
+    ]
+    write(pl.concat(found, how="diagonal"), out, Run(recipe, BM25, "untrained", 0))
 
 
 def score(

@@ -24,15 +24,17 @@ def family(lang: str) -> str | None:
     return _families().get(languages.canonical(lang.partition("-")[0]))
 
 
-def groups(pairs: pl.DataFrame) -> pl.DataFrame:
+def groups(pairs: pl.DataFrame, metrics: Sequence[str]) -> pl.DataFrame:
     """Macro means over the cells whose question is in a language of the group, and over seeds.
 
     Args:
         pairs: `records.PAIRS`.
+        metrics: those that are wanted.
 
     Returns:
         Columns of `CELL`, `by` (script or family), `group`, `value`, and `languages`, how many of the questions' there are.
     """
+    pairs = pairs.filter(pl.col("metric").is_in(metrics))
     known = pairs["query_lang"].unique().to_list()
     named: dict[str, dict[str, str | None]]
     named = {"script": {lang: languages.script(lang) for lang in known}, "family": {lang: family(lang) for lang in known}}

@@ -6,11 +6,12 @@ from typing import Any
 
 import polars as pl
 
+from koine.params import SETTINGS
 from koine.report.markup import DASH, Html, count, fraction, join, listing, rank, tag
 from koine.report.statistics import MICRO
 from koine.report.svg import Scale, bar, dot, legend
 from koine.report.table import UNSEEN
-from koine.report.view import SETTINGS, Estimate, View, named_language, value_text, whole
+from koine.report.view import Estimate, View, named_language, value_text, whole
 
 DARK = 0.6  # share of the colour scale from which text is light
 #: Columns of the headline table: heading, setting, metric.

@@ -62,8 +62,8 @@ def percentile(resampled: Floats, confidence: float) -> tuple[float, float]:
 def resample(seeds: Sequence[pl.DataFrame], settings: Report) -> dict[str, Sample]:
     """Every metric of a system in one setting, with resamples over seeds and, independently, over question ids.
 
-    The macro mean is over cells of the mean over queries; the micro mean, `map:micro`, is over all queries alike, and is
-    given for the metrics of single rankings where there are several cells. Two systems with the same questions and number
+    The macro mean is over cells of the mean over queries. The micro mean, `map:micro`, is over all queries alike; it is given
+    for the metrics of single rankings, where cells differ in size: else both are the same. Two systems with the same questions and number
     of seeds see the same draws, so the difference of their resamples is a resample of their difference.
 
     Args:
@@ -116,7 +116,7 @@ def resample(seeds: Sequence[pl.DataFrame], settings: Report) -> dict[str, Sampl
 
         with np.errstate(invalid="ignore"):  # a resample may hold no question of a cell: it does not count there
             samples[metric] = sample(np.nansum(sums / held[key], axis=1) / (held[key] > 0).sum(axis=0))
-            if len(cells) > 1 and RANKED.fullmatch(metric):
+            if RANKED.fullmatch(metric) and len(set(held[key][:, 0])) > 1:
                 samples[metric + MICRO] = sample(sums.sum(axis=1) / held[key].sum(axis=0))
     return samples
 

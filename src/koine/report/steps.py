@@ -40,7 +40,7 @@ def report(
     for name, frame in (
         ("table.csv", table),
         ("pairs.csv", pairs),
-        ("groups.csv", groups(pairs)),
+        ("groups.csv", groups(pairs, settings.metrics)),
         ("answers.csv", answered),
         ("contrasts.csv", compared),
         ("claims.csv", decided),

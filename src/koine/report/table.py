@@ -7,13 +7,12 @@ from typing import Any
 import polars as pl
 from threadpoolctl import threadpool_limits
 
-from koine.params import Report
+from koine.params import SETTINGS, Report
 from koine.records import PAIRS, SCORES, TABLE
-from koine.report.statistics import Sample, resample
+from koine.report.statistics import MICRO, Sample, resample
 from koine.runtime.console import table as print_table
 from koine.runtime.errors import KoineError
 
-SETTINGS = ("mono", "cross", "multi")
 UNSEEN = "unseen"
 #: (benchmark, setting) to (backbone, strategy) to metric.
 Systems = dict[tuple[str, str], dict[tuple[str, str], dict[str, Sample]]]
@@ -89,7 +88,7 @@ def intervals(recipe: str, systems: Systems, settings: Report) -> pl.DataFrame:
 def headline(table: pl.DataFrame) -> dict[str, Any]:
     """The table as nested JSON, benchmark > backbone > strategy > setting > metric, for `dvc metrics`."""
     nested: dict[str, Any] = {}
-    for row in table.iter_rows(named=True):
+    for row in table.filter(~pl.col("metric").str.ends_with(MICRO)).iter_rows(named=True):
         node = nested
         for key in ("benchmark", "backbone", "strategy", "setting"):
             node = node.setdefault(row[key], {})

@@ -11,8 +11,6 @@ from koine.params import UNSUPERVISED
 from koine.report.markup import Html, fraction, language, rank, tag
 from koine.report.statistics import LOWER_IS_BETTER
 
-SETTINGS = ("mono", "cross", "multi")
-
 #: Strategies in the order of the page, with what a batch holds, in words and as an example of three batches.
 STRATEGIES = {
     "untrained": ("random or pretrained weights as they came", ""),
