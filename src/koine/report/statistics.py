@@ -63,8 +63,8 @@ def resample(seeds: Sequence[pl.DataFrame], settings: Report) -> dict[str, Sampl
     """Every metric of a system in one setting, with resamples over seeds and, independently, over question ids.
 
     The macro mean is over cells of the mean over queries. The micro mean, `map:micro`, is over all queries alike; it is given
-    for the metrics of single rankings, where cells differ in size: else both are the same. Two systems with the same questions and number
-    of seeds see the same draws, so the difference of their resamples is a resample of their difference.
+    for the metrics of single rankings, where cells differ in size: else both are the same. Two systems with the same
+    questions and number of seeds see the same draws, so the difference of their resamples is a resample of their difference.
 
     Args:
         seeds: `records.SCORES` of one benchmark and setting, one frame per seed, with the same cells and queries.
