@@ -34,7 +34,7 @@ import torch
 
 from koine.evaluate.metrics import Judgements, count_ahead, metrics
 
-MODELS = {"": ("static", 3), "tiny.": ("transformer", 1)}  # kind, rounds
+MODELS = {"": "static", "tiny.": "transformer"}
 BENCHMARKS = {"mlqa49": "mlqa-r", "xquad121": "xquad-r"}
 PAIRED = ["mono", "cross"]
 LANGUAGES, QUESTIONS, PASSAGES = 11, 1190, 13_014
@@ -53,14 +53,12 @@ def main() -> None:
     if part == "memory":
         print(memory())
         return
-    from _machine import update_results
-
     if part != "pairs":
-        update_results("evaluate", measure_metrics())
+        measure_metrics()
     if part != "metrics":
         with tempfile.TemporaryDirectory() as scratch:
             for name, benchmark in BENCHMARKS.items():
-                update_results("evaluate", measure_pairs(name, benchmark, Path(scratch)))
+                measure_pairs(name, benchmark, Path(scratch))
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -74,25 +72,27 @@ def seconds(work: Callable[[], object]) -> float:
 # --- pairs ---------------------------------------------------------------------------------------------------
 
 
-def measure_pairs(name: str, benchmark: str, scratch: Path) -> list[Figure]:
-    """All pairs of one benchmark, with each model."""
+def measure_pairs(name: str, benchmark: str, scratch: Path) -> None:
+    """All pairs of one benchmark, with each model; results are written after each."""
+    from _machine import update_results
+
     from koine.collect.steps import prepare_benchmark
 
     prepared = prepare_benchmark(benchmark, scratch)
     figures: list[Figure] = []
-    for prefix, (kind, rounds) in MODELS.items():
+    for prefix, kind in MODELS.items():
         model = make_model(prepared, scratch / f"{benchmark}-{kind}", kind)
-        times = [run_pairs(prepared, model, scratch / "ours") for _ in range(rounds)]
-        ours, theirs, cached = (float(np.median(column)) for column in zip(*times, strict=True))
-        for rival, value in (("mteb", theirs), ("mteb_cached", cached)):
-            print(f"{name} {kind}: koine {ours:,.1f} s, {rival} {value:,.1f} s, {value / ours:.1f} times", flush=True)
-            detail = f"{rival} {value:,.1f} s, koine {ours:,.1f} s"
-            figures.append((f"evaluate.{name}.{prefix}vs_{rival}", round(value / ours, 2), "times", detail))
-    return figures
+        times, pairs = run_pairs(prepared, model, scratch / "ours", cached=kind != "static")
+        for rival in [key for key in times if key != "koine"]:
+            ratio, detail = times[rival] / times["koine"], f"{rival} {times[rival]:,.1f} s, koine {times['koine']:,.1f} s"
+            print(f"{name} {kind}: {pairs} pairs, {detail}, {ratio:.1f} times", flush=True)
+            figures.append((f"evaluate.{name}.{prefix}vs_{rival}", round(ratio, 2), "times", detail))
+        update_results("evaluate", figures)
 
 
-def run_pairs(prepared: Path, model: Path, out: Path) -> tuple[float, float, float]:
-    """Seconds of Koine, of mteb, and of mteb with its cache of vectors."""
+def run_pairs(prepared: Path, model: Path, out: Path, cached: bool) -> tuple[dict[str, float], int]:
+    """Seconds of Koine, of mteb and, if asked for, of mteb with its cache of vectors; and the number of pairs."""
+    import datasets
     import mteb
     import polars as pl
     from mteb.models import CachedEmbeddingWrapper, SentenceTransformerEncoderWrapper
@@ -101,12 +101,13 @@ def run_pairs(prepared: Path, model: Path, out: Path) -> tuple[float, float, flo
     from koine.evaluate.mteb import BenchmarkTask
     from koine.evaluate.steps import Run, evaluate_model
 
+    datasets.disable_progress_bars()
     theirs: dict[str, float] = {}
 
     def koine() -> None:
         evaluate_model(str(model), str(prepared), out, run=Run("", "", "", 0), pools=[], settings=PAIRED, device="cpu")
 
-    def rival(cached: bool = False) -> None:
+    def rival(cached: bool) -> None:
         encoder = SentenceTransformerEncoderWrapper(SentenceTransformer(str(model), device="cpu"))
         with tempfile.TemporaryDirectory() as cache:
             wrapped = CachedEmbeddingWrapper(encoder, cache) if cached else encoder
@@ -115,13 +116,15 @@ def run_pairs(prepared: Path, model: Path, out: Path) -> tuple[float, float, flo
             result = mteb.evaluate(wrapped, task, encode_kwargs=given, cache=None, show_progress_bar=False)
         theirs.update({row["hf_subset"]: row["ndcg_at_10"] for row in result.task_results[0].scores["test"]})
 
-    times = seconds(koine), seconds(rival), seconds(lambda: rival(cached=True))
+    times = {"koine": seconds(koine), "mteb": seconds(lambda: rival(cached=False))}
     pairs = pl.read_csv(out / "pairs.csv").filter(metric="ndcg@10").rows(named=True)
     apart = max(abs(row["value"] - theirs[f"{row['doc_lang']}-{row['query_lang']}"]) for row in pairs)
     if len(pairs) != len(theirs) or apart > 2e-3:  # scores that differ in their last bits may swap two near-equal passages
         raise SystemExit(f"{model.name}: the two do not compute the same: nDCG@10 of {len(pairs)} pairs up to {apart} apart")
     print(f"{model.name}: nDCG@10 of {len(pairs)} pairs at most {apart:.0e} apart", flush=True)
-    return times
+    if cached:
+        times["mteb_cached"] = seconds(lambda: rival(cached=True))
+    return times, len(pairs)
 
 
 def make_model(benchmark: Path, folder: Path, kind: str) -> Path:
@@ -164,9 +167,10 @@ def ranked(scores: np.ndarray, judgements: Judgements) -> dict[str, np.ndarray]:
     return metrics(judgements.query, 1 + ahead.sum(axis=1))[1]
 
 
-def measure_metrics() -> list[Figure]:
+def measure_metrics() -> None:
     """Koine on all questions, ir-measures on a part of them, language by language."""
     import ir_measures
+    from _machine import update_results
 
     measures = {"map": ir_measures.AP, "ndcg@10": ir_measures.nDCG @ 10, "recall@10": ir_measures.R @ 10, "mrr": ir_measures.RR}
     names = {measure: name for name, measure in measures.items()}
@@ -209,7 +213,8 @@ def measure_metrics() -> list[Figure]:
     for suffix, key in (("", "full"), ("_ready", "full_ready"), ("_top1000", "top1000"), ("_top1000_ready", "top1000_ready")):
         detail = f"ir-measures {times[key]:,.0f} s ({SAMPLE * LANGUAGES:,} questions, scaled), koine {times['koine']:,.1f} s"
         figures.append((f"evaluate.metrics.vs_ir_measures{suffix}", round(times[key] / times["koine"], 1), "times", detail))
-    return [*figures, ("evaluate.metrics.peak", round(peak, 2), "GiB", "resident memory at most, a fresh process")]
+    figures.append(("evaluate.metrics.peak", round(peak, 2), "GiB", "resident memory at most, a fresh process"))
+    update_results("evaluate", figures)
 
 
 def memory() -> float:
