@@ -568,7 +568,7 @@ def evaluate_mteb(
     seed: Annotated[int, typer.Option(help="Number in the tables.")] = 0,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to encode.")] = "auto",
 ) -> None:
-    """Run retrieval tasks of mteb on a model and write their scores as pairs.csv; needs the extra koine[mteb]."""
+    """Run retrieval tasks of mteb on a model and write their scores as pairs.csv; needs the extra named mteb."""
     from koine.evaluate.mteb import evaluate_mteb as run
     from koine.records import Run
 
