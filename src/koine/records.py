@@ -59,6 +59,11 @@ class Schema:
         """Read and check a parquet file."""
         return self.check(read_parquet(path), path)
 
+    def scan(self, path: Path) -> pl.LazyFrame:
+        """Read a parquet file as it is needed, its first row checked."""
+        self.check(read_parquet(path, rows=1), path)
+        return pl.scan_parquet(path, glob=False)
+
     def write(self, frame: pl.DataFrame, path: Path) -> None:
         """Check and write a parquet file, atomically and with the same bytes for the same rows."""
         write_parquet(self.check(frame, path), path)
@@ -79,8 +84,8 @@ class Schema:
                 writer.write_table(arrow(self.check(frame, path)))
 
 
-def read_parquet(path: Path) -> pl.DataFrame:
-    """Read a parquet file of any columns.
+def read_parquet(path: Path, rows: int | None = None) -> pl.DataFrame:
+    """Read a parquet file of any columns, or its first rows.
 
     Raises:
         KoineError: missing, or not (or no longer) a whole parquet file.
@@ -88,7 +93,7 @@ def read_parquet(path: Path) -> pl.DataFrame:
     if not path.is_file():
         raise KoineError(f"{path}: no such file; the step before has not made it")
     try:
-        return pl.read_parquet(path, glob=False)
+        return pl.read_parquet(path, glob=False, n_rows=rows)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise KoineError(f"{path}: not a whole parquet file ({error}); delete it and run again") from None
 

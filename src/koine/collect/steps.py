@@ -149,13 +149,25 @@ def collect_benchmark(
     table(f"{name}: candidates are {candidate}", ["language", "queries", "candidates"], rows)
 
 
+#: With more passages than this to a judgement, a corpus is there to be searched, and its other passages are no test data.
+SEARCHED = 20
+
+
 def benchmark_contamination(folders: Iterable[Path], ngram: int) -> Contamination:
-    """All texts and titles of prepared benchmarks, folders of `collect_benchmark`."""
+    """All texts and titles of prepared benchmarks, folders of `collect_benchmark`; of a corpus to search, what is relevant.
+
+    A corpus such as MIRACL's is a whole Wikipedia: most of what one could train on stands in it, and nearly nothing of it
+    is asked for.
+    """
     contamination = Contamination(ngram)
     for folder in folders:
         contamination.add(folder.name, QUERIES.read(folder / "queries.parquet")["text"])
-        passages = PASSAGES.read(folder / "passages.parquet")
-        contamination.add(folder.name, passages["text"], passages["group"].unique())
+        passages, qrels = PASSAGES.scan(folder / "passages.parquet"), QRELS.read(folder / "qrels.parquet")
+        if passages.select(pl.len()).collect().item() > SEARCHED * len(qrels):
+            relevant = qrels.lazy().select("lang", id="passage_id").unique()
+            passages = passages.join(relevant, on=["lang", "id"], how="semi", maintain_order="left")
+        tested = passages.select("group", "text").collect(engine="streaming")
+        contamination.add(folder.name, tested["text"], tested["group"].unique())
     return contamination
 
 
