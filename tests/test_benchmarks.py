@@ -189,7 +189,7 @@ def test_beir_tables_of_the_hub_become_a_benchmark_with_queries_of_their_own(
     for lang, folder in folders.items():
         corpus = pl.DataFrame({"_id": ["1#0", "1#1", "2#0"], "title": ["T", "T", ""], "text": [f"{lang} a", f"{lang} b", "c"]})
         queries = pl.DataFrame({"_id": ["0", "7", "9"], "text": [f"{lang} first?", f"{lang} second?", "not judged?"]})
-        judged = pl.DataFrame({"query-id": ["0", "0", "7"], "corpus-id": ["1#0", "1#1", "2#0"], "score": [1, 0, 1]})
+        judged = pl.DataFrame({"query-id": ["0", "0", "7"], "corpus-id": ["1#0", "1#1", "2#0"], "score": [1.0, 0.0, 1.0]})
         configs |= {f"{folder}-corpus": (corpus_split, corpus), f"{folder}-queries": (split, queries)}
         configs |= {f"{folder}-qrels": (split, judged)}
     hub(repository, configs)

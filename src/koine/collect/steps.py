@@ -40,6 +40,8 @@ def collect_hub(out: Path, *, hub: str, revision: str, config: str, split: str, 
         if split not in splits and len(splits) > 1:
             raise KoineError(f"{hub}: no split {split}; it has {', '.join(splits)}")
         chosen = split if split in splits else splits[0]
+        if chosen != split:
+            say(f"{hub} {config}: taking its only split, {chosen}")
         rows = datasets.load_dataset(place, config or None, split=chosen, revision=revision or None)
     except (OSError, ValueError) as error:
         raise KoineError(f"{hub}: cannot be loaded ({error}); offline, put it at KOINE_MODELS/{hub}") from None
@@ -51,11 +53,16 @@ def collect_hub(out: Path, *, hub: str, revision: str, config: str, split: str, 
     try:
         if out.suffix == ".tsv":
             with atomic(out) as temporary, temporary.open("w", encoding="utf-8") as stream:
-                stream.writelines("\t".join(map(str, row)) + "\n" for row in [[*fields], *(r.values() for r in records)])
+                stream.write("\t".join(fields) + "\n")
+                stream.writelines("\t".join(map(_plain, record.values())) + "\n" for record in records)
         else:
             write_jsonl(out, records)
     except TypeError as error:
         raise KoineError(f"{hub}: {error}; name the columns that are needed under `columns`") from None
+
+
+def _plain(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)  # a grade of 1.0 is 1
 
 
 QRELS_COLUMNS = ("query-id", "corpus-id", "score")
