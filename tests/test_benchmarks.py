@@ -18,7 +18,7 @@ from koine import languages
 from koine.cli import app
 from koine.collect import benchmarks, registry
 from koine.collect.readers import Inference, read_xnli
-from koine.collect.steps import collect_benchmark, prepare_benchmark
+from koine.collect.steps import SEARCHED, benchmark_contamination, collect_benchmark, prepare_benchmark
 from koine.evaluate.steps import SETTINGS
 from koine.params import Benchmark, Params, Source, parse
 from koine.plan import Plan
@@ -189,7 +189,7 @@ def test_beir_tables_of_the_hub_become_a_benchmark_with_queries_of_their_own(
     for lang, folder in folders.items():
         corpus = pl.DataFrame({"_id": ["1#0", "1#1", "2#0"], "title": ["T", "T", ""], "text": [f"{lang} a", f"{lang} b", "c"]})
         queries = pl.DataFrame({"_id": ["0", "7", "9"], "text": [f"{lang} first?", f"{lang} second?", "not judged?"]})
-        judged = pl.DataFrame({"query-id": ["0", "0", "7"], "corpus-id": ["1#0", "1#1", "2#0"], "score": [1, 0, 1]})
+        judged = pl.DataFrame({"query-id": ["0", "0", "7"], "corpus-id": ["1#0", "1#1", "2#0"], "score": [1.0, 0.0, 1.0]})
         configs |= {f"{folder}-corpus": (corpus_split, corpus), f"{folder}-queries": (split, queries)}
         configs |= {f"{folder}-qrels": (split, judged)}
     hub(repository, configs)
@@ -414,6 +414,20 @@ def test_the_same_passages_give_the_same_bytes(tmp_path: Path) -> None:
         collect({"fi": mr_tydi(tmp_path / "fi")}, tmp_path / out, "trec", split="test")
     first, second = ((tmp_path / out / "passages.parquet").read_bytes() for out in ("first", "second"))
     assert first == second
+
+
+def test_of_a_corpus_to_search_only_what_is_relevant_counts_as_test_data(tmp_path: Path) -> None:
+    """A whole Wikipedia as candidates: training on its other passages is no cheating, and stays possible."""
+    for name, size in (("small", SEARCHED), ("large", SEARCHED + 1)):
+        folder = tmp_path / name / "raw"
+        write(folder / "corpus.jsonl", *({"_id": f"p{n}", "text": f"{name} passage number {n}"} for n in range(size)))
+        write(folder / "queries.jsonl", {"_id": "q", "text": f"{name} question"})
+        write(folder / "qrels/test.tsv", "q\tp7\t1")
+        collect({"en": folder}, tmp_path / name, "beir")
+    found = benchmark_contamination([tmp_path / "small", tmp_path / "large"], 13)
+    assert found.find("small question") and found.find("large question")
+    assert found.find("small passage number 7") and found.find("small passage number 8")
+    assert found.find("large passage number 7") and not found.find("large passage number 8")
 
 
 # --- MKQA --------------------------------------------------------------------------------------------------

@@ -184,7 +184,6 @@ def test_scores_in_blocks_give_what_scores_at_once_give(pool: tuple[np.ndarray, 
     with pytest.MonkeyPatch.context() as patch:
         at_once = ranked(scores, judgements, blocks, depth=5)
         patch.setattr(ranks_module, "HELD", held)
-        patch.setattr(ranks_module, "CHUNK", 3)
         in_blocks = ranked(scores, judgements, blocks, depth=5)
     assert np.array_equal(at_once[0], in_blocks[0])
     assert np.array_equal(at_once[1].columns, in_blocks[1].columns)

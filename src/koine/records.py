@@ -72,6 +72,11 @@ class Schema:
         own = Schema(self.name, {name: self.columns[name] for name in columns}, self.nullable)
         return own.check(read_parquet(path, own.columns, start, count), path)
 
+    def scan(self, path: Path) -> pl.LazyFrame:
+        """Read a parquet file as it is needed, its first row checked."""
+        self.check(read_parquet(path, count=1), path)
+        return pl.scan_parquet(path, glob=False)
+
     def write(self, frame: pl.DataFrame, path: Path) -> None:
         """Check and write a parquet file, atomically and with the same bytes for the same rows."""
         write_parquet(self.check(frame, path), path)

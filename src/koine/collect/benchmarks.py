@@ -66,10 +66,10 @@ Pairs = Iterable[tuple[str, str]]
 def _language(path: Path, lang: str, queries: Pairs, qrels: Pairs, passages: Pairs) -> Language:
     """From (id, text), (query id, passage id) and (id, text); only queries with a judgement count, each pair once."""
     judged = list(dict.fromkeys(qrels))
-    wanted = {query for query, _ in judged}
+    wanted = dict.fromkeys(query for query, _ in judged)
     kept = {key: text for key, text in queries if key in wanted}
-    if unknown := next((query for query in wanted if query not in kept), None):
-        raise KoineError(f"{path}: a judgement names query {unknown!r}, which is not there; are the files of one release?")
+    if unknown := [query for query in wanted if query not in kept]:
+        raise KoineError(f"{path}: a judgement names query {unknown[0]!r}, which is not there; are the files of one release?")
     return Language(
         QUERIES.frame([{"id": key, "lang": lang, "text": text} for key, text in kept.items()]),
         QRELS.frame([{"query_id": query, "lang": lang, "passage_id": passage} for query, passage in judged]),

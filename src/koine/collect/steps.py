@@ -40,6 +40,8 @@ def collect_hub(out: Path, *, hub: str, revision: str, config: str, split: str, 
         if split not in splits and len(splits) > 1:
             raise KoineError(f"{hub}: no split {split}; it has {', '.join(splits)}")
         chosen = split if split in splits else splits[0]
+        if chosen != split:
+            say(f"{hub} {config}: taking its only split, {chosen}")
         rows = datasets.load_dataset(place, config or None, split=chosen, revision=revision or None)
     except (OSError, ValueError) as error:
         raise KoineError(f"{hub}: cannot be loaded ({error}); offline, put it at KOINE_MODELS/{hub}") from None
@@ -51,11 +53,16 @@ def collect_hub(out: Path, *, hub: str, revision: str, config: str, split: str, 
     try:
         if out.suffix == ".tsv":
             with atomic(out) as temporary, temporary.open("w", encoding="utf-8") as stream:
-                stream.writelines("\t".join(map(str, row)) + "\n" for row in [[*fields], *(r.values() for r in records)])
+                stream.write("\t".join(fields) + "\n")
+                stream.writelines("\t".join(map(_plain, record.values())) + "\n" for record in records)
         else:
             write_jsonl(out, records)
     except TypeError as error:
         raise KoineError(f"{hub}: {error}; name the columns that are needed under `columns`") from None
+
+
+def _plain(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)  # a grade of 1.0 is 1
 
 
 QRELS_COLUMNS = ("query-id", "corpus-id", "score")
@@ -149,13 +156,25 @@ def collect_benchmark(
     table(f"{name}: candidates are {candidate}", ["language", "queries", "candidates"], rows)
 
 
+#: With more passages than this to a judgement, a corpus is there to be searched, and its other passages are no test data.
+SEARCHED = 20
+
+
 def benchmark_contamination(folders: Iterable[Path], ngram: int) -> Contamination:
-    """All texts and titles of prepared benchmarks, folders of `collect_benchmark`."""
+    """All texts and titles of prepared benchmarks, folders of `collect_benchmark`; of a corpus to search, what is relevant.
+
+    A corpus such as MIRACL's is a whole Wikipedia: most of what one could train on stands in it, and nearly nothing of it
+    is asked for.
+    """
     contamination = Contamination(ngram)
     for folder in folders:
         contamination.add(folder.name, QUERIES.read(folder / "queries.parquet")["text"])
-        passages = PASSAGES.read(folder / "passages.parquet")
-        contamination.add(folder.name, passages["text"], passages["group"].unique())
+        passages, qrels = PASSAGES.scan(folder / "passages.parquet"), QRELS.read(folder / "qrels.parquet")
+        if passages.select(pl.len()).collect().item() > SEARCHED * len(qrels):
+            relevant = qrels.lazy().select("lang", id="passage_id").unique()
+            passages = passages.join(relevant, on=["lang", "id"], how="semi", maintain_order="left")
+        tested = passages.select("group", "text").collect(engine="streaming")
+        contamination.add(folder.name, tested["text"], tested["group"].unique())
     return contamination
 
 

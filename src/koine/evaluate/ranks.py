@@ -5,6 +5,7 @@ few passages of each pool. Scores are float32. Of equal scores the passage that 
 first; so a ranking is unique, and every pool's ranking is a part of the whole pool's.
 """
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,7 +17,6 @@ Ints = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.float32]
 
 HELD = 2**30  # bytes of scores that are in memory at once
-CHUNK = 256  # judgements compared at once: bounds memory at CHUNK x passages booleans
 
 
 class Scorer(Protocol):
@@ -57,7 +57,7 @@ class Judgements:
     """Relevant passages of the queries of one language.
 
     Attributes:
-        query: row of the query among those ranked together, int64 `[J]`.
+        query: row of the query among those ranked together, in rising order, int64 `[J]`.
         passage: column of the relevant passage, int64 `[J]`.
         block: number of the passage's language, int64 `[J]`.
     """
@@ -144,17 +144,17 @@ def count_ahead(scores: Scores, own: Scores, judgements: Judgements, blocks: Seq
     ahead = np.zeros((len(own), len(blocks)), dtype=np.int64)
     columns = np.arange(start, start + scores.shape[1])
     cut = [_cut(block, slice(start, start + scores.shape[1])) for block in blocks]
-    for first in range(0, len(ahead), CHUNK):
-        part = slice(first, first + CHUNK)
-        rows, value = scores[judgements.query[part]], own[part, None]
-        before = rows > value
-        tied = rows == value
-        passage = judgements.passage[part, None]
+    queries, first = np.unique(judgements.query, return_index=True)
+    for row, part in zip(queries, itertools.starmap(slice, itertools.pairwise([*first, len(own)])), strict=True):
+        line, value, passage = scores[row], own[part, None], judgements.passage[part, None]
+        before = line > value
+        tied = line == value
         with_itself = np.count_nonzero((passage >= start) & (passage < start + scores.shape[1]))
         if np.count_nonzero(tied) > with_itself:  # seldom, and what follows takes time
             before |= tied & (columns < passage)
-        for number, block in enumerate(cut):
-            ahead[part, number] = np.count_nonzero(before[:, block.start - start : block.stop - start], axis=1)
+        for number, block in enumerate(cut):  # bits are counted faster than booleans are added up
+            bits = np.packbits(before[:, block.start - start : block.stop - start], axis=1)
+            ahead[part, number] = np.bitwise_count(bits).sum(axis=1, dtype=np.int64)
     return ahead
 
 
