@@ -26,7 +26,7 @@ from koine.evaluate import ranks as ranks_module
 from koine.evaluate.consistency import Asked, consistency
 from koine.evaluate.metrics import metrics
 from koine.evaluate.ranks import Judgements, Top, rank
-from koine.evaluate.steps import evaluate
+from koine.evaluate.steps import evaluate, evaluate_bm25
 from koine.index.steps import index
 from koine.records import PAIRS, PASSAGES, QRELS, QUERIES, SCORES, Run, read_parquet
 from koine.runtime.errors import KoineError
@@ -352,6 +352,20 @@ def test_ir_measures_reads_the_same_numbers_from_the_trec_files(evaluated: Path)
         found = {(value.query_id, measures[value.measure]): value.value for value in values}
         wanted = {(row["query_id"], name): row[name] for row in own.rows(named=True) for name in measures.values()}
         assert found == pytest.approx(wanted, abs=1e-9)
+
+
+def test_bm25_is_measured_on_each_corpus_in_mono_and_cross_and_on_the_pool_in_multi(
+    benchmark_folder: Path, tmp_path: Path
+) -> None:
+    evaluate_bm25(benchmark_folder, tmp_path, recipe="recipe", names=["mrr", "rank_distance", "rankc@3", "language_probe"])
+    scores = SCORES.read(tmp_path / "scores.parquet")
+    # "en question 3" shares its number with "en passage 3" alone, and with "fi passage 3"; its language with all of English.
+    assert scores.filter(setting="mono", query_id="q3")["mrr"].to_list() == [1.0, 1.0]
+    assert scores.filter(setting="cross", query_id="q3", query_lang="en", doc_lang="fi")["mrr"].to_list() == [1.0]
+    assert set(scores.filter(setting="multi")["top_lang"] == scores.filter(setting="multi")["query_lang"]) == {True}
+    assert "language_probe" not in scores.columns  # there are no vectors
+    pairs = pl.read_csv(tmp_path / "pairs.csv")
+    assert set(pairs.select("backbone", "strategy", "seed").rows()) == {("bm25", "untrained", 0)}
 
 
 def test_queries_without_gold_in_a_corpus_are_left_out_there_and_the_rest_counted(evaluated: Path) -> None:

@@ -149,20 +149,24 @@ def test_the_reference_meets_every_rival_and_backbones_meet_under_one_strategy()
         (backbone, name): system(level + 0.1 * (backbone == "labse"), number)
         for number, (backbone, (name, level)) in enumerate(itertools.product(("xlm-r-base", "labse"), levels.items()))
     }
+    systems["bm25", "untrained"] = system(0.2, 9, seeds=1)
     table = contrasts("toy", {("toy", "multi"): systems}, FAST)
     assert CONTRASTS.check(table, "contrasts").equals(table)
     pairs = set(table.select("backbone", "strategy", "other_backbone", "other_strategy").rows())
     assert pairs == {
         *((backbone, "hybrid", backbone, rival) for backbone in ("xlm-r-base", "labse") for rival in ("x-x-mono", "x-y")),
+        *((backbone, "hybrid", "bm25", "untrained") for backbone in ("xlm-r-base", "labse")),
         *(("xlm-r-base", name, "labse", name) for name in levels),
     }
+    levels["untrained"] = 0.2
     for row in table.iter_rows(named=True):
-        wanted = levels[row["strategy"]] - levels[row["other_strategy"]] - 0.1 * (row["backbone"] != row["other_backbone"])
+        gain = {"labse": 0.1}
+        wanted = levels[row["strategy"]] - levels[row["other_strategy"]]
+        wanted += gain.get(row["backbone"], 0) - gain.get(row["other_backbone"], 0)
         assert row["difference"] == pytest.approx(wanted, abs=0.01)
         assert row["ci_low"] < row["difference"] < row["ci_high"]
-        family = 3 if row["backbone"] != row["other_backbone"] else 2
         assert row["p"] == pytest.approx(0.001)
-        assert row["p_holm"] == pytest.approx(family * 0.001)
+        assert row["p_holm"] == pytest.approx(3 * 0.001)  # two rivals and BM25; three strategies
 
 
 # --- claims --------------------------------------------------------------------------------------------------

@@ -567,7 +567,7 @@ class Evaluate(Block):
     candidates: dict[str, Candidate] = Field(
         {}, description="Another candidate text than a benchmark's usual one, as {xquad-r: sentence}."
     )
-    bm25: bool = Field(False, description="Also evaluate BM25, the lexical baseline: one row, `bm25 untrained`.")
+    bm25: bool = Field(True, description="Also evaluate BM25, the lexical baseline: one row, `bm25 untrained`.")
     pools: list[str] = Field(
         [], description="Sub-pools such as `en+fi`, evaluated beside the whole where a benchmark has these languages."
     )

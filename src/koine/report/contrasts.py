@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 from threadpoolctl import threadpool_limits
 
-from koine.params import Report
+from koine.params import BM25, Report
 from koine.records import CONTRASTS
 from koine.report.statistics import Sample, compare, holm
 from koine.report.table import Systems
@@ -15,9 +15,9 @@ from koine.report.table import Systems
 def contrasts(recipe: str, systems: Systems, settings: Report) -> pl.DataFrame:
     """Every comparison of a recipe (`records.CONTRASTS`).
 
-    Within a backbone the reference strategy is compared with every other one; between two backbones, each strategy with
-    itself. A family, within which p is adjusted, is what answers one question: all rivals of the reference (or all
-    strategies, between backbones) on one benchmark, in one setting and metric.
+    Within a backbone the reference strategy is compared with every other one, and with BM25; between two backbones, each
+    strategy is compared with itself. A family, within which p is adjusted, is what answers one question: all rivals of the
+    reference (or all strategies, between backbones) on one benchmark, in one setting and metric.
 
     Args:
         recipe: name in the tables.
@@ -53,11 +53,11 @@ def contrasts(recipe: str, systems: Systems, settings: Report) -> pl.DataFrame:
 
 
 def _families(systems: Mapping[tuple[str, str], Any], reference: str) -> Iterator[list[tuple[tuple[str, str], tuple[str, str]]]]:
-    backbones = list(dict.fromkeys(backbone for backbone, _ in systems))
+    backbones = list(dict.fromkeys(backbone for backbone, _ in systems if backbone != BM25))
     for backbone in backbones:
         if (backbone, reference) in systems:
-            rivals = [name for other, name in systems if other == backbone and name != reference]
-            yield [((backbone, reference), (backbone, name)) for name in rivals]
+            rivals = [system for system in systems if system[0] in (backbone, BM25) and system != (backbone, reference)]
+            yield [((backbone, reference), rival) for rival in rivals]
     for number, first in enumerate(backbones):
         for second in backbones[number + 1 :]:
             both = [name for backbone, name in systems if backbone == first and (second, name) in systems]

@@ -5,6 +5,7 @@ from typing import Any
 
 import polars as pl
 
+from koine.params import BM25
 from koine.report.claims import claims, counted, overall
 from koine.report.markup import DASH, Html, fraction, join, rank, tag
 from koine.report.statistics import LOWER_IS_BETTER
@@ -22,7 +23,7 @@ MARKS = {"better": "↑", "worse": "↓", "equal": "=", "open": "?"}
 
 def differences(view: View, contrasts: pl.DataFrame) -> Html | None:
     """The reference less each of its rivals, one table per benchmark."""
-    own = contrasts.filter(pl.col("backbone") == pl.col("other_backbone"))
+    own = contrasts.filter(pl.col("other_backbone").eq(BM25) | (pl.col("backbone") == pl.col("other_backbone")))
     if own.is_empty():
         return None
     level = 1 - view.confidence
@@ -59,15 +60,18 @@ def _range(values: pl.Series) -> str:
 
 
 def _table(view: View, own: pl.DataFrame, level: float) -> Html:
-    cells = {(row["backbone"], row["other_strategy"], row["setting"], row["metric"]): row for row in own.iter_rows(named=True)}
+    rival = pl.when(pl.col("other_backbone") == BM25).then(pl.lit(BM25)).otherwise("other_strategy")
+    own = own.with_columns(rival=rival)
+    cells = {(row["backbone"], row["rival"], row["setting"], row["metric"]): row for row in own.iter_rows(named=True)}
     head = tag("tr", tag("th", "less", scope="col"), *(tag("th", heading, scope="col") for heading, _, _ in COLUMNS))
     rows: list[Html] = []
     for backbone in dict.fromkeys(own["backbone"]):
         rows.append(tag("tr", tag("th", f"backbone {backbone}", colspan="5", scope="colgroup"), class_="group"))
-        rivals = set(own.filter(backbone=backbone)["other_strategy"])
-        for name in (strategy for strategy in view.strategies if strategy in rivals):
+        rivals = set(own.filter(backbone=backbone)["rival"])
+        for name in (name for name in [BM25, *view.strategies] if name in rivals):
             shown = (_difference(cells.get((backbone, name, setting, metric)), level) for _, setting, metric in COLUMNS)
-            rows.append(tag("tr", tag("th", view.label(name), class_="who", scope="row"), *shown))
+            label = name if name == BM25 else view.label(name)
+            rows.append(tag("tr", tag("th", label, class_="who", scope="row"), *shown))
     return tag("div", tag("table", tag("thead", head), tag("tbody", *rows), class_="full compact"), class_="wide")
 
 
