@@ -17,7 +17,7 @@ from typing import Any
 
 from koine.collect import registry
 from koine.collect.sample import sample_files
-from koine.params import DEFAULT, ENGINES, NEURAL, UNSUPERVISED, Benchmark, Params, Source, flags, parse, steps_of
+from koine.params import DEFAULT, ENGINES, NEURAL, UNSUPERVISED, Benchmark, IndexKind, Params, Source, flags, parse, steps_of
 from koine.runtime.errors import KoineError
 
 BEIR_FILES = ("corpus.jsonl", "queries.jsonl", "qrels/test.tsv")
@@ -107,6 +107,7 @@ class Plan:
             "filter_score": self._filter_score_flags(),
             "filter": flags(p.filter.rules) + "".join(f" --truth {path}" for path in self.truth),
             "encode": flags(p.encode),
+            "index": flags(IndexKind(**p.index.model_dump(exclude={"strategies"}))),
             "report": flags(p.report),
         }
         #: Flags by rule that change only speed, and what a training job is started with.

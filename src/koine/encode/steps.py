@@ -1,5 +1,6 @@
 """The two commands of the encode step: a benchmark as token ids, and its vectors by one model."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -69,25 +70,22 @@ def encode(model: str, benchmark: Path, out: Path, *, tokens: Path | None, dtype
     files = [*_files(model), *(file for side in sides.values() for file in side.files)]
     known = key([_commit(model), dtype, SHARD, torch.__version__], files, ("encode", "backbones")) if ranks.first else ""
     known = ranks.told(known)
-    partial = {
-        kind: Partial(out / f"{side.name}.npy", len(side.rows), dtype, known, ranks.rank) for kind, side in sides.items()
-    }
+    partial = {kind: Partial(out / f"{side.name}.npy", len(side.rows), dtype, known, ranks.rank) for kind, side in sides.items()}
     done = ranks.told({kind: sorted(each.done()) for kind, each in partial.items()} if ranks.first else {})
     for kind, side in sides.items():
         left = [number for number in range(len(side.shards)) if number not in done[kind]]
         if len(left) < len(side.shards):
             say(f"{side.name}: {len(side.shards) - len(left)} of {len(side.shards)} shards were done before")
         own = left[ranks.rank :: ranks.size]
-        total = sum(len(side.shards[number]) for number in own)
-        for number in progress(own, side.name, total, weight=lambda number, side=side: len(side.shards[number])):
+        for number in progress(own, f"{side.name}: shards"):
             partial[kind].write(number, side.shards[number], side.vectors(encoder, number, batch_size))
     ranks.leave()
     if ranks.first:
         for each in partial.values():
             each.finish()
-        calls = {kind: len(side.shards) for kind, side in sides.items()}
-        write_json(out / "encode.json", {"encoder_calls": sum(calls.values()), **calls})
-        say(f"{benchmark.name}: {sum(calls.values())} encoder calls")
+        calls: Counter[str] = Counter({kind: len(side.shards) for kind, side in sides.items()})
+        write_json(out / "encode.json", {"encoder_calls": calls.total(), **calls})
+        say(f"{benchmark.name}: {calls.total()} encoder calls")
 
 
 class _Side:
