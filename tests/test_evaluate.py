@@ -28,6 +28,7 @@ from koine.evaluate.metrics import metrics
 from koine.evaluate.ranks import Judgements, Top, rank
 from koine.evaluate.steps import evaluate, evaluate_bm25
 from koine.index.steps import index
+from koine.params import IndexKind
 from koine.records import PAIRS, PASSAGES, QRELS, QUERIES, SCORES, Run, read_parquet
 from koine.runtime.errors import KoineError
 
@@ -469,7 +470,7 @@ def test_vectors_that_do_not_fit_are_an_error_that_names_the_file(
     spoil(vectors / name)
     for step in (
         lambda: evaluate(vectors, benchmark_folder, tmp_path / "out", run=RUN),
-        lambda: index(vectors, benchmark_folder, tmp_path / "out", kind="flat"),
+        lambda: index(vectors, benchmark_folder, tmp_path / "out", settings=IndexKind()),
     ):
         with pytest.raises(KoineError, match=f"{name}: .*{message}"):
             step()
@@ -551,7 +552,7 @@ def test_float16_halves_the_files_and_is_read_as_float32(tmp_path: Path, benchma
 
 def test_a_flat_index_finds_what_the_exact_ranking_finds(tmp_path: Path, benchmark_folder: Path) -> None:
     vectors = write_vectors(tmp_path / "vectors", benchmark_folder)
-    index(vectors, benchmark_folder, tmp_path / "index", kind="flat")
+    index(vectors, benchmark_folder, tmp_path / "index", settings=IndexKind())
     summary = json.loads((tmp_path / "index/index.json").read_text())
     assert summary["recall@10"] == 1.0
     assert (summary["vectors"], summary["dim"]) == (27, 4)
@@ -570,5 +571,5 @@ def test_a_flat_index_finds_what_the_exact_ranking_finds(tmp_path: Path, benchma
 def test_an_index_of_fewer_passages_than_the_depth_works(tmp_path: Path, benchmark_folder: Path) -> None:
     PASSAGES.write(PASSAGES.read(benchmark_folder / "passages.parquet")[:3], benchmark_folder / "passages.parquet")
     vectors = write_vectors(tmp_path / "vectors", benchmark_folder)
-    index(vectors, benchmark_folder, tmp_path / "index", kind="flat")
+    index(vectors, benchmark_folder, tmp_path / "index", settings=IndexKind())
     assert json.loads((tmp_path / "index/index.json").read_text())["recall@10"] == 1.0

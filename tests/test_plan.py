@@ -21,6 +21,7 @@ from koine.params import (
     Architecture,
     Clean,
     Encode,
+    IndexKind,
     Optimisation,
     Params,
     Report,
@@ -55,7 +56,7 @@ def state(plan: Plan) -> dict[str, Any]:
     """Everything that rules read from a plan and Snakemake compares: all but the execution flags and the parameters."""
     names = [name for name in vars(plan) if name not in {"execution", "params", "locations"}]
     computed = ("runs", "indexed", "reported", "trained", "shown")
-    return {name: getattr(plan, name) for name in (*names, *computed)} | {"kind": plan.params.index.kind}
+    return {name: getattr(plan, name) for name in (*names, *computed)}
 
 
 # --- flags -------------------------------------------------------------------------------------------------------
@@ -70,6 +71,7 @@ def test_flags_hold_each_result_parameter_exactly_once(recipe: str) -> None:
         (plan.flags["filter_score"], [Score]),
         (plan.flags["filter"], [Rules]),
         (plan.flags["encode"], [Encode]),
+        (plan.flags["index"], [IndexKind]),
         (plan.flags["report"], [Report]),
         *((line, [Tokenizer]) for line in plan.tokenizers.values()),
         *(
@@ -110,6 +112,7 @@ LEAVES = {  # a change of a result parameter, and where it must and may show
     "evaluate__pools": (["en+fi"], {"pools"}),
     "evaluate__candidates": ({"sample": "passage"}, set()),
     "report__confidence": (0.9, {"flags"}),
+    "index__probes": (7, {"flags"}),
     "index__strategies": (["x-y"], {"indexed", "reported"}),
 }
 
@@ -325,7 +328,7 @@ def filled_lines(plan: Plan) -> Iterator[tuple[str, list[str]]]:
     """(rule, words) for every rule, and for every backbone, strategy, language, source and benchmark."""
     lang = next(iter(plan.resources))
     common = {"out": "out", "vectors": "v", "benchmark": "b", "model": "m", "tokens": "t", "source": plan.params.translate.source}
-    common |= {"recipe": plan.params.recipe, "pools": plan.pools, "kind": plan.params.index.kind, "parallel": plan.parallel}
+    common |= {"recipe": plan.params.recipe, "pools": plan.pools, "parallel": plan.parallel}
     common |= {"benchmarks": plan.tested, "reported": plan.reported, "settings": next(iter(plan.settings.values()))}
     common |= {"metrics": next(iter(plan.metrics.values()))}
 

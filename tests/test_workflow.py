@@ -165,6 +165,7 @@ READERS = {
     ("train",): "train",
     ("train", "mining"): None,  # no backbone takes negatives
     ("encode",): "encode",  # and `encode_debias`, which follows it
+    ("index",): "index",
     ("report",): "report",
 }
 # Which rules read a rule's output.

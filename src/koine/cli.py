@@ -8,11 +8,13 @@ the command that needs them.
 import errno
 import functools
 import inspect
+import json
 import os
 import signal
 import sys
 import types
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -41,6 +43,7 @@ from koine.params import (
     Datasets,
     Decoding,
     Encode,
+    IndexKind,
     Languages,
     Mining,
     Optimisation,
@@ -447,16 +450,17 @@ def encode_debias(
 
 
 @app.command(rich_help_panel=STEPS)
+@takes
 def index(
     vectors: In,
     benchmark: In,
     out: Out,
-    kind: Annotated[Literal["flat"], typer.Option(help="`flat` is exact.")] = "flat",
+    settings: IndexKind,
 ) -> None:
-    """Build a FAISS index over the pool of all languages, with the ids beside it."""
+    """Build a FAISS index over the pool of all languages, with the ids beside it, and measure what it finds."""
     from koine.index.steps import index as run
 
-    run(vectors, benchmark, out, kind=kind)
+    run(vectors, benchmark, out, settings=settings)
 
 
 @app.command(rich_help_panel=STEPS)
@@ -573,6 +577,32 @@ def evaluate_mteb(
     from koine.records import Run
 
     run(model, task, out, run=Run(recipe, backbone or Path(model).name, strategy, seed), device=_device(device))
+
+
+@app.command(rich_help_panel=PEOPLE)
+def search(
+    question: Annotated[str, typer.Argument(help="In any language.", show_default=False)],
+    model: Annotated[str, typer.Option(help="The model that made the index: folder or Hub id.", show_default=False)],
+    index: Annotated[Path, typer.Option(help="Folder of `koine index`.", show_default=False)],
+    count: Annotated[int, typer.Option(help="Passages that are shown.", min=1)] = 10,
+    lang: Annotated[str, typer.Option(help="The question's language (BCP 47); by default it is identified.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    device: Device = "cpu",
+) -> None:
+    """Search an index: the nearest passages of all languages, best first.
+
+    koine search --model models/sample/static/hybrid/seed-1 --index data/sample/index/static/hybrid/seed-1/sample "Mikä…?"
+    """
+    from koine import search as searching
+
+    _use_threads()
+    found = searching.search(model, index, question, count=count, lang=lang or None, device=_device(device))
+    if as_json:
+        typer.echo(json.dumps(asdict(found), ensure_ascii=False, indent=2))
+    else:
+        searching.show(found)
+    if found.warning:
+        say(f"warning: {found.warning}")
 
 
 @app.command(rich_help_panel=PEOPLE)

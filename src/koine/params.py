@@ -543,7 +543,7 @@ class IndexKind(Block):
         "`hnsw` walks a graph.",
     )
     lists: int = Field(0, ge=0, description="Lists of ivf, ivfpq, sq; 0 for 4 times the root of the number of vectors.")
-    train_sample: int = Field(0, ge=0, description="Vectors that lists and codes are learnt from; 0 for 64 a list.")
+    train_sample: int = Field(0, ge=0, description="Vectors that lists and codes are learnt from; 0 for 40 a list.")
     probes: Positive = Field(16, description="Lists that a query looks into; more find more, and cost as much more.")
     code_bytes: Positive = Field(64, description="Bytes of an ivfpq vector; they divide its dimensions.")
     links: Annotated[int, Field(ge=2)] = Field(32, description="Links of an hnsw vector.")
@@ -603,7 +603,7 @@ class Execution(Block):
     )
     processes: Positive = Field(
         1,
-        description="Of one training or encoding job, each on a GPU of its own (torchrun); they share a batch, or the shards.",
+        description="Of one training or encoding job, each on a GPU of its own (torchrun); they share its work.",
     )
     track: Literal["none", "tensorboard", "wandb"] = Field("none", description="Where training curves are sent, too.")
 

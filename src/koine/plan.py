@@ -18,7 +18,21 @@ from typing import Any
 from koine.collect import registry
 from koine.collect.benchmarks import folder_files
 from koine.collect.sample import sample_files
-from koine.params import BM25, DEFAULT, ENGINES, FOLDERS, NEURAL, UNSUPERVISED, Benchmark, Params, Source, flags, parse, steps_of
+from koine.params import (
+    BM25,
+    DEFAULT,
+    ENGINES,
+    FOLDERS,
+    NEURAL,
+    UNSUPERVISED,
+    Benchmark,
+    IndexKind,
+    Params,
+    Source,
+    flags,
+    parse,
+    steps_of,
+)
 from koine.runtime.errors import KoineError
 
 BEIR_FILES = tuple(registry.BEIR.values())
@@ -110,6 +124,7 @@ class Plan:
             "filter_score": self._filter_score_flags(),
             "filter": flags(p.filter.rules) + "".join(f" --truth {path}" for path in self.truth),
             "encode": flags(p.encode),
+            "index": flags(IndexKind(**p.index.model_dump(exclude={"strategies"}))),
             "report": flags(p.report),
         }
         #: Flags by rule that change only speed, and what a training job is started with.

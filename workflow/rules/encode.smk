@@ -43,6 +43,7 @@ rule encode:
         "logs/<data>/encode/<run>/{benchmark}.log",
     resources:
         execution=plan.execution["encode"],
+        launch=plan.execution["launch"],
     params:
         model=subpath(input.model, parent=True),
         tokens=subpath(input.tokens, parent=True),
@@ -51,7 +52,7 @@ rule encode:
         flags=plan.given("encode"),
         code=plan.code("encode"),
     shell:
-        "koine encode --model {params.model} --tokens {params.tokens} --benchmark {params.benchmark} {params.flags} "
+        "{resources.launch}koine encode --model {params.model} --tokens {params.tokens} --benchmark {params.benchmark} {params.flags} "
         "{resources.execution} --out {params.out} > {log} 2>&1"
 
 

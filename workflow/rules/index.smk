@@ -16,12 +16,13 @@ rule index:
         ),
     log:
         "logs/<data>/index/<run>/{benchmark}.log",
+    threads: 8
     params:
         vectors=subpath(input.query_vectors, parent=True),
         benchmark=subpath(input.queries, parent=True),
         out=subpath(output[0], parent=True),
-        kind=plan.params.index.kind,
+        flags=plan.given("index"),
         code=plan.code("index"),
     shell:
-        "koine index --vectors {params.vectors} --benchmark {params.benchmark} --kind {params.kind} "
+        "koine index --vectors {params.vectors} --benchmark {params.benchmark} {params.flags} "
         "--out {params.out} > {log} 2>&1"

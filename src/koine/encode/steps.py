@@ -1,5 +1,6 @@
 """The two commands of the encode step: a benchmark as token ids, and its vectors by one model."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -76,16 +77,15 @@ def encode(model: str, benchmark: Path, out: Path, *, tokens: Path | None, dtype
         if len(left) < len(side.shards):
             say(f"{side.name}: {len(side.shards) - len(left)} of {len(side.shards)} shards were done before")
         own = left[ranks.rank :: ranks.size]
-        total = sum(len(side.shards[number]) for number in own)
-        for number in progress(own, side.name, total, weight=lambda number, side=side: len(side.shards[number])):
+        for number in progress(own, f"{side.name}: shards"):
             partial[kind].write(number, side.shards[number], side.vectors(encoder, number, batch_size))
     ranks.leave()
     if ranks.first:
         for each in partial.values():
             each.finish()
-        calls = {kind: len(side.shards) for kind, side in sides.items()}
-        write_json(out / "encode.json", {"encoder_calls": sum(calls.values()), **calls})
-        say(f"{benchmark.name}: {sum(calls.values())} encoder calls")
+        calls: Counter[str] = Counter({kind: len(side.shards) for kind, side in sides.items()})
+        write_json(out / "encode.json", {"encoder_calls": calls.total(), **calls})
+        say(f"{benchmark.name}: {calls.total()} encoder calls")
 
 
 class _Side:

@@ -55,7 +55,7 @@ _SCRIPTS = {"Jpan": ("Han", "Hiragana", "Katakana"), "Kore": ("Hangul", "Han"), 
 
 
 @cache
-def _detector(among: tuple[str, ...]) -> tuple[Any, dict[str, Any]]:
+def detector(among: tuple[str, ...]) -> tuple[Any, dict[str, Any]]:
     """A lingua detector that chooses among languages, and lingua's name of each language it knows."""
     from lingua import Language, LanguageDetectorBuilder
 
@@ -73,11 +73,11 @@ def language(targets: Sequence[str], lang: str, among: Sequence[str]) -> Floats:
     Of a language that lingua lacks, or of which it doubts more than half of the texts, the texts themselves tell how it
     looks: see `_like_the_others`.
     """
-    detector, known = _detector(tuple(sorted({lang, *among})))
+    lingua, known = detector(tuple(sorted({lang, *among})))
     heads = [text[:IDENTIFIED] for text in targets]
     if lang not in known:
         return _like_the_others(heads)
-    confidence = np.array(detector.compute_language_confidence_in_parallel(heads, known[lang]), dtype=np.float64)
+    confidence = np.array(lingua.compute_language_confidence_in_parallel(heads, known[lang]), dtype=np.float64)
     doubted = len(heads) >= FEWEST and np.median(confidence) < 0.5
     return _like_the_others(heads) if doubted else confidence
 

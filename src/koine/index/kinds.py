@@ -9,6 +9,7 @@ vectors and parameters give the same bytes, whatever the number of threads.
 import math
 import os
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
@@ -24,7 +25,7 @@ from koine.runtime.files import read_text
 UNTRAINED = ("flat", "hnsw")  # kinds without lists: they learn nothing
 MEMORY_SHARE = 0.5  # of what this process may have: building takes no more
 SPARE = 1.5  # lists grow by more than they need
-PER_LIST = 64  # vectors that a centroid is learnt from; FAISS asks for 39
+PER_LIST = 40  # vectors that a centroid is learnt from; FAISS warns below 39
 LEAST_SAMPLE = 16_384  # vectors that codes are learnt from
 ROUNDING = 1e-5  # scores that differ less are equal
 
@@ -84,20 +85,21 @@ def build(vectors: Stored, settings: IndexKind) -> faiss.Index:
         "ivfpq": f"IVF{lists},PQ{settings.code_bytes}",
         "hnsw": f"HNSW{settings.links}",
     }[settings.kind]
-    index = faiss.index_factory(dim, recipe, faiss.METRIC_INNER_PRODUCT)
+    index: Any = faiss.index_factory(dim, recipe, faiss.METRIC_INNER_PRODUCT)
     if sample:
         drawn = np.sort(np.random.default_rng(0).choice(count, sample, replace=False))
         index.train(np.ascontiguousarray(vectors[drawn], dtype=np.float32))
         index.nprobe = min(settings.probes, lists)
     else:
-        codes = index.codes if settings.kind == "flat" else faiss.downcast_index(index.storage).codes
-        codes.resize(count * 4 * dim)  # reserves: growing step by step would take three times as much
-        codes.resize(0)
+        storage: Any = index if settings.kind == "flat" else faiss.downcast_index(index.storage)
+        storage.codes.resize(count * 4 * dim)  # reserves: growing step by step would take three times as much
+        storage.codes.resize(0)
     if settings.kind == "hnsw":
         index.hnsw.efConstruction, index.hnsw.efSearch = settings.ef_construction, settings.ef_search
     for block in progress(blocks(vectors), f"{settings.kind}: vectors", count, weight=len):
         index.add(block)
-    return index
+    done: faiss.Index = index
+    return done
 
 
 def open_index(path: Path, kind: str) -> faiss.Index:
@@ -118,7 +120,8 @@ def open_index(path: Path, kind: str) -> faiss.Index:
 
 def exact(queries: npt.NDArray[np.float32], vectors: Stored, depth: int) -> npt.NDArray[np.float32]:
     """The highest inner products of each query, `[q, depth]`, in falling order; reads the vectors block by block."""
-    scores: npt.NDArray[np.float32] = knn_ground_truth(queries, blocks(vectors), depth, faiss.METRIC_INNER_PRODUCT, ngpu=0)[0]
+    search: Any = knn_ground_truth  # untyped
+    scores: npt.NDArray[np.float32] = search(queries, blocks(vectors), depth, faiss.METRIC_INNER_PRODUCT, ngpu=0)[0]
     return scores
 
 

@@ -1,43 +1,73 @@
 """The command of the index step: one model's vectors of one benchmark."""
 
+import shutil
+import time
 from pathlib import Path
 
 import faiss
 import numpy as np
 
-from koine.encode.vectors import read_vectors
+from koine.encode.vectors import open_vectors
+from koine.index.kinds import build, exact, open_index, recall
+from koine.params import IndexKind
 from koine.records import PASSAGES, QUERIES
-from koine.runtime.console import say
+from koine.runtime.console import table
 from koine.runtime.files import atomic, write_json
 
 DEPTH = 10  # results compared with the exact ones
+ASKED = 1000  # queries that are compared
 
 
-def index(vectors: Path, benchmark: Path, out: Path, *, kind: str) -> None:
+def index(vectors: Path, benchmark: Path, out: Path, *, settings: IndexKind) -> None:
     """Build an index and compare it with the exact ranking.
 
     Args:
         vectors: folder of `encode`.
         benchmark: the texts the vectors belong to.
         out: folder; gets index.faiss, ids.parquet (id, lang, group and text of row i) and index.json (recall@10 against
-            the exact ranking over all queries, bytes per vector).
-        kind: `flat`, inner product of normalised vectors.
+            the exact ranking over `ASKED` queries spread evenly over the table, bytes, parameters, languages).
+        settings: kind and effort.
+
+    Raises:
+        KoineError: the vectors are of another state of the benchmark, or the index would not fit into memory.
     """
-    passages = PASSAGES.read(benchmark / "passages.parquet")
-    matrix = read_vectors(vectors / "passages.npy", len(passages))
-    queries = read_vectors(vectors / "queries.npy", len(QUERIES.read(benchmark / "queries.parquet")))
-    built = {"flat": faiss.IndexFlatIP}[kind](matrix.shape[1])
-    built.add(matrix)
-    depth = min(DEPTH, len(matrix))
-    found = built.search(queries, depth)[1]
-    exact = np.argpartition(-(queries @ matrix.T), depth - 1, axis=1)[:, :depth]
-    recall = float(np.mean([len(np.intersect1d(*pair)) / depth for pair in zip(found, exact, strict=True)]))
+    about = PASSAGES.part(benchmark / "passages.parquet", ["id", "lang", "group"])
+    passages = open_vectors(vectors / "passages.npy", len(about))
+    every = open_vectors(vectors / "queries.npy", len(QUERIES.part(benchmark / "queries.parquet", ["id"])))
+    asked = np.unique(np.linspace(0, len(every) - 1, ASKED).round().astype(np.int64))
+    queries = np.asarray(every[asked], dtype=np.float32)
+    start = time.perf_counter()
     with atomic(out / "index.faiss") as temporary:
-        faiss.write_index(built, str(temporary))
-    PASSAGES.write(passages, out / "ids.parquet")
+        faiss.write_index(build(passages, settings), str(temporary))
+    built = time.perf_counter() - start
+    with atomic(out / "ids.parquet") as temporary:
+        shutil.copyfile(benchmark / "passages.parquet", temporary)
+    found = open_index(out / "index.faiss", settings.kind)
+    depth = min(DEPTH, len(about))
+    start = time.perf_counter()
+    best = exact(queries, passages, depth)
+    middle = time.perf_counter()
+    nearest = found.search(queries, depth)[1]
+    end = time.perf_counter()
+    share = recall(nearest, queries, passages, best)
     size = (out / "index.faiss").stat().st_size
     write_json(
         out / "index.json",
-        {"kind": kind, "vectors": len(matrix), "dim": matrix.shape[1], "bytes": size, "recall@10": round(recall, 4)},
+        {
+            "kind": settings.kind,
+            "vectors": len(about),
+            "dim": passages.shape[1],
+            "bytes": size,
+            "recall@10": round(share, 4),
+            "queries": len(queries),
+            "settings": settings.model_dump(include=set(IndexKind.model_fields) - {"kind"}),
+            "languages": about["lang"].unique(maintain_order=True).to_list(),
+            "parallel": about["id"].n_unique() < len(about),  # ids are unique within a language
+        },
     )
-    say(f"{kind} index of {len(matrix):,} vectors, {size / 2**20:.1f} MiB, recall@{depth} {recall:.4f}")
+    table(
+        f"{settings.kind} index of {benchmark.name}",
+        ["vectors", "dimensions", "MiB", f"recall@{depth}", "queries", "ms each", "exact, ms each", "built, s"],
+        [[f"{len(about):,}", passages.shape[1], f"{size / 2**20:,.1f}", f"{share:.4f}", f"{len(queries):,}",
+          *(f"{1000 * seconds / len(queries):.3f}" for seconds in (end - middle, middle - start)), f"{built:.1f}"]],
+    )  # fmt: skip

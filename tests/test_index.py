@@ -1,0 +1,301 @@
+"""Kinds of index against the exact search, sharded encoding against whole encoding, and the search command."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import faiss
+import numpy as np
+import pytest
+from toy import train_one
+from typer.testing import CliRunner
+
+from koine.cli import app
+from koine.encode import steps, vectors
+from koine.encode.steps import encode
+from koine.encode.vectors import Partial
+from koine.index import kinds
+from koine.index.kinds import build, exact, lists_of, open_index, recall, sample_size, size_of
+from koine.index.steps import index
+from koine.params import IndexKind, Optimisation
+from koine.records import PASSAGES
+from koine.runtime.errors import KoineError
+from koine.search import Hit, identify, preference
+
+DIM = 32
+EACH = ("flat", "ivf", "sq", "ivfpq", "hnsw")
+FLOORS = {"flat": 1.0, "ivf": 0.95, "sq": 0.93, "ivfpq": 0.6, "hnsw": 0.98}
+
+
+@pytest.fixture(scope="module")
+def clustered() -> tuple[np.ndarray, np.ndarray]:
+    """6,000 unit vectors around 100 centres, and 100 queries."""
+    rng = np.random.default_rng(1)
+    centres = rng.standard_normal((100, DIM))
+    points = centres[rng.integers(100, size=6100)] + 0.5 * rng.standard_normal((6100, DIM))
+    unit = (points / np.linalg.norm(points, axis=1, keepdims=True)).astype(np.float32)
+    return unit[:6000], unit[6000:]
+
+
+def kind_of(name: str, **more: int) -> IndexKind:
+    return IndexKind.model_validate({"kind": name, "code_bytes": 16, **more})
+
+
+# --- kinds ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_each_kind_finds_the_nearest_and_is_as_large_as_planned(
+    clustered: tuple[np.ndarray, ...], tmp_path: Path, name: str
+) -> None:
+    points, queries = clustered
+    faiss.write_index(build(points, kind_of(name)), str(tmp_path / "index"))
+    found = open_index(tmp_path / "index", name).search(queries, 10)[1]
+    assert recall(found, queries, points, exact(queries, points, 10)) >= FLOORS[name]
+    assert (tmp_path / "index").stat().st_size == pytest.approx(size_of(kind_of(name), *points.shape), rel=0.05)
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_threads_blocks_and_storage_change_no_byte(
+    clustered: tuple[np.ndarray, ...], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    halves = clustered[0].astype(np.float16)
+    made = []
+    for threads, block, points in ((1, 10_000, halves.astype(np.float32)), (4, 777, halves)):
+        monkeypatch.setattr(vectors, "BLOCK", block)
+        faiss.omp_set_num_threads(threads)
+        made.append(faiss.serialize_index(build(points, kind_of(name))).tobytes())
+    assert made[0] == made[1]
+
+
+@pytest.mark.parametrize(("name", "effort"), [("ivf", "probes"), ("hnsw", "ef_search")])
+def test_more_effort_finds_more_and_is_kept_in_the_file(
+    clustered: tuple[np.ndarray, ...], tmp_path: Path, name: str, effort: str
+) -> None:
+    points, queries = clustered
+    best = exact(queries, points, 10)
+    shares = []
+    for much in (1, 200):
+        faiss.write_index(build(points, kind_of(name, **{effort: much})), str(tmp_path / "index"))
+        shares.append(recall(open_index(tmp_path / "index", name).search(queries, 10)[1], queries, points, best))
+    assert shares[0] + 0.03 < shares[1]
+    assert shares[1] >= 0.99
+
+
+def test_the_exact_scores_are_those_of_one_product(clustered: tuple[np.ndarray, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    points, queries = clustered
+    monkeypatch.setattr(vectors, "BLOCK", 999)
+    wanted = -np.sort(-(queries @ points.T), axis=1)[:, :10]
+    np.testing.assert_allclose(exact(queries, points, 10), wanted, atol=1e-6)
+
+
+def test_recall_counts_equal_scores_as_found_and_nothing_else() -> None:
+    points = np.eye(4, dtype=np.float32)[[0, 0, 1, 2]]
+    query = np.eye(4, dtype=np.float32)[:1]
+    best = exact(query, points, 1)
+    assert [recall(np.array([[row]]), query, points, best) for row in (0, 1, 2, -1)] == [1, 1, 0, 0]
+
+
+def test_lists_and_samples_follow_from_the_number_of_vectors() -> None:
+    assert [lists_of(kind_of("ivf"), count) for count in (10, 6_000, 1_000_000)] == [1, 150, 4000]
+    assert lists_of(kind_of("ivf", lists=50), 1_000_000) == 50
+    assert [sample_size(kind_of("ivf"), count) for count in (10, 1_000_000)] == [10, 160_000]
+    assert sample_size(kind_of("ivf", train_sample=500), 1_000_000) == 500
+    assert sample_size(kind_of("hnsw"), 1_000_000) == 0
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_an_index_that_would_not_fit_is_refused_before_anything_is_read(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(kinds, "memory", lambda: 2**20)
+    with pytest.raises(KoineError, match=r"more than\s+50% of the memory"):
+        build(np.broadcast_to(np.float32(0), (100_000_000, DIM)), kind_of(name))
+
+
+def test_the_memory_is_at_most_what_the_control_group_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = kinds.memory()
+    real = Path.is_file
+    monkeypatch.setattr(Path, "is_file", lambda path: path.name in ("cgroup", "memory.max") or real(path))
+    told = {"cgroup": "0::/job/step\n", "memory.max": "1048576\n"}
+    monkeypatch.setattr(kinds, "read_text", lambda path: told[path.name])
+    assert kinds.memory() == 2**20 < whole
+    told["memory.max"] = "max\n"
+    assert kinds.memory() == whole
+
+
+def test_mistakes_are_told(clustered: tuple[np.ndarray, ...], tmp_path: Path) -> None:
+    with pytest.raises(KoineError, match="7 does not divide the vectors' 32 dimensions"):
+        build(clustered[0], kind_of("ivfpq", code_bytes=7))
+    faiss.write_index(build(clustered[0], kind_of("flat")), str(tmp_path / "index"))
+    (tmp_path / "index").write_bytes((tmp_path / "index").read_bytes()[:-5])
+    for path in (tmp_path / "index", tmp_path / "none"):
+        with pytest.raises(KoineError, match="not a whole index"):
+            open_index(path, "flat")
+
+
+# --- sharded encoding ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def model(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train_one(corpus, tmp_path_factory.mktemp("model") / "m", "transformer")
+
+
+def whole(model: Path, corpus: Path, out: Path) -> Path:
+    encode(str(model), corpus / "toy", out, tokens=None, dtype="float32", batch_size=8, device="cpu")
+    return out
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_shards_give_the_vectors_of_the_whole(model: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole(model, corpus, tmp_path / "whole")
+    monkeypatch.setattr(steps, "SHARD", 7)
+    whole(model, corpus, tmp_path / "shards")
+    for name in ("queries.npy", "passages.npy"):
+        np.testing.assert_allclose(np.load(tmp_path / "shards" / name), np.load(tmp_path / "whole" / name), atol=1e-6)
+    calls = [json.loads((tmp_path / name / "encode.json").read_text())["encoder_calls"] for name in ("whole", "shards")]
+    assert calls == [4, 36]  # two sides of two languages; 60 texts are 9 shards of 7
+
+
+@pytest.mark.parametrize("after", [1, 12, 30])
+def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(
+    model: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    monkeypatch.setattr(steps, "SHARD", 7)
+    unbroken = contents(whole(model, corpus, tmp_path / "unbroken"))
+    written: list[int] = []
+    write = Partial.write
+
+    def killed(self: Partial, shard: int, *rest: np.ndarray) -> None:
+        if len(written) == after:
+            raise KeyboardInterrupt
+        written.append(shard)
+        write(self, shard, *rest)
+
+    monkeypatch.setattr(Partial, "write", killed)
+    with pytest.raises(KeyboardInterrupt):
+        whole(model, corpus, tmp_path / "broken")
+    assert not (tmp_path / "broken/passages.npy").exists()
+    for journal in (tmp_path / "broken").glob(".*.journal"):
+        with journal.open("a") as stream:
+            stream.write("3")  # a line that was cut off
+    written.clear()
+    after = 99
+    whole(model, corpus, tmp_path / "broken")
+    assert len(written) < 36
+    assert contents(tmp_path / "broken") == unbroken  # and nothing else is left there
+
+
+def test_what_was_done_of_other_texts_is_not_gone_on_with(
+    model: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(corpus / "toy", tmp_path / "toy")
+    finish = Partial.finish
+    monkeypatch.setattr(Partial, "finish", lambda self: None)
+    whole(model, tmp_path, tmp_path / "out")
+    monkeypatch.setattr(Partial, "finish", finish)
+    passages = PASSAGES.read(tmp_path / "toy/passages.parquet")
+    PASSAGES.write(passages.reverse(), tmp_path / "toy/passages.parquet")
+    whole(model, tmp_path, tmp_path / "out")
+    assert contents(tmp_path / "out") == contents(whole(model, tmp_path, tmp_path / "fresh"))
+
+
+SHARED = """
+import sys
+from pathlib import Path
+from koine.encode import steps
+steps.SHARD = 7
+steps.encode(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), tokens=None, dtype="float32", batch_size=8, device="cpu")
+"""
+
+
+def test_two_processes_share_the_shards(model: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "run.py").write_text(SHARED)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(tmp_path / "run.py")]
+    done = subprocess.run([*launch, str(model), str(corpus / "toy"), str(tmp_path / "two")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("passages: shards: 9 done") == 2  # 18 shards of two languages
+    monkeypatch.setattr(steps, "SHARD", 7)
+    assert contents(tmp_path / "two") == contents(whole(model, corpus, tmp_path / "one"))
+
+
+# --- search --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def indexed(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index of a model that knows words alone (`words`), and of one that learnt the other language (`aligned`)."""
+    folder = tmp_path_factory.mktemp("indexed")
+    for name, strategy in (("words", "untrained"), ("aligned", "x-y")):
+        own = folder / name
+        train_one(corpus, own / "model", strategy=strategy, optimisation=Optimisation(steps=200, batch_size=32, lr=0.1))
+        index(whole(own / "model", corpus, own / "vectors"), corpus / "toy", own / "index", settings=IndexKind())
+    return folder
+
+
+def searched(folder: Path, question: str, *options: str) -> tuple[str, str]:
+    paths = ["--model", str(folder / "model"), "--index", str(folder / "index")]
+    done = CliRunner().invoke(app, ["search", *paths, question, *options], env={"COLUMNS": "70"})
+    assert done.exit_code == 0, done.output
+    return done.stdout, done.stderr
+
+
+def test_the_table_shows_the_passage_that_holds_the_words_first(indexed: Path, corpus: Path) -> None:
+    passage = PASSAGES.read(corpus / "toy/passages.parquet").row(5, named=True)
+    shown, _ = searched(indexed / "words", " ".join(passage["text"].split()[:4]), "--count", "3", "--lang", "en")
+    head, first = shown.splitlines()[2], shown.splitlines()[4]
+    assert head.split() == ["score", "lang", "passage", "id"]
+    assert re.fullmatch(rf" *1 +0\.\d{{3}} +en +{passage['text'][:20]}.* {passage['id']} *", first)
+    assert max(map(len, shown.splitlines())) <= 70
+    assert len(re.findall(r"^ *\d+ +\d\.\d{3}", shown, re.M)) == 3
+
+
+def test_json_holds_whole_passages_best_first(indexed: Path, corpus: Path) -> None:
+    table = PASSAGES.read(corpus / "toy/passages.parquet")
+    shown, _ = searched(indexed / "words", table["text"][5], "--json", "--count", "12")
+    found = json.loads(shown)
+    assert found["hits"][0] == {"rank": 1, "score": 1.0, "lang": "en", "id": "p5", "text": table["text"][5]}
+    assert [hit["rank"] for hit in found["hits"]] == list(range(1, 13))
+    scores = [hit["score"] for hit in found["hits"]]
+    assert scores == sorted(scores, reverse=True)
+    assert found["lang"] is None  # lingua knows one of the two languages, so there is no choice
+
+
+def test_a_model_that_prefers_the_language_of_the_question_is_warned_of(indexed: Path, corpus: Path) -> None:
+    question = PASSAGES.read(corpus / "toy/passages.parquet")["text"][5]
+    shown, said = searched(indexed / "words", question, "--lang", "en", "--count", "2", "--json")
+    assert "the 10 best are all in en" in " ".join(said.split())
+    assert "the 10 best are all in en" in json.loads(shown)["warning"]
+    shown, said = searched(indexed / "aligned", question, "--lang", "en", "--json")
+    assert (said, json.loads(shown)["warning"]) == ("", None)
+    assert {hit["lang"] for hit in json.loads(shown)["hits"][:2]} == {"en", "xo"}
+
+
+def test_the_warning_needs_ten_of_one_language_and_a_parallel_pool() -> None:
+    ten = [Hit(rank, 0.5, "fi", str(rank), "") for rank in range(1, 11)]
+    assert preference(ten, "fi", parallel=True)
+    assert preference(ten, "fi", parallel=False) is None
+    assert preference(ten, "en", parallel=True) is None
+    assert preference(ten, None, parallel=True) is None
+    assert preference(ten[:9], "fi", parallel=True) is None
+    assert preference([*ten[:9], Hit(10, 0.4, "en", "10", "")], "fi", parallel=True) is None
+
+
+def test_the_language_of_a_question_is_identified_among_those_of_the_pool() -> None:
+    among = ["en", "fi", "zh"]
+    texts = ["Which currency is used in Finland?", "Mitä valuuttaa Suomessa käytetään?", "芬兰使用什么货币？"]
+    assert [identify(text, among) for text in texts] == among
+    assert identify("Which currency?", ["en", "xo"]) is None
+
+
+def test_an_index_of_another_model_is_refused(indexed: Path, model: Path, corpus: Path, tmp_path: Path) -> None:
+    shutil.copytree(indexed / "words/index", tmp_path / "index")
+    faiss.write_index(faiss.IndexFlatIP(8), str(tmp_path / "index/index.faiss"))
+    done = CliRunner().invoke(app, ["search", "--model", str(model), "--index", str(tmp_path / "index"), "words"])
+    assert isinstance(done.exception, KoineError)
+    assert "holds vectors of 8 dimensions" in str(done.exception)
