@@ -27,10 +27,10 @@ from _machine import update_results
 
 from koine.collect.readers import Question, read_memory, read_squad
 from koine.collect.steps import collect_benchmark
-from koine.evaluate.steps import Run, evaluate_model
+from koine.evaluate.steps import evaluate_model
 from koine.filter.steps import SCORED, TEXT_SCORES, _score_texts, verdicts
 from koine.params import Architecture, Languages, Optimisation, Rules, Score, Tokenizer
-from koine.records import PARALLEL, QA
+from koine.records import PARALLEL, QA, Run
 from koine.runtime.files import text_id, write_json
 from koine.train.steps import train
 from koine.train.tokens import tokenise
@@ -175,7 +175,7 @@ def measure(pairs: pl.DataFrame, lang: str, asked: Asked) -> np.ndarray:
             )  # fmt: skip
             evaluate_model(
                 str(folder / "model"), str(folder / "asked"), folder / "out", run=Run("filter", "static", "x-y", seed),
-                pools=[], settings=["mono", "cross", "multi"], device="cpu",
+                pools=[], settings=["mono", "cross", "multi"], names=["map"], device="cpu",
             )  # fmt: skip
             cells = pl.read_csv(folder / "out" / "pairs.csv").filter(metric="map").group_by("setting").agg(pl.col("value").mean())
             values.append([cells.filter(setting=setting)["value"][0] for setting in ("mono", "cross", "multi")])

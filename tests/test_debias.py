@@ -16,8 +16,8 @@ from koine import backbones
 from koine.cli import app
 from koine.encode.debias import debias, normalise, remove
 from koine.encode.vectors import read_vectors, write_vectors
-from koine.evaluate.steps import Run, evaluate
-from koine.records import PAIRS, PASSAGES, QRELS, QUERIES
+from koine.evaluate.steps import evaluate
+from koine.records import PAIRS, PASSAGES, QRELS, QUERIES, Run
 from koine.runtime.errors import KoineError
 
 LANGUAGES = ["en", "fi", "zh"]

@@ -5,6 +5,7 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +17,34 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as given_settings
 from hypothesis import strategies as st
+from scipy.stats import spearmanr
 
 from koine import backbones
 from koine.encode.steps import encode
 from koine.encode.vectors import read_vectors
-from koine.evaluate import metrics as metrics_module
-from koine.evaluate.metrics import METRICS, Judgements, count_ahead, metrics
-from koine.evaluate.steps import Run, evaluate
+from koine.evaluate import ranks as ranks_module
+from koine.evaluate.consistency import Asked, consistency
+from koine.evaluate.metrics import metrics
+from koine.evaluate.ranks import Judgements, Top, rank
+from koine.evaluate.steps import evaluate
 from koine.index.steps import index
-from koine.records import PAIRS, PASSAGES, QRELS, QUERIES, SCORES, read_parquet
+from koine.records import PAIRS, PASSAGES, QRELS, QUERIES, SCORES, Run, read_parquet
 from koine.runtime.errors import KoineError
 
 RUN = Run("recipe", "static", "hybrid", 1)
 ORACLE = {
     "map": ir_measures.AP,
+    "map@3": ir_measures.AP @ 3,
+    "ndcg@3": ir_measures.nDCG @ 3,
     "ndcg@10": ir_measures.nDCG @ 10,
     "recall@1": ir_measures.R @ 1,
     "recall@10": ir_measures.R @ 10,
     "mrr": ir_measures.RR,
+    "mrr@3": ir_measures.RR @ 3,
+    "accuracy": ir_measures.Success @ 1,
 }
+LOOPED = ("map@20", "rank_distance")
+NAMES = (*ORACLE, *LOOPED)
 
 
 # --- oracles -----------------------------------------------------------------------------------------------
@@ -72,6 +82,7 @@ def oracle(rankings: dict[str, list[int]], relevant: dict[str, set[int]]) -> dic
     for query in queries:
         ranks = [rank for rank, column in enumerate(rankings[query], start=1) if column in relevant[query]]
         result[query]["rank_distance"] = max(ranks) - min(ranks)
+        result[query]["map@3"] *= len(ranks) / min(len(ranks), 3)  # trec_eval divides by |R|, LAReQA by the hits that fit
         result[query]["map@20"] = lareqa_average_precision_at_20(rankings[query], relevant[query])
     return result
 
@@ -90,6 +101,27 @@ def scored_pools(draw: st.DrawFn) -> tuple[np.ndarray, list[slice], Judgements]:
     return scores, blocks, Judgements(query, passage, np.searchsorted(ends, passage, side="right"))
 
 
+@dataclass(frozen=True)
+class Matrix:
+    """A scorer that knows all scores."""
+
+    all: np.ndarray
+
+    def scores(self, rows: np.ndarray, columns: slice) -> np.ndarray:
+        return self.all[rows, columns]
+
+    def at(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        return self.all[rows[:, None], columns]
+
+
+def ranked(scores: np.ndarray, judgements: Judgements, blocks: Sequence[slice], depth: int = 0) -> tuple[np.ndarray, Top]:
+    """Ranks of all queries of a score matrix, and the top of all languages."""
+    everything = {"all": range(len(blocks))}
+    rows, reach = np.arange(len(scores)), slice(0, scores.shape[1])
+    ahead, tops = rank(Matrix(scores), rows, reach, judgements, blocks, everything, depth)
+    return ahead, tops["all"]
+
+
 # --- metrics -------------------------------------------------------------------------------------------------
 
 
@@ -99,12 +131,12 @@ def test_every_metric_in_every_setting_equals_ir_measures(
     pool: tuple[np.ndarray, list[slice], Judgements], data: st.DataObject
 ) -> None:
     scores, blocks, judgements = pool
-    ahead = count_ahead(scores, judgements, blocks)
+    ahead = ranked(scores, judgements, blocks)[0]
     everything = list(range(len(blocks)))
     some = sorted(data.draw(st.sets(st.sampled_from(everything), min_size=1)))
     for members in [*([one] for one in everything), everything, some]:  # mono and cross, multi, a sub-pool
         own = np.isin(judgements.block, members)
-        queries, values = metrics(judgements.query[own], 1 + ahead[own][:, members].sum(axis=1))
+        queries, values = metrics(judgements.query[own], 1 + ahead[own][:, members].sum(axis=1), NAMES)
         columns = [column for member in members for column in range(blocks[member].start, blocks[member].stop)]
         rankings = {str(q): ranking(scores[q], columns) for q in range(len(scores))}
         relevant: dict[str, set[int]] = {query: set() for query in rankings}
@@ -112,7 +144,7 @@ def test_every_metric_in_every_setting_equals_ir_measures(
             relevant[str(query)].add(int(passage))
         wanted = oracle(rankings, relevant)
         assert [str(query) for query in queries] == sorted(wanted, key=int)
-        assert set(values) == set(METRICS)
+        assert set(values) == set(NAMES)
         for name, column in values.items():
             assert column.dtype == np.float64
             assert column.tolist() == pytest.approx([wanted[str(query)][name] for query in queries], abs=1e-9), name
@@ -123,7 +155,7 @@ def test_every_metric_in_every_setting_equals_ir_measures(
 @given(scored_pools())
 def test_counts_ahead_are_positions_in_a_stable_sort(pool: tuple[np.ndarray, list[slice], Judgements]) -> None:
     scores, blocks, judgements = pool
-    ahead = count_ahead(scores, judgements, blocks)
+    ahead = ranked(scores, judgements, blocks)[0]
     assert ahead.shape == (len(judgements.query), len(blocks))
     for j, (query, passage) in enumerate(zip(judgements.query, judgements.passage, strict=True)):
         order = np.argsort(-scores[query], kind="stable").tolist()
@@ -131,36 +163,84 @@ def test_counts_ahead_are_positions_in_a_stable_sort(pool: tuple[np.ndarray, lis
         assert ahead[j].tolist() == [sum(block.start <= column < block.stop for column in before) for block in blocks]
 
 
-@pytest.mark.parametrize("judged", [255, 256, 257, 512, 513])
-def test_chunks_of_judgements_meet_without_a_seam(monkeypatch: pytest.MonkeyPatch, judged: int) -> None:
-    rng = np.random.default_rng(0)
-    scores = rng.normal(size=(30, 20)).round(1).astype(np.float32)
-    query, passage = np.divmod(rng.permutation(600)[:judged], 20)
-    judgements, blocks = Judgements(query, passage, passage // 10), [slice(0, 10), slice(10, 20)]
-    in_chunks = count_ahead(scores, judgements, blocks)
-    monkeypatch.setattr(metrics_module, "CHUNK", 10_000)
-    assert np.array_equal(in_chunks, count_ahead(scores, judgements, blocks))
+@given(scored_pools(), st.integers(1, 12), st.data())
+def test_the_top_of_a_pool_is_the_head_of_a_stable_sort_of_it(
+    pool: tuple[np.ndarray, list[slice], Judgements], depth: int, data: st.DataObject
+) -> None:
+    scores, blocks, judgements = pool
+    members = sorted(data.draw(st.sets(st.sampled_from(range(len(blocks))), min_size=1)))
+    rows, reach = np.arange(len(scores)), slice(0, scores.shape[1])
+    top = rank(Matrix(scores), rows, reach, judgements, blocks, {"some": members}, depth)[1]["some"]
+    columns = [column for member in members for column in range(blocks[member].start, blocks[member].stop)]
+    for row, (found, values) in enumerate(zip(top.columns, top.scores, strict=True)):
+        wanted = ranking(scores[row], columns)[:depth]
+        assert found.tolist() == wanted + [-1] * (depth - len(wanted))
+        assert values[: len(wanted)].tolist() == scores[row, wanted].tolist()
+
+
+@given(scored_pools(), st.integers(1, 200))
+def test_scores_in_blocks_give_what_scores_at_once_give(pool: tuple[np.ndarray, list[slice], Judgements], held: int) -> None:
+    scores, blocks, judgements = pool
+    with pytest.MonkeyPatch.context() as patch:
+        at_once = ranked(scores, judgements, blocks, depth=5)
+        patch.setattr(ranks_module, "HELD", held)
+        patch.setattr(ranks_module, "CHUNK", 3)
+        in_blocks = ranked(scores, judgements, blocks, depth=5)
+    assert np.array_equal(at_once[0], in_blocks[0])
+    assert np.array_equal(at_once[1].columns, in_blocks[1].columns)
+    assert np.array_equal(at_once[1].scores, in_blocks[1].scores)
+
+
+def naive_consistency(scores: np.ndarray, a: int, b: int, k: int) -> tuple[float, float]:
+    """RankC (arXiv 2310.10378) and Spearman's correlation over the union, for two rows of scores, as loops."""
+    one, two = (ranking(scores[row], range(scores.shape[1]))[:k] for row in (a, b))
+    weights = [np.exp(len(one) - j) for j in range(1, len(one) + 1)]
+    rankc = sum(w * len({*one[:j]} & {*two[:j]}) / j for j, w in enumerate(weights, start=1)) / sum(weights)
+    union = sorted({*one, *two})
+    if min(len(np.unique(scores[row, union])) for row in (a, b)) == 1:
+        return rankc, 0.0
+    return rankc, spearmanr(scores[a, union], scores[b, union]).statistic
+
+
+@given(st.integers(2, 4), st.integers(1, 4), st.integers(2, 12), st.integers(1, 8), st.integers(0, 2**32 - 1))
+def test_consistency_equals_naive_formulas(languages: int, questions: int, size: int, depth: int, seed: int) -> None:
+    depth = min(depth, size)
+    rng = np.random.default_rng(seed)
+    scores = rng.normal(size=(languages * questions, size)).round(1).astype(np.float32)
+    asked, known = {}, {}
+    for lang in range(languages):
+        rows = lang * questions + np.flatnonzero(rng.random(questions) < 0.8)
+        top = [ranking(scores[row], range(size))[:depth] for row in rows]
+        columns = np.array(top, dtype=np.int64).reshape(-1, depth)
+        asked[str(lang)] = Asked(rows, pl.Series([f"q{row % questions}" for row in rows], dtype=pl.String), Top(columns, columns))
+        known |= {(row % questions, lang): row for row in rows.tolist()}
+    for lang, values in consistency(asked, Matrix(scores)).items():
+        for place, row in enumerate(asked[lang].rows.tolist()):
+            others = [known[key] for key in known if key[0] == row % questions and key[1] != int(lang)]
+            wanted = [naive_consistency(scores, row, other, depth) for other in others]
+            for value, of in zip(values, zip(*wanted, strict=True) if wanted else [[np.nan]] * 2, strict=True):
+                assert value[place] == pytest.approx(np.mean(of), abs=1e-9, nan_ok=True)
 
 
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(1, 60)), unique=True, max_size=40), st.randoms())
 def test_metrics_do_not_depend_on_the_order_of_judgements(pairs: list[tuple[int, int]], random: Any) -> None:
     shuffled = random.sample(pairs, len(pairs))
     (one, two), (values, again) = zip(
-        *(metrics(*np.array(rows, dtype=np.int64).reshape(-1, 2).T) for rows in (pairs, shuffled)), strict=True
+        *(metrics(*np.array(rows, dtype=np.int64).reshape(-1, 2).T, NAMES) for rows in (pairs, shuffled)), strict=True
     )
     assert np.array_equal(one, two)
-    assert all(np.array_equal(values[name], again[name]) for name in METRICS)
+    assert all(np.array_equal(values[name], again[name]) for name in NAMES)
 
 
 def test_no_judgements_give_no_queries() -> None:
     empty = np.empty(0, dtype=np.int64)
-    queries, values = metrics(empty, empty)
+    queries, values = metrics(empty, empty, NAMES)
     assert len(queries) == 0
     assert all(len(column) == 0 for column in values.values())
 
 
 def test_more_than_twenty_relevant_passages_can_fill_the_first_twenty_ranks() -> None:
-    _, values = metrics(np.zeros(25, dtype=np.int64), np.arange(1, 26))
+    _, values = metrics(np.zeros(25, dtype=np.int64), np.arange(1, 26), NAMES)
     assert values["map@20"][0] == pytest.approx(1)
     assert values["recall@10"][0] == pytest.approx(10 / 25)
     assert values["ndcg@10"][0] == pytest.approx(1)
@@ -173,8 +253,8 @@ def test_rank_distance_of_random_scores_is_the_closed_form() -> None:
     scores = rng.random((queries, size), dtype=np.float32)
     passage = np.concatenate([rng.choice(size, relevant, replace=False) for _ in range(queries)])
     query = np.repeat(np.arange(queries), relevant)
-    ahead = count_ahead(scores, Judgements(query, passage, np.zeros_like(query)), [slice(0, size)])
-    distance = metrics(query, 1 + ahead[:, 0])[1]["rank_distance"]
+    ahead = ranked(scores, Judgements(query, passage, np.zeros_like(query)), [slice(0, size)])[0]
+    distance = metrics(query, 1 + ahead[:, 0], ["rank_distance"])[1]["rank_distance"]
     error = distance.std() / np.sqrt(queries)
     assert distance.mean() == pytest.approx((size + 1) * (relevant - 1) / (relevant + 1), abs=3.5 * error)
 
@@ -218,7 +298,8 @@ def benchmark_folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def evaluated(tmp_path: Path, benchmark_folder: Path) -> Path:
     vectors = write_vectors(tmp_path / "vectors", benchmark_folder)
-    evaluate(vectors, benchmark_folder, tmp_path / "out", run=RUN, pools=["en+fi", "en+xx"])
+    names = [*NAMES, "tlr@3", "same_language@1", "rankc@3", "mrc@3", "language_probe"]
+    evaluate(vectors, benchmark_folder, tmp_path / "out", run=RUN, pools=["en+fi", "en+xx"], names=names, trec=27)
     return tmp_path / "out"
 
 
@@ -244,13 +325,34 @@ def test_scores_equal_a_naive_evaluation_in_every_cell(evaluated: Path, benchmar
             setting = "multi" if doc_lang == "all" else "mono" if doc_lang == query_lang else "cross"
             for query, values in oracle(rankings, relevant).items():
                 wanted[name, setting, query_lang, doc_lang, query] = values
+                if setting == "multi":
+                    first = rankings[query][:3]
+                    elsewhere = {c for c in relevant[query] if passages[c]["lang"] != query_lang}
+                    values["tlr@3"] = len(elsewhere & {*first}) / len(elsewhere)
+                    values["same_language@1"] = float(passages[first[0]]["lang"] == query_lang)
     assert set(got) == set(wanted)
     for key, values in wanted.items():
         if key[1] != "multi":
-            assert got[key]["rank_distance"] is None
+            pooled = ["rank_distance", "tlr@3", "same_language@1", "rankc@3", "mrc@3", "language_probe", "top_lang"]
+            assert all(got[key][metric] is None for metric in pooled)
             del values["rank_distance"]
         for metric, value in values.items():
             assert got[key][metric] == pytest.approx(value, abs=1e-9), (key, metric)
+
+
+def test_ir_measures_reads_the_same_numbers_from_the_trec_files(evaluated: Path) -> None:
+    scores = SCORES.read(evaluated / "scores.parquet").filter(benchmark="toy")
+    cells = scores.select("setting", "query_lang", "doc_lang").unique().rows()
+    assert len(cells) == 12
+    for setting, query_lang, doc_lang in cells:
+        own = scores.filter(setting=setting, query_lang=query_lang, doc_lang=doc_lang)
+        cell = str(evaluated / "trec" / f"{query_lang}-{doc_lang}")
+        qrels, run = ir_measures.read_trec_qrels(cell + ".qrels"), ir_measures.read_trec_run(cell + ".run")
+        measures = {measure: name for name, measure in ORACLE.items() if name != "map@3"}
+        values = ir_measures.iter_calc(list(measures), qrels, run)
+        found = {(value.query_id, measures[value.measure]): value.value for value in values}
+        wanted = {(row["query_id"], name): row[name] for row in own.rows(named=True) for name in measures.values()}
+        assert found == pytest.approx(wanted, abs=1e-9)
 
 
 def test_queries_without_gold_in_a_corpus_are_left_out_there_and_the_rest_counted(evaluated: Path) -> None:
@@ -271,10 +373,11 @@ def test_pairs_are_the_means_of_scores(evaluated: Path) -> None:
     assert pairs.select(*cell).unique().height == scores.select(*cell).unique().height
     for row in pairs.rows(named=True):
         own = scores.filter(**{name: row[name] for name in cell})
-        assert row["n_queries"] == len(own)
+        assert row["n_queries"] == own[row["metric"]].count()
         assert row["value"] == pytest.approx(own[row["metric"]].mean(), abs=1e-6)
         assert (row["recipe"], row["backbone"], row["strategy"], row["seed"]) == ("recipe", "static", "hybrid", 1)
-    assert set(pairs.filter(metric="rank_distance")["setting"]) == {"multi"}
+    for metric in ("rank_distance", "tlr@3", "same_language@1", "rankc@3", "mrc@3", "language_probe"):
+        assert set(pairs.filter(metric=metric)["setting"]) == {"multi"}
 
 
 def test_pools_with_languages_that_a_benchmark_lacks_are_left_out(evaluated: Path) -> None:
@@ -290,7 +393,8 @@ def test_the_cells_of_a_sub_pool_are_those_of_the_whole(evaluated: Path) -> None
 
 
 def test_evaluating_twice_gives_the_same_bytes(evaluated: Path, benchmark_folder: Path, tmp_path: Path) -> None:
-    evaluate(tmp_path / "vectors", benchmark_folder, tmp_path / "again", run=RUN, pools=["en+fi", "en+xx"])
+    names = pl.read_parquet(evaluated / "scores.parquet").columns[6:]
+    evaluate(tmp_path / "vectors", benchmark_folder, tmp_path / "again", run=RUN, pools=["en+fi", "en+xx"], names=names)
     for name in ("pairs.csv", "scores.parquet"):
         assert (tmp_path / "again" / name).read_bytes() == (evaluated / name).read_bytes()
 
@@ -298,7 +402,8 @@ def test_evaluating_twice_gives_the_same_bytes(evaluated: Path, benchmark_folder
 def test_a_judgement_given_twice_counts_once(evaluated: Path, benchmark_folder: Path, tmp_path: Path) -> None:
     qrels = QRELS.read(benchmark_folder / "qrels.parquet")
     QRELS.write(pl.concat([qrels, qrels]), benchmark_folder / "qrels.parquet")
-    evaluate(tmp_path / "vectors", benchmark_folder, tmp_path / "again", run=RUN, pools=["en+fi"])
+    names = pl.read_parquet(evaluated / "scores.parquet").columns[6:]
+    evaluate(tmp_path / "vectors", benchmark_folder, tmp_path / "again", run=RUN, pools=["en+fi"], names=names)
     assert (tmp_path / "again/pairs.csv").read_bytes() == (evaluated / "pairs.csv").read_bytes()
 
 

@@ -9,8 +9,9 @@ import polars as pl
 import pytest
 
 from koine import params
-from koine.records import PAIRS, TABLE
+from koine.records import CLAIMS, CONTRASTS, PAIRS, TABLE
 from koine.report import view
+from koine.report.claims import Findings, verdicts
 from koine.report.markup import Html, fraction, join, language, listing, rank, tag
 from koine.report.origins import smooth
 from koine.report.page import Evidence, render
@@ -62,7 +63,24 @@ def evidence(recipe: str = "test", languages: dict[str, tuple[str, ...]] = BENCH
         ]
         for model in models
     ]
+    codes = languages[max(languages, key=lambda name: len(languages[name]))]
+    answered = [
+        {"backbone": model["backbone"], "strategy": model["strategy"], "benchmark": benchmark, "query_lang": q, "answer_lang": d}
+        for model in models for benchmark in languages for q, d in zip(codes, codes, strict=True)
+    ]  # fmt: skip
+    compared = [
+        {"recipe": recipe, "benchmark": benchmark, "setting": setting, "metric": metric,
+         "backbone": backbone, "strategy": "hybrid", "other_backbone": backbone, "other_strategy": rival,
+         "difference": 0.1, "ci_low": 0.05, "ci_high": 0.2, "p": 0.001, "p_holm": 0.002, "effect": 0.4, "detectable": 0.02,
+         "margin": 0.01, "p_equal": 0.9, "n_seeds": 1, "n_questions": 1200}
+        for benchmark in languages for backbone in ("static", "xlm-r") for rival in STRATEGIES if rival != "hybrid"
+        for setting, metric in (("mono", "map"), ("cross", "map"), ("multi", "map"), ("multi", "rank_distance"))
+    ]  # fmt: skip
+    contrasts = CONTRASTS.frame(compared)
     given: dict[str, Any] = {
+        "answers": pl.DataFrame(answered).with_columns(share=1.0),
+        "contrasts": contrasts,
+        "claims": verdicts(Findings(recipe, contrasts, PAIRS.frame(pairs), {}, ["en", "ar", "zh"], 0.95)),
         "table": TABLE.frame(table),
         "pairs": PAIRS.frame(pairs),
         "collected": {
@@ -85,7 +103,13 @@ def evidence(recipe: str = "test", languages: dict[str, tuple[str, ...]] = BENCH
     return Evidence(**(given | parts))
 
 
-EMPTY = Evidence(TABLE.frame([]), PAIRS.frame([]), {}, [], [], [], {}, 0.9)
+NO_ANSWERS = pl.DataFrame(
+    schema={name: pl.String() for name in ("backbone", "strategy", "benchmark", "query_lang", "answer_lang")}
+)
+EMPTY = Evidence(
+    table=TABLE.frame([]), pairs=PAIRS.frame([]), answers=NO_ANSWERS.with_columns(share=0.0), contrasts=CONTRASTS.frame([]),
+    claims=CLAIMS.frame([]), collected={}, filtered=[], models=[], curves=[], indexes={}, confidence=0.9,
+)  # fmt: skip
 
 
 class Balance(HTMLParser):
@@ -163,6 +187,24 @@ def test_summary_without_hybrid_and_with_overlap() -> None:
     table = evidence().table.filter(pl.col("strategy").is_in(["en-en", "untrained"])).with_columns(ci_low=0.0)
     text = "".join(parse(render(evidence(table=table))).text)
     assert "Highest mAP of all: en-en in mono, cross and multi (its interval overlaps that of untrained)" in text
+
+
+def test_differences_say_which_way_is_better_and_whether_it_is_real() -> None:
+    page = render(evidence())
+    # Higher mAP and higher rank distance than five rivals, on three benchmarks with two backbones.
+    assert (
+        page.count('<td class="better"><b>+.100 ↑</b><small class="note"> +.050 to +.200, p .002</small></td>') == 3 * 5 * 3 * 2
+    )
+    assert page.count('<td class="worse">') == 5 * 3 * 2
+    weak = evidence().contrasts.with_columns(p_holm=0.2)
+    assert '<td class="open">' in render(evidence(contrasts=weak))
+    assert '<td class="equal">' in render(evidence(contrasts=weak.with_columns(p_equal=0.01)))
+
+
+def test_claims_stand_on_the_page_with_their_verdicts() -> None:
+    text = "".join(parse(render(evidence())).text)
+    assert "Hybrid batches are best when one pool holds the passages of all languages." in text
+    assert "not tested here" in text
 
 
 def test_missing_values_are_dashes() -> None:

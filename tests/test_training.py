@@ -16,8 +16,9 @@ from toy import FEW, STATIC, VARIED, files, log_of, train_one
 from koine import backbones
 from koine.backbones.base import Kind
 from koine.encode.steps import encode, encode_tokens
-from koine.evaluate.steps import Run, evaluate
+from koine.evaluate.steps import evaluate
 from koine.params import Architecture, Optimisation, Tokenizer
+from koine.records import Run
 from koine.runtime.errors import KoineError
 from koine.runtime.files import sha256
 from koine.train.checkpoint import REQUEUE

@@ -28,7 +28,10 @@ from pydantic import ValidationError
 from pydantic_core import PydanticUndefined
 
 from koine.params import (
+    METRICS,
     NEURAL,
+    POOLED,
+    RANKED,
     Architecture,
     BenchmarkReader,
     Block,
@@ -460,30 +463,41 @@ def evaluate(
     model: Annotated[str, typer.Option(help="Instead: a model folder or Hub id; it is encoded on the way.")] = "",
     pool: Annotated[list[str], typer.Option(help="Sub-pool as en+fi, evaluated beside the whole; repeatable.")] = [],  # noqa: B006
     setting: Annotated[list[str], typer.Option(help="mono, cross or multi; repeatable. All, if none is named.")] = [],  # noqa: B006
+    metric: Annotated[list[str], typer.Option(help="As map, ndcg@10; repeatable. The benchmark's own, if none is named.")] = [],  # noqa: B006
     recipe: Annotated[str, typer.Option(help="Name in the tables.")] = "",
     backbone: Annotated[str, typer.Option(help="Name in the tables; by default the model's.")] = "",
     strategy: Annotated[str, typer.Option(help="Name in the tables.")] = "given",
     seed: Annotated[int, typer.Option(help="Number in the tables.")] = 0,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to encode.")] = "auto",
     debias: Annotated[str, typer.Option(help="Method of encode-debias (centre, lir, lir@3), with --model.")] = "",
+    trec: Annotated[int, typer.Option(help="Depth of TREC runs and qrels, written below trec/; 0 for none.", min=0)] = 0,
 ) -> None:
     """Evaluate a model on every language pair and the pool of all languages; writes pairs.csv.
 
     Any sentence-transformers model: koine evaluate --model DIR --benchmark xquad-r --out DIR
     """
-    from koine.evaluate.steps import SETTINGS, Run, evaluate_model
+    from koine.evaluate.steps import SETTINGS, evaluate_model
     from koine.evaluate.steps import evaluate as run
+    from koine.records import Run
 
     if unknown := sorted({*setting} - {*SETTINGS}):
         raise KoineError(f"--setting {unknown[0]}: known are {', '.join(SETTINGS)}")
+    for name in metric:
+        if not RANKED.fullmatch(name) and not POOLED.fullmatch(name):
+            raise KoineError(f"--metric {name}: known are {', '.join(METRICS)}, and each @k with another cut-off")
     # Under a name of its own: `koine report` takes runs of one strategy for its seeds.
     named = Run(recipe, backbone or Path(model or ".").name, f"{strategy}+{debias}" if debias else strategy, seed)
     if vectors is not None:
         if debias:
             raise KoineError("--debias goes with --model; give --vectors a folder of koine encode-debias")
-        run(vectors, Path(benchmark), out, run=named, pools=pool, settings=setting or SETTINGS)
+        run(
+            vectors, Path(benchmark), out, run=named, pools=pool, settings=setting or SETTINGS, names=metric or METRICS, trec=trec
+        )
     elif model:
-        evaluate_model(model, benchmark, out, run=named, pools=pool, settings=setting, device=_device(device), method=debias)
+        evaluate_model(
+            model, benchmark, out, run=named, pools=pool, settings=setting, names=metric, device=_device(device), method=debias,
+            trec=trec,
+        )  # fmt: skip
     else:
         raise KoineError("give --vectors, or --model to encode on the way")
 
@@ -506,6 +520,43 @@ def report(
 
 
 # --- for people ------------------------------------------------------------------------------------------
+
+
+@app.command(rich_help_panel=PEOPLE)
+def evaluate_probe(
+    model: Annotated[str, typer.Option(help="Model folder or Hub id.", show_default=False)],
+    train: Annotated[list[Path], typer.Option(help="multinli.train.en.tsv, or XNLI's; repeatable.", show_default=False)],
+    test: Annotated[list[Path], typer.Option(help="xnli.test.tsv or .jsonl; repeatable.", show_default=False)],
+    out: Out,
+    recipe: Annotated[str, typer.Option(help="Name in the tables.")] = "",
+    backbone: Annotated[str, typer.Option(help="Name in the tables; by default the model's.")] = "",
+    strategy: Annotated[str, typer.Option(help="Name in the tables.")] = "given",
+    seed: Annotated[int, typer.Option(help="Number in the tables.")] = 0,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to encode.")] = "auto",
+) -> None:
+    """Probe a model's frozen vectors for natural language inference: trained on English, tested in XNLI's languages."""
+    from koine.evaluate.probe import evaluate_probe as run
+    from koine.records import Run
+
+    run(model, train, test, out, run=Run(recipe, backbone or Path(model).name, strategy, seed), device=_device(device))
+
+
+@app.command(rich_help_panel=PEOPLE)
+def evaluate_mteb(
+    model: Annotated[str, typer.Option(help="Model folder or Hub id.", show_default=False)],
+    task: Annotated[list[str], typer.Option(help="MLQARetrieval, …, or a prepared benchmark; repeatable.", show_default=False)],
+    out: Out,
+    recipe: Annotated[str, typer.Option(help="Name in the tables.")] = "",
+    backbone: Annotated[str, typer.Option(help="Name in the tables; by default the model's.")] = "",
+    strategy: Annotated[str, typer.Option(help="Name in the tables.")] = "given",
+    seed: Annotated[int, typer.Option(help="Number in the tables.")] = 0,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to encode.")] = "auto",
+) -> None:
+    """Run retrieval tasks of mteb on a model and write their scores as pairs.csv; needs the extra koine[mteb]."""
+    from koine.evaluate.mteb import evaluate_mteb as run
+    from koine.records import Run
+
+    run(model, task, out, run=Run(recipe, backbone or Path(model).name, strategy, seed), device=_device(device))
 
 
 @app.command(rich_help_panel=PEOPLE)

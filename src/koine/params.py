@@ -45,6 +45,13 @@ STRATEGIES = ("untrained", *CONTRASTIVE, *UNSUPERVISED)
 _TRAINED = re.compile(rf"{'|'.join([*CONTRASTIVE, *UNSUPERVISED])}|(hybrid|hybrid-daft|grad-mix(-half)?)@(0(\.\d+)?|1(\.0+)?)")
 #: `lir` removes one component, `lir@3` three.
 DEBIASED = re.compile(r"centre|lir(@[1-9]\d{0,3})?")
+#: Metrics of every setting, and those that compare languages in the pool of all; `@k` is any cut-off.
+RANKED = re.compile(r"map(@[1-9]\d*)?|ndcg@[1-9]\d*|recall@[1-9]\d*|mrr(@[1-9]\d*)?|accuracy")
+POOLED = re.compile(r"rank_distance|tlr@[1-9]\d*|same_language@1|rankc@[1-9]\d*|mrc@[1-9]\d*|language_probe")
+METRICS = (
+    *("map", "map@20", "ndcg@10", "recall@1", "recall@10", "mrr"),
+    *("rank_distance", "tlr@10", "same_language@1", "rankc@10", "mrc@10", "language_probe"),
+)
 #: Backends that translate anything, and those of them that need a model; the others look translations up.
 ENGINES = {"apertium", "ctranslate2", "transformers"}
 NEURAL = {"ctranslate2", "transformers"}
@@ -110,8 +117,7 @@ class Source(Block):
 
 Candidate = Literal["sentence", "sentence+context", "passage"]
 BenchmarkReader = Literal["squad", "beir", "lines", "trec", "belebele", "mkqa", "mewsli-x"]
-#: `accuracy` is recall@1 where each query has one answer: Tatoeba's name for it.
-Metric = Annotated[str, Field(pattern=r"^((map|mrr)(@[1-9]\d*)?|(ndcg|recall)@[1-9]\d*|accuracy|rank_distance)$")]
+Metric = Annotated[str, Field(pattern=f"^({RANKED.pattern}|{POOLED.pattern})$")]
 
 
 class Benchmark(Source):
@@ -125,9 +131,7 @@ class Benchmark(Source):
         ["mono", "cross", "multi"], min_length=1, description="What is asked: translations retrieve each other in `cross` alone."
     )
     metrics: list[Metric] = Field(
-        ["map", "map@20", "ndcg@10", "recall@1", "recall@10", "mrr", "rank_distance"],
-        min_length=1,
-        description="What the benchmark's own literature reports: map, mrr (also @k), ndcg@k, recall@k, accuracy, rank_distance.",
+        list(METRICS), min_length=1, description="What is reported, as map, ndcg@10, rank_distance; docs/evaluate.md lists them."
     )
     candidate: Candidate = Field("passage", description="What is retrieved; `sentence+context` is LAReQA's.")
     parallel_only: bool = Field(False, description="Keep only the questions that exist in every language.")
@@ -526,10 +530,26 @@ class Encode(Block):
     dtype: Literal["float32", "float16"] = Field("float32", description="Precision of stored vectors; scored in float32.")
 
 
-class Index(Block):
+class IndexKind(Block):
+    """A kind of index, and how much work goes into it."""
+
+    kind: Literal["flat", "ivf", "ivfpq", "sq", "hnsw"] = Field(
+        "flat",
+        description="`flat` is exact; `ivf` looks into the nearest lists, `sq` too, with 8-bit codes, `ivfpq` with short codes; "
+        "`hnsw` walks a graph.",
+    )
+    lists: int = Field(0, ge=0, description="Lists of ivf, ivfpq, sq; 0 for 4 times the root of the number of vectors.")
+    train_sample: int = Field(0, ge=0, description="Vectors that lists and codes are learnt from; 0 for 64 a list.")
+    probes: Positive = Field(16, description="Lists that a query looks into; more find more, and cost as much more.")
+    code_bytes: Positive = Field(64, description="Bytes of an ivfpq vector; they divide its dimensions.")
+    links: Annotated[int, Field(ge=2)] = Field(32, description="Links of an hnsw vector.")
+    ef_construction: Positive = Field(80, description="Candidates of hnsw while it is built.")
+    ef_search: Positive = Field(128, description="Candidates of hnsw when it is searched; more find more, and cost more.")
+
+
+class Index(IndexKind):
     """A FAISS index over the pool of all languages, to search in and to ship."""
 
-    kind: Literal["flat"] = Field("flat", description="Kind of index; `flat` is exact.")
     strategies: list[str] = Field(["hybrid"], description="Strategies that get an index, for their first seed.")
 
 
@@ -553,7 +573,16 @@ class Report(Block):
 
     confidence: Annotated[float, Field(gt=0, lt=1)] = Field(0.95, description="Coverage of the intervals.")
     resamples: Positive = Field(1000, description="Bootstrap samples, over seeds and question ids.")
-    seed: int = Field(1, description="Seed of the bootstrap.")
+    permutations: Positive = Field(10000, description="Of the randomisation tests.")
+    seed: int = Field(1, description="Seed of the bootstrap and of the randomisation tests.")
+    reference: str = Field("hybrid", description="The strategy that every other one is compared with.")
+    metrics: list[Metric] = Field(
+        ["map", "ndcg@10", "accuracy", "rank_distance", "language_probe"],
+        min_length=1,
+        description="Metrics of the comparisons, where a benchmark has them.",
+    )
+    margin: Annotated[float, Field(gt=0)] = Field(0.01, description="A smaller difference between fractions does not matter.")
+    rank_margin: Annotated[float, Field(gt=0)] = Field(0.05, description="The same for ranks, as a share of their mean.")
 
 
 class Execution(Block):
@@ -568,7 +597,8 @@ class Execution(Block):
         10.0, description="Between two checkpoints of a training run; a run that was stopped goes on from the last."
     )
     processes: Positive = Field(
-        1, description="Of one training job, each on a GPU of its own (torchrun); a batch is split among them."
+        1,
+        description="Of one training or encoding job, each on a GPU of its own (torchrun); they share a batch, or the shards.",
     )
     track: Literal["none", "tensorboard", "wandb"] = Field("none", description="Where training curves are sent, too.")
 

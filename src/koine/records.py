@@ -8,7 +8,7 @@ language they are in.
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,15 @@ from koine.runtime.files import atomic
 
 @dataclass(frozen=True)
 class Schema:
-    """Columns of a table, in order, with their types; `nullable` ones may hold nulls."""
+    """Columns of a table, in order, with their types; `nullable` ones may hold nulls.
+
+    With `others`, more columns of this type may follow, whose names are data; they may hold nulls.
+    """
 
     name: str
     columns: dict[str, pl.DataType]
     nullable: frozenset[str] = field(default_factory=frozenset)
+    others: pl.DataType | None = None
 
     def frame(self, rows: object) -> pl.DataFrame:
         """Build a table of this schema from records (dicts) or columns, and check it.
@@ -53,15 +57,24 @@ class Schema:
             if column not in self.nullable and frame[column].null_count():
                 row = int(frame[column].is_null().arg_max() or 0)
                 raise KoineError(f"{where}: row {row}: {column!r} of {self.name} is null")
-        return frame.select(list(self.columns))
+        more = [column for column in frame.columns if column not in self.columns] if self.others else []
+        for column in more:
+            if frame.schema[column] != self.others:
+                raise KoineError(f"{where}: column {column!r} is {frame.schema[column]}, expected {self.others}")
+        return frame.select([*self.columns, *more])
 
     def read(self, path: Path) -> pl.DataFrame:
         """Read and check a parquet file."""
         return self.check(read_parquet(path), path)
 
+    def part(self, path: Path, columns: Sequence[str], start: int = 0, count: int | None = None) -> pl.DataFrame:
+        """Read and check some columns, or `count` rows from `start` on, of a table that memory may not hold whole."""
+        own = Schema(self.name, {name: self.columns[name] for name in columns}, self.nullable)
+        return own.check(read_parquet(path, own.columns, start, count), path)
+
     def scan(self, path: Path) -> pl.LazyFrame:
         """Read a parquet file as it is needed, its first row checked."""
-        self.check(read_parquet(path, rows=1), path)
+        self.check(read_parquet(path, count=1), path)
         return pl.scan_parquet(path, glob=False)
 
     def write(self, frame: pl.DataFrame, path: Path) -> None:
@@ -84,8 +97,8 @@ class Schema:
                 writer.write_table(arrow(self.check(frame, path)))
 
 
-def read_parquet(path: Path, rows: int | None = None) -> pl.DataFrame:
-    """Read a parquet file of any columns, or its first rows.
+def read_parquet(path: Path, columns: Iterable[str] = (), start: int = 0, count: int | None = None) -> pl.DataFrame:
+    """Read a parquet file of any columns, or some of its columns (where it has them) and rows.
 
     Raises:
         KoineError: missing, or not (or no longer) a whole parquet file.
@@ -93,7 +106,10 @@ def read_parquet(path: Path, rows: int | None = None) -> pl.DataFrame:
     if not path.is_file():
         raise KoineError(f"{path}: no such file; the step before has not made it")
     try:
-        return pl.read_parquet(path, glob=False, n_rows=rows)
+        chosen = pl.scan_parquet(path, glob=False)
+        if columns:
+            chosen = chosen.select(name for name in columns if name in chosen.collect_schema())
+        return chosen.slice(start, count).collect()
     except (pl.exceptions.PolarsError, OSError) as error:
         raise KoineError(f"{path}: not a whole parquet file ({error}); delete it and run again") from None
 
@@ -111,6 +127,16 @@ def write_parquet(frame: pl.DataFrame, path: Path) -> None:
             if number := re.search(r"\(os error (\d+)\)", str(error)):
                 raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from None
             raise
+
+
+@dataclass(frozen=True)
+class Run:
+    """What names a model in the tables."""
+
+    recipe: str
+    backbone: str
+    strategy: str
+    seed: int
 
 
 TEXT = pl.String()
@@ -206,15 +232,10 @@ SCORES = Schema(
         "query_lang": TEXT,
         "doc_lang": TEXT,
         "query_id": TEXT,
-        "map": pl.Float64(),
-        "map@20": pl.Float64(),
-        "ndcg@10": pl.Float64(),
-        "recall@1": pl.Float64(),
-        "recall@10": pl.Float64(),
-        "mrr": pl.Float64(),
-        "rank_distance": pl.Float64(),  # in the multi setting only
+        "top_lang": TEXT,  # of the first passage, in the multi setting
     },
-    nullable=frozenset({"rank_distance"}),
+    nullable=frozenset({"top_lang"}),
+    others=pl.Float64(),  # the metrics
 )
 
 #: The headline table.
@@ -233,4 +254,49 @@ TABLE = Schema(
         "n_seeds": pl.Int64(),
         "n_queries": pl.Int64(),
     },
+)
+
+#: One system less another, with what tells whether the difference is real.
+CONTRASTS = Schema(
+    "contrast",
+    {
+        "recipe": TEXT,
+        "benchmark": TEXT,
+        "setting": TEXT,
+        "metric": TEXT,
+        "backbone": TEXT,
+        "strategy": TEXT,
+        "other_backbone": TEXT,
+        "other_strategy": TEXT,
+        "difference": pl.Float64(),
+        "ci_low": pl.Float64(),
+        "ci_high": pl.Float64(),
+        "p": pl.Float64(),
+        "p_holm": pl.Float64(),  # adjusted within its family
+        "effect": pl.Float64(),
+        "detectable": pl.Float64(),
+        "margin": pl.Float64(),
+        "p_equal": pl.Float64(),
+        "n_seeds": pl.Int64(),
+        "n_questions": pl.Int64(),
+    },
+)
+
+#: What a claim of the literature comes to on one contrast.
+CLAIMS = Schema(
+    "verdict",
+    {
+        "recipe": TEXT,
+        "claim": TEXT,
+        "backbone": TEXT,
+        "benchmark": TEXT,
+        "contrast": TEXT,
+        "estimate": pl.Float64(),
+        "ci_low": pl.Float64(),
+        "ci_high": pl.Float64(),
+        "p_holm": pl.Float64(),
+        "verdict": TEXT,
+        "why": TEXT,
+    },
+    nullable=frozenset({"estimate", "ci_low", "ci_high", "p_holm"}),
 )

@@ -1,22 +1,27 @@
 """The two commands of the encode step: a benchmark as token ids, and its vectors by one model."""
 
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import tokenizers
+import torch
 
 from koine import backbones
-from koine.backbones.base import Kind, TrainableEncoder
+from koine.backbones.base import Encoder, Kind, TrainableEncoder, Vectors
 from koine.backbones.tokenizer import Tokens, read_tokens, tokenize, write_tokens
-from koine.encode.vectors import write_vectors
+from koine.encode.vectors import Partial
 from koine.records import PASSAGES, QUERIES
 from koine.runtime.console import progress, say
 from koine.runtime.errors import KoineError
 from koine.runtime.files import sha256, write_json
+from koine.runtime.hub import on_disk
+from koine.runtime.resume import key
+from koine.train.ranks import Ranks
 
 SIDES: tuple[tuple[Kind, str], ...] = (("query", "queries"), ("passage", "passages"))
+SHARD = 16_384  # texts of one encoder call; another number gives other batches, so other last digits
+WEIGHTY = {".safetensors", ".bin", ".json", ".txt", ".model"}
 _SCHEMAS = {"queries": QUERIES, "passages": PASSAGES}
 
 
@@ -40,7 +45,11 @@ def encode_tokens(tokenizer: Path, benchmark: Path, out: Path, *, prefixes: dict
 
 
 def encode(model: str, benchmark: Path, out: Path, *, tokens: Path | None, dtype: str, batch_size: int, device: str) -> None:
-    """Encode a prepared benchmark: one encoder call per language and side, so 2 L calls for L languages.
+    """Encode a prepared benchmark, each language and side in shards of `SHARD` texts; no more is held in memory.
+
+    A shard is one encoder call, in which texts of like length are batched together. So there are 2 L calls for L languages
+    of no more than `SHARD` texts, and never L². Finished shards are kept: a killed run goes on behind them and ends with the
+    same bytes. Processes that torchrun started share the shards.
 
     Args:
         model: folder or Hub id.
@@ -54,25 +63,65 @@ def encode(model: str, benchmark: Path, out: Path, *, tokens: Path | None, dtype
     Raises:
         KoineError: the tokens are of another tokenizer than the model's, or of other texts.
     """
-    encoder = backbones.load(model, device)
-    calls: Counter[str] = Counter()
-    for kind, name in SIDES:
-        rows = _SCHEMAS[name].read(benchmark / f"{name}.parquet")
-        ids = None if tokens is None else _read_tokens(tokens / f"{name}.arrow", rows, Path(model) / "tokenizer.json")
-        positions = [np.flatnonzero(rows["lang"] == lang) for lang in rows["lang"].unique(maintain_order=True)]
-        parts = []
-        for own in progress(positions, f"{name}: languages"):
-            if ids is not None and isinstance(encoder, TrainableEncoder):
-                parts.append(encoder.encode_tokens(ids.take(own), batch_size=batch_size))
-            else:
-                parts.append(encoder.encode(rows["text"].gather(own).to_list(), kind, batch_size=batch_size))
-            calls[kind] += 1
-        vectors = np.empty((len(rows), parts[0].shape[1]), dtype=dtype)
-        for own, part in zip(positions, parts, strict=True):
-            vectors[own] = part
-        write_vectors(vectors, out / f"{name}.npy")
-    write_json(out / "encode.json", {"encoder_calls": calls.total(), **calls})
-    say(f"{benchmark.name}: {calls.total()} encoder calls")
+    ranks = Ranks.join(device)
+    encoder = backbones.load(model, ranks.device)
+    sides = {kind: _Side(kind, name, benchmark, tokens, Path(model)) for kind, name in SIDES}
+    files = [*_files(model), *(file for side in sides.values() for file in side.files)]
+    known = key([_commit(model), dtype, SHARD, torch.__version__], files, ("encode", "backbones")) if ranks.first else ""
+    known = ranks.told(known)
+    partial = {kind: Partial(out / f"{side.name}.npy", len(side.rows), dtype, known, ranks.rank) for kind, side in sides.items()}
+    done = ranks.told({kind: sorted(each.done()) for kind, each in partial.items()} if ranks.first else {})
+    for kind, side in sides.items():
+        left = [number for number in range(len(side.shards)) if number not in done[kind]]
+        if len(left) < len(side.shards):
+            say(f"{side.name}: {len(side.shards) - len(left)} of {len(side.shards)} shards were done before")
+        own = left[ranks.rank :: ranks.size]
+        total = sum(len(side.shards[number]) for number in own)
+        for number in progress(own, side.name, total, weight=lambda number, side=side: len(side.shards[number])):
+            partial[kind].write(number, side.shards[number], side.vectors(encoder, number, batch_size))
+    ranks.leave()
+    if ranks.first:
+        for each in partial.values():
+            each.finish()
+        calls = {kind: len(side.shards) for kind, side in sides.items()}
+        write_json(out / "encode.json", {"encoder_calls": sum(calls.values()), **calls})
+        say(f"{benchmark.name}: {sum(calls.values())} encoder calls")
+
+
+class _Side:
+    """The queries or the passages of a benchmark: their ids and languages, and shards of their texts on demand."""
+
+    def __init__(self, kind: Kind, name: str, benchmark: Path, tokens: Path | None, model: Path) -> None:
+        self.kind, self.name = kind, name
+        self._table = benchmark / f"{name}.parquet"
+        self.rows = _SCHEMAS[name].part(self._table, ["id", "lang"])
+        ids = tokens / f"{name}.arrow" if tokens else None
+        self.files = [self._table, *([ids] if ids else [])]
+        self._ids = _read_tokens(ids, self.rows, model / "tokenizer.json") if ids else None
+        of_language = [np.flatnonzero(self.rows["lang"] == lang) for lang in self.rows["lang"].unique(maintain_order=True)]
+        self.shards = [own[start : start + SHARD] for own in of_language for start in range(0, len(own), SHARD)]
+
+    def vectors(self, encoder: Encoder, number: int, batch_size: int) -> Vectors:
+        """Vectors of one shard."""
+        own = self.shards[number]
+        if self._ids is not None and isinstance(encoder, TrainableEncoder):
+            return encoder.encode_tokens(self._ids.take(own), batch_size=batch_size)
+        first, last = int(own[0]), int(own[-1])  # the texts of a language stand together, as a rule
+        texts = _SCHEMAS[self.name].part(self._table, ["text"], first, last - first + 1)["text"]
+        return encoder.encode(texts.gather(own - first).to_list(), self.kind, batch_size=batch_size)
+
+
+def _files(model: str) -> list[Path]:
+    """What makes a model's vectors what they are: every file of its folder but papers."""
+    folder = on_disk(model)
+    return [path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix in WEIGHTY] if folder else []
+
+
+def _commit(model: str) -> str:
+    """Of a model that came from the Hub: where its cache holds it, which names the commit."""
+    from huggingface_hub import try_to_load_from_cache
+
+    return model if on_disk(model) else str(try_to_load_from_cache(model, "config.json"))
 
 
 def _read_tokens(path: Path, rows: pl.DataFrame, tokenizer: Path) -> Tokens:

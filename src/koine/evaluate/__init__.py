@@ -1,4 +1,5 @@
 """Evaluate: every ordered language pair and the pool of all languages, from one score matrix per query language.
 
-`ranks` turns scores into ranks of relevant passages, `metrics` ranks into numbers, `steps` files into files.
+`ranks` turns scores into ranks of relevant passages, `metrics` ranks into numbers, `consistency` compares what parallel
+questions get, `steps` turns files into files.
 """

@@ -1,79 +1,36 @@
-"""Ranks once, then every metric from the ranks of the relevant passages.
+"""From the ranks of the relevant passages to every metric, by its name.
 
 Settings (arXiv 2408.10536 section 4.1): *mono*, query and corpus in one language; *cross*, one ordered pair of
 different languages; *multi*, the query against the union of all languages' corpora, where the parallel passages
 of all languages are relevant. Queries without a relevant passage in a corpus do not count there.
-
-Ties: of equal scores the passage that comes first in the benchmark's table ranks first. Scores are float32.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from koine.evaluate.ranks import Ints
+
 Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-
-METRICS = ("map", "map@20", "ndcg@10", "recall@1", "recall@10", "mrr", "rank_distance")
-CHUNK = 256  # judgements compared at once: bounds memory at CHUNK x passages booleans
 
 
-@dataclass(frozen=True)
-class Judgements:
-    """Relevant passages of the queries of one language.
-
-    Attributes:
-        query: row of the query, int64 `[J]`.
-        passage: column of the relevant passage in the pool, int64 `[J]`.
-        block: number of the passage's language, int64 `[J]`.
-    """
-
-    query: Ints
-    passage: Ints
-    block: Ints
-
-
-def count_ahead(scores: npt.NDArray[np.float32], judgements: Judgements, blocks: Sequence[slice]) -> Ints:
-    """How many passages of each language stand before each relevant passage.
-
-    The rank of judgement j within language l is `1 + ahead[j, l]`, and within any pool of languages
-    `1 + ahead[j, pool].sum()`: mono, cross, multi and every sub-pool come from this one table.
-
-    Args:
-        scores: of the queries of one language against the whole pool, `[n, N]`.
-        judgements: J of them.
-        blocks: columns of each language, L slices.
-
-    Returns:
-        int64 `[J, L]`.
-    """
-    ahead = np.empty((len(judgements.query), len(blocks)), dtype=np.int64)
-    columns = np.arange(scores.shape[1])
-    for start in range(0, len(ahead), CHUNK):
-        part = slice(start, start + CHUNK)
-        rows, own = scores[judgements.query[part]], judgements.passage[part, None]
-        value = np.take_along_axis(rows, own, axis=1)
-        before = rows > value
-        before |= (rows == value) & (columns < own)
-        for number, block in enumerate(blocks):
-            ahead[part, number] = np.count_nonzero(before[:, block], axis=1)
-    return ahead
-
-
-def metrics(query: Ints, rank: Ints) -> tuple[Ints, dict[str, Floats]]:
-    """Every metric of every query that has a relevant passage.
+def metrics(query: Ints, rank: Ints, names: Sequence[str]) -> tuple[Ints, dict[str, Floats]]:
+    """Metrics of every query that has a relevant passage.
 
     Args:
         query: query of each judgement, int64 `[J]`.
         rank: rank of its relevant passage, from 1, int64 `[J]`.
+        names: of `koine.params.RANKED`, `@k` being any cut-off.
 
     Returns:
-        The Q distinct queries, sorted, and one float64 `[Q]` per name in `METRICS`:
+        The Q distinct queries, sorted, and one float64 `[Q]` per name. R are a query's relevant passages:
 
-        - map: `1/|R| sum_i i / rank_i` over the sorted ranks; map@20: hits to rank 20 over `min(|R|, 20)` (LAReQA).
-        - ndcg@10 with binary gains, recall@k over |R|, mrr without cut-off.
+        - map: `1/|R| sum_i i / rank_i` over the sorted ranks; map@k: hits to rank k over `min(|R|, k)` (LAReQA, arXiv
+          2004.05484).
+        - ndcg@k with binary gains, recall@k over |R|.
+        - mrr: one over the first rank; mrr@k: 0 where that is behind rank k. accuracy: whether the first passage is
+          relevant.
         - rank_distance: largest less smallest rank of the relevant passages (arXiv 2408.10536 footnote 6).
     """
     order = np.lexsort((rank, query))
@@ -84,16 +41,26 @@ def metrics(query: Ints, rank: Ints) -> tuple[Ints, dict[str, Floats]]:
     def added(values: Floats) -> Floats:
         return np.add.reduceat(values, first) if len(values) else np.empty(0)
 
-    def ideal(k: int) -> Floats:
-        gains: Floats = np.cumsum(1 / np.log2(np.arange(2, k + 2)))[np.minimum(total, k) - 1]
-        return gains
+    def value(name: str) -> Floats:
+        kind, _, cut = name.partition("@")
+        k = int(cut) if cut else np.iinfo(np.int64).max
+        hit = rank <= k
+        found: Floats
+        if kind == "map":
+            found = added(np.where(hit, nth / rank, 0)) / np.minimum(total, k)
+        elif kind == "ndcg":
+            ideal = np.cumsum(1 / np.log2(np.arange(2, min(k, total.max(initial=1)) + 2)))
+            found = added(np.where(hit, 1 / np.log2(rank + 1), 0)) / ideal[np.minimum(total, k) - 1]
+        elif kind == "recall":
+            found = added(hit.astype(np.float64)) / total
+        elif kind == "mrr":
+            found = np.where(hit[first], 1 / rank[first], 0)
+        elif kind == "accuracy":
+            found = (rank[first] == 1).astype(np.float64)
+        elif kind == "rank_distance":
+            found = rank[first + total - 1] - rank[first]
+        else:
+            raise ValueError(f"unknown metric {name!r}")
+        return found
 
-    return queries, {
-        "map": added(nth / rank) / total,
-        "map@20": added(np.where(rank <= 20, nth / rank, 0)) / np.minimum(total, 20),
-        "ndcg@10": added(np.where(rank <= 10, 1 / np.log2(rank + 1), 0)) / ideal(10),
-        "recall@1": added((rank <= 1).astype(np.float64)) / total,
-        "recall@10": added((rank <= 10).astype(np.float64)) / total,
-        "mrr": 1 / rank[first],
-        "rank_distance": rank[first + total - 1] - rank[first],
-    }
+    return queries, {name: value(name) for name in names}

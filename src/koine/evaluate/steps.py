@@ -1,6 +1,6 @@
-"""The command of the evaluate step: vectors of one model on one benchmark, to every number about them."""
+"""The command of the evaluate step: scores of one model on one benchmark, to every number about them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,29 +9,65 @@ import numpy as np
 import polars as pl
 
 from koine.encode.vectors import read_vectors
-from koine.evaluate.metrics import METRICS, Ints, Judgements, count_ahead, metrics
-from koine.records import PAIRS, PASSAGES, QRELS, QUERIES, SCORES
+from koine.evaluate.consistency import Asked, consistency
+from koine.evaluate.metrics import Floats, metrics
+from koine.evaluate.probe import language_probe
+from koine.evaluate.ranks import Ints, Judgements, Scorer, Top, Vectors, rank
+from koine.evaluate.trec import write_trec
+from koine.params import METRICS, POOLED, RANKED
+from koine.records import PAIRS, PASSAGES, QRELS, QUERIES, SCORES, Run
 from koine.runtime.console import progress, table
 from koine.runtime.errors import KoineError
 from koine.runtime.files import atomic
 
+SETTINGS = ("mono", "cross", "multi")
+CELL = ["benchmark", "setting", "query_lang", "doc_lang"]
+
 
 @dataclass(frozen=True)
-class Run:
-    """What names a model in the tables."""
+class Texts:
+    """A prepared benchmark's tables, and where each language's passages stand.
 
-    recipe: str
-    backbone: str
-    strategy: str
-    seed: int
+    Attributes:
+        queries, passages, qrels: of `records`.
+        languages: of the passages, in the order of the table.
+        blocks: columns of each language.
+    """
 
+    queries: pl.DataFrame
+    passages: pl.DataFrame
+    qrels: pl.DataFrame
+    languages: list[str]
+    blocks: list[slice]
 
-SETTINGS = ("mono", "cross", "multi")
+    @classmethod
+    def read(cls, benchmark: Path) -> "Texts":
+        """Read a folder of `collect-benchmark`."""
+        passages = PASSAGES.read(benchmark / "passages.parquet")
+        languages = passages["lang"].unique(maintain_order=True).to_list()
+        blocks = _blocks(passages["lang"], languages)
+        queries, qrels = QUERIES.read(benchmark / "queries.parquet"), QRELS.read(benchmark / "qrels.parquet")
+        return cls(queries, passages, qrels, languages, blocks)
+
+    def block(self, lang: str) -> slice:
+        """The columns of a language; none where it has no passages."""
+        return self.blocks[self.languages.index(lang)] if lang in self.languages else slice(0, 0)
+
+    def judgements(self, rows: Ints, reach: slice) -> Judgements:
+        """The judgements of these queries among the columns within reach, as positions."""
+        row = pl.DataFrame({"query_id": self.queries["id"].gather(rows)}).with_row_index("row")
+        column = self.passages.select("lang", passage_id="id").with_row_index("column")
+        joined = self.qrels.unique().join(row, on="query_id").join(column, on=["lang", "passage_id"])
+        joined = joined.filter(pl.col("column").is_between(reach.start, reach.stop, closed="left")).sort("row", "column")
+        block = joined["lang"].replace_strict({lang: i for i, lang in enumerate(self.languages)}, return_dtype=pl.Int64)
+        query, passage = (joined[name].cast(pl.Int64).to_numpy() for name in ("row", "column"))
+        return Judgements(query, passage, block.to_numpy())
 
 
 def evaluate(
-    vectors: Path, benchmark: Path, out: Path, *, run: Run, pools: Sequence[str] = (), settings: Sequence[str] = SETTINGS
-) -> None:
+    vectors: Path, benchmark: Path, out: Path, *, run: Run, pools: Sequence[str] = (), settings: Sequence[str] = SETTINGS,
+    names: Sequence[str] = METRICS, trec: int = 0,
+) -> None:  # fmt: skip
     """Score all queries against the pool of all languages and write per-query and mean metrics.
 
     Args:
@@ -41,104 +77,166 @@ def evaluate(
         run: names the model.
         pools: sub-pools such as `en+fi`; reported as benchmark `NAME:en+fi` where all their languages exist.
         settings: which of mono, cross and multi mean something here.
+        names: metrics; those of `params.POOLED` are of the multi setting alone.
+        trec: depth of the TREC runs that are written to out/trec; 0 for none.
     """
-    passages = PASSAGES.read(benchmark / "passages.parquet")
-    queries = QUERIES.read(benchmark / "queries.parquet")
-    qrels = QRELS.read(benchmark / "qrels.parquet")
-    passage_vectors = read_vectors(vectors / "passages.npy", len(passages))
-    query_vectors = read_vectors(vectors / "queries.npy", len(queries))
-    languages = passages["lang"].unique(maintain_order=True).to_list()
-    blocks = _blocks(passages["lang"].to_list(), languages)
-    wanted = {benchmark.name: languages}
-    for pool in pools:
-        members = pool.split("+")
-        if set(members) <= set(languages):
-            wanted[f"{benchmark.name}:{pool}"] = members
-    positions = {lang: np.flatnonzero(queries["lang"] == lang) for lang in languages}
+    texts = Texts.read(benchmark)
+    passages = read_vectors(vectors / "passages.npy", len(texts.passages))
+    queries = read_vectors(vectors / "queries.npy", len(texts.queries))
+    scorer = Vectors(queries, passages)
+    found = score(texts, scorer, benchmark.name, pools=pools, settings=settings, names=names)
+    write(found, out, run)
+    if trec:
+        tag = "-".join(filter(None, [run.recipe, run.backbone, run.strategy, str(run.seed)]))
+        write_trec(texts, scorer, out / "trec", tag=tag, settings=settings, depth=trec)
+
+
+def score(
+    texts: Texts, scorer: Scorer, name: str, *, pools: Sequence[str], settings: Sequence[str], names: Sequence[str]
+) -> pl.DataFrame:  # fmt: skip
+    """Metrics of every query in every cell of a benchmark and its sub-pools (`records.SCORES`).
+
+    Args:
+        texts: the benchmark.
+        scorer: of its queries and passages.
+        name: of the benchmark.
+        pools, settings, names: as in `evaluate`.
+    """
+    multi = "multi" in settings
+    ranked = [one for one in names if RANKED.fullmatch(one)]
+    apart = [one for one in names if POOLED.fullmatch(one)]
+    deepest = max((_cut(one) for one in apart if one.startswith(("rankc", "mrc"))), default=1)
+    wanted = {name: texts.languages} | {
+        f"{name}:{pool}": members for pool in pools if set(members := pool.split("+")) <= set(texts.languages)
+    }
     cells: list[pl.DataFrame] = []
-    for query_lang in progress(languages, f"{benchmark.name}: query languages"):
-        own = positions[query_lang]
-        if not len(own):
-            continue
-        ids = queries["id"].gather(own)
-        judgements = _judgements(ids, passages, qrels, languages)
+    asked: dict[str, dict[str, Asked]] = {pool: {} for pool in wanted}
+    pooled: dict[str, dict[str, pl.DataFrame]] = {pool: {} for pool in wanted}
+    for lang in progress(texts.queries["lang"].unique(maintain_order=True).to_list(), f"{name}: query languages"):
+        rows = np.flatnonzero(texts.queries["lang"] == lang)
+        ids = texts.queries["id"].gather(rows)
+        reach = texts.block(lang) if list(settings) == ["mono"] else slice(0, len(texts.passages))
+        judgements = texts.judgements(rows, reach)
+        own = {pool: members for pool, members in wanted.items() if lang in members or pool == name}
+        numbers = {pool: [texts.languages.index(member) for member in members] for pool, members in own.items()}
         # One score matrix per query language; mono, cross, multi and sub-pools are slices of it.
-        scores = query_vectors[own] @ passage_vectors.T
-        ahead = count_ahead(scores, judgements, blocks)
-        for name, members in wanted.items():
-            if query_lang in members:
-                cells += _cells(name, query_lang, members, languages, ids, judgements, ahead)
-    per_query = pl.concat(cells).filter(pl.col("setting").is_in(settings))
+        ahead, tops = rank(scorer, rows, reach, judgements, texts.blocks, numbers if multi else {}, deepest)
+        for pool, members in own.items():
+            for number, doc_lang in zip(numbers[pool], members, strict=True):
+                setting = "mono" if doc_lang == lang else "cross"
+                if setting in settings:
+                    here = judgements.block == number
+                    found, values = metrics(judgements.query[here], 1 + ahead[here, number], ranked)
+                    cells.append(_cell(pool, setting, lang, doc_lang, ids, found, values))
+            if multi:
+                asked[pool][lang] = Asked(rows, ids, tops[pool])
+                pooled[pool][lang] = _in_pool(texts, lang, judgements, ahead, numbers[pool], tops[pool], [*ranked, *apart])
+    for pool, frames in pooled.items():
+        between = _between_languages(asked[pool], scorer, apart)
+        for lang, frame in frames.items():
+            found = frame["row"].to_numpy()
+            values = {one: frame[one].to_numpy() for one in frame.columns if one in names}
+            values |= {one: column[found] for one, column in between.get(lang, {}).items()}
+            cell = _cell(
+                pool, "multi", lang, "all", asked[pool][lang].ids, found, {one: values[one] for one in names if one in values}
+            )
+            cells.append(cell.with_columns(top_lang=frame["top_lang"]))
+    whole = pl.concat(cells, how="diagonal")
+    return SCORES.check(whole.with_columns(pl.col(pl.Float64).fill_nan(None)), name)
+
+
+def _cut(metric: str) -> int:
+    return int(metric.partition("@")[2])
+
+
+def _in_pool(
+    texts: Texts, lang: str, judgements: Judgements, ahead: Ints, numbers: Sequence[int], top: Top, names: Sequence[str]
+) -> pl.DataFrame:  # fmt: skip
+    """Metrics of one language's queries in a pool of languages, with `row`, the position among them."""
+    ranks = 1 + ahead[:, numbers].sum(axis=1)
+    here = np.isin(judgements.block, numbers)
+    direct = [one for one in names if RANKED.fullmatch(one) or one == "rank_distance"]
+    found, values = metrics(judgements.query[here], ranks[here], direct)
+    first = texts.passages["lang"].gather(top.columns[found, 0])
+    frame = pl.DataFrame({"row": found, "top_lang": first, **values})
+    if "same_language@1" in names:
+        frame = frame.with_columns((first == lang).cast(pl.Float64).alias("same_language@1"))
+    if lang in texts.languages:
+        here &= judgements.block != texts.languages.index(lang)
+    for one in names:
+        if one.startswith("tlr@"):  # recall of the relevant passages in other languages than the query's
+            elsewhere, recall = metrics(judgements.query[here], ranks[here], [f"recall@{_cut(one)}"])
+            column = pl.DataFrame({"row": elsewhere, one: recall[f"recall@{_cut(one)}"]})
+            frame = frame.join(column, on="row", how="left", maintain_order="left")
+    return frame
+
+
+def _between_languages(asked: Mapping[str, Asked], scorer: Scorer, names: Sequence[str]) -> dict[str, dict[str, Floats]]:
+    """RankC, MRC and the language probe of every query, by language and metric; NaN where a query has no value."""
+    values: dict[str, dict[str, Floats]] = {lang: {} for lang in asked}
+    for depth in sorted({_cut(one) for one in names if one.startswith(("rankc", "mrc"))}):
+        cut = {lang: Asked(one.rows, one.ids, one.top.to(depth)) for lang, one in asked.items()}
+        for lang, (rankc, mrc) in consistency(cut, scorer).items():
+            values[lang] |= {f"rankc@{depth}": rankc, f"mrc@{depth}": mrc}
+    ids = pl.concat([one.ids for one in asked.values()] or [pl.Series([], dtype=pl.String)])
+    if "language_probe" in names and isinstance(scorer, Vectors) and len(asked) > 1 and ids.n_unique() > 1:
+        rows = np.concatenate([one.rows for one in asked.values()])
+        spoken = np.repeat(list(asked), [len(one.rows) for one in asked.values()])
+        told = language_probe(scorer.queries[rows], spoken.tolist(), ids.to_list())
+        for lang in asked:
+            values[lang]["language_probe"] = told[spoken == lang].astype(np.float64)
+    return {lang: {one: column for one, column in by_name.items() if one in names} for lang, by_name in values.items()}
+
+
+def _cell(
+    name: str, setting: str, query_lang: str, doc_lang: str, ids: pl.Series, rows: Ints, values: Mapping[str, Floats]
+) -> pl.DataFrame:  # fmt: skip
+    named = {"benchmark": name, "setting": setting, "query_lang": query_lang, "doc_lang": doc_lang}
+    frame = pl.DataFrame({"query_id": ids.gather(rows), "top_lang": pl.Series([None] * len(rows), dtype=pl.String), **values})
+    return frame.select(*(pl.lit(value).alias(key) for key, value in named.items()), "query_id", "top_lang", *values)
+
+
+def write(per_query: pl.DataFrame, out: Path, run: Run) -> None:
+    """Write per-query metrics and their means, and print the means of each setting."""
     SCORES.write(per_query, out / "scores.parquet")
     pairs = summarise(per_query, run)
     with atomic(out / "pairs.csv") as temporary:
         pairs.write_csv(temporary, float_precision=6)
     headline = pairs.group_by("benchmark", "setting", "metric", maintain_order=True).agg(pl.col("value").mean())
-    wide = headline.pivot("metric", index=["benchmark", "setting"], values="value")
-    table(
-        f"{run.backbone} {run.strategy}",
-        ["benchmark", "setting", *METRICS],
-        ([row[0], row[1], *(f"{value:.3f}" if value is not None else "" for value in row[2:])] for row in wide.iter_rows()),
+    wide = headline.pivot("setting", index=["benchmark", "metric"], values="value")
+    settings = [one for one in SETTINGS if one in wide.columns]
+    rows = [
+        [row["benchmark"], row["metric"], *("" if row[one] is None else f"{row[one]:.3f}" for one in settings)]
+        for row in wide.sort("benchmark", maintain_order=True).iter_rows(named=True)
+    ]
+    table(f"{run.backbone} {run.strategy}", ["benchmark", "metric", *settings], rows)
+
+
+def summarise(per_query: pl.DataFrame, run: Run) -> pl.DataFrame:
+    """Mean of every metric in every cell, over the queries that have a value (`records.PAIRS`)."""
+    names = [column for column in per_query.columns if column not in SCORES.columns]
+    long = per_query.unpivot(names, index=CELL, variable_name="metric").drop_nulls("value")
+    means = long.group_by(*CELL, "metric", maintain_order=True).agg(
+        pl.col("value").mean(), pl.len().cast(pl.Int64).alias("n_queries")
     )
+    named = means.with_columns(pl.lit(value).alias(name) for name, value in vars(run).items())
+    return PAIRS.check(named.with_columns(pl.col("seed").cast(pl.Int64)), "pairs")
 
 
-def _blocks(column: Sequence[str], languages: Iterable[str]) -> list[slice]:
+def _blocks(column: pl.Series, languages: Iterable[str]) -> list[slice]:
     """The columns of each language; benchmarks list one language after the other."""
-    langs = np.array(column)
     blocks = []
     for lang in languages:
-        own = np.flatnonzero(langs == lang)
+        own = np.flatnonzero(column == lang)
         if own[-1] - own[0] + 1 != len(own):
             raise KoineError(f"passages of {lang} do not stand together in the benchmark's table")
         blocks.append(slice(int(own[0]), int(own[-1]) + 1))
     return blocks
 
 
-def _judgements(ids: pl.Series, passages: pl.DataFrame, qrels: pl.DataFrame, languages: Sequence[str]) -> Judgements:
-    """The judgements of these queries as positions."""
-    row = pl.DataFrame({"query_id": ids}).with_row_index("row")
-    column = passages.select("lang", passage_id="id").with_row_index("column")
-    joined = qrels.unique().join(row, on="query_id").join(column, on=["lang", "passage_id"]).sort("row", "column")
-    block = joined["lang"].replace_strict({lang: i for i, lang in enumerate(languages)}, return_dtype=pl.Int64)
-    return Judgements(joined["row"].cast(pl.Int64).to_numpy(), joined["column"].cast(pl.Int64).to_numpy(), block.to_numpy())
-
-
-def _cells(
-    name: str, query_lang: str, members: Sequence[str], languages: Sequence[str], ids: pl.Series,
-    judgements: Judgements, ahead: Ints,
-) -> Iterator[pl.DataFrame]:  # fmt: skip
-    """Per-query metrics of one query language against each language of a pool, and against the pool."""
-    numbers = [languages.index(lang) for lang in members]
-    for doc_lang, number in zip(members, numbers, strict=True):
-        own = judgements.block == number
-        setting = "mono" if doc_lang == query_lang else "cross"
-        yield _cell(name, setting, query_lang, doc_lang, ids, judgements.query[own], 1 + ahead[own, number])
-    own = np.isin(judgements.block, numbers)
-    yield _cell(name, "multi", query_lang, "all", ids, judgements.query[own], 1 + ahead[own][:, numbers].sum(axis=1))
-
-
-def _cell(name: str, setting: str, query_lang: str, doc_lang: str, ids: pl.Series, query: Ints, rank: Ints) -> pl.DataFrame:
-    rows, values = metrics(query, rank)
-    frame = pl.DataFrame({"query_id": ids.gather(rows), **values}).with_columns(
-        benchmark=pl.lit(name), setting=pl.lit(setting), query_lang=pl.lit(query_lang), doc_lang=pl.lit(doc_lang)
-    )
-    if setting != "multi":  # the distance between parallel passages has no meaning in one language's corpus
-        frame = frame.with_columns(rank_distance=pl.lit(None, dtype=pl.Float64))
-    return frame.select(list(SCORES.columns))
-
-
-def summarise(per_query: pl.DataFrame, run: Run) -> pl.DataFrame:
-    """Mean of every metric in every cell (`records.PAIRS`)."""
-    cell = ["benchmark", "setting", "query_lang", "doc_lang"]
-    means = per_query.group_by(cell, maintain_order=True).agg(pl.len().cast(pl.Int64).alias("n_queries"), pl.col(METRICS).mean())
-    long = means.unpivot(METRICS, index=[*cell, "n_queries"], variable_name="metric").drop_nulls("value")
-    named = long.with_columns(pl.lit(value).alias(name) for name, value in vars(run).items())
-    return PAIRS.check(named.with_columns(pl.col("seed").cast(pl.Int64)), "pairs")
-
-
 def evaluate_model(
-    model: str, benchmark: str, out: Path, *, run: Run, pools: Sequence[str], settings: Sequence[str], device: str,
-    method: str = "",
+    model: str, benchmark: str, out: Path, *, run: Run, pools: Sequence[str], settings: Sequence[str], names: Sequence[str],
+    device: str, method: str = "", trec: int = 0,
 ) -> None:  # fmt: skip
     """Evaluate any sentence-transformers model, outside of the workflow: prepare the benchmark, encode, evaluate.
 
@@ -147,9 +245,10 @@ def evaluate_model(
         benchmark: name in the registry, or a folder that `collect-benchmark` wrote.
         out: folder for pairs.csv and scores.parquet; the vectors are not kept.
         run, pools: as in `evaluate`.
-        settings: as in `evaluate`; empty for those that the registry gives the benchmark.
+        settings, names: as in `evaluate`; empty for those that the registry gives the benchmark.
         device: where to encode.
         method: of `debias`, applied to the vectors; empty for none.
+        trec: as in `evaluate`.
     """
     from koine.collect import registry
     from koine.collect.steps import prepare_benchmark  # these import much that the workflow's jobs do not need
@@ -163,8 +262,9 @@ def evaluate_model(
         if not (folder / "queries.parquet").is_file():
             folder = prepare_benchmark(benchmark, Path(scratch))
             settings = settings or registry.benchmark(benchmark).settings
+            names = names or registry.benchmark(benchmark).metrics
         vectors = Path(scratch) / "vectors"
         encode(model, folder, vectors, tokens=None, dtype="float32", batch_size=64, device=device)
         if method:
             debias(vectors, folder, vectors, method=method, dtype="float32")
-        evaluate(vectors, folder, out, run=run, pools=pools, settings=settings or SETTINGS)
+        evaluate(vectors, folder, out, run=run, pools=pools, settings=settings or SETTINGS, names=names or METRICS, trec=trec)

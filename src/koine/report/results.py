@@ -7,7 +7,9 @@ from typing import Any
 import polars as pl
 
 from koine.report.markup import DASH, Html, count, fraction, join, listing, rank, tag
+from koine.report.statistics import MICRO
 from koine.report.svg import Scale, bar, dot, legend
+from koine.report.table import UNSEEN
 from koine.report.view import SETTINGS, Estimate, View, named_language, value_text, whole
 
 DARK = 0.6  # share of the colour scale from which text is light
@@ -47,7 +49,8 @@ def _by_benchmark(view: View, section: Callable[[str], Html | None]) -> Iterator
         if name == whole(name):
             yield join([tag("h3", name, tag("small", _extent(view, name))), content])
         else:
-            summary = tag("summary", f"Sub-pool {name}")
+            what = "Languages that no model was trained in:" if name.endswith(f":{UNSEEN}") else "Sub-pool"
+            summary = tag("summary", f"{what} {name}")
             yield tag("details", summary, tag("p", _extent(view, name), class_="note"), content)
 
 
@@ -118,7 +121,8 @@ def _headline_cell(one: Estimate | None, best: Estimate | None, metric: str, sca
 
 def _other_metrics(view: View, benchmark: str, models: Mapping[str, Sequence[str]]) -> Html | None:
     shown = {(setting, metric) for _, setting, metric in HEADLINE}
-    there = dict.fromkeys(key[3:] for key in view.results if key[0] == benchmark and key[3:] not in shown)
+    own = (key[3:] for key in view.results if key[0] == benchmark and not key[4].endswith(MICRO))
+    there = dict.fromkeys(name for name in own if name not in shown)
     columns = {setting: [metric for own, metric in there if own == setting] for setting in SETTINGS}
     columns = {setting: metrics for setting, metrics in columns.items() if metrics}
     if not columns:
@@ -141,7 +145,8 @@ def _other_metrics(view: View, benchmark: str, models: Mapping[str, Sequence[str
     head = tag("thead", tag("tr", tag("th", ""), *groups), tag("tr", tag("th", "strategy", scope="col"), *heads))
     table = tag("table", head, tag("tbody", *rows), class_="dense full")
     note = tag("p", "Point at a number for its interval.", class_="note")
-    return tag("details", tag("summary", "Other metrics: ranks cut at 10 or 20, recall"), tag("div", table, class_="wide"), note)
+    summary = tag("summary", "Other metrics: recall, ranks cut at 10 or 20, agreement between languages")
+    return tag("details", summary, tag("div", table, class_="wide"), note)
 
 
 def heat_maps(view: View) -> Html:
@@ -207,7 +212,8 @@ def _heat_map(cells: Cells, languages: Sequence[str], seen: Sequence[str], scale
                 row.append(tag("td", DASH, class_="none"))
                 continue
             value, queries = cells[query, doc]
-            title = f"{query} → {doc} {fraction(value, 4)}, {count(queries, 'question')}"  # the headings say the names
+            of = f", {count(queries, 'question')}" if queries else ""
+            title = f"{query} → {doc} {fraction(value, 4)}{of}"  # the headings say the names
             row.append(_heated(value, scale, "same" if query == doc else None, title))
         rows.append(tag("tr", *row))
     long = any(len(code) > 3 for code in languages)
@@ -221,8 +227,41 @@ def _heated(value: float, scale: Scale, class_: str | None, title: str) -> Html:
     return tag("td", fraction(value, 2), class_=classes, style=f"--v:{100 * share:.0f}%", title=title)
 
 
-def bias(view: View, indexes: Mapping[str, Mapping[str, Any]]) -> Html | None:
-    """Rank distance of every strategy as bars."""
+ANSWERED = ("x-x-mono", "x-y", "hybrid")  # the strategies whose answers are shown by language
+
+
+def _answers_of(view: View, answers: pl.DataFrame, benchmark: str) -> Html | None:
+    """Of the questions in a language, the share whose first passage is in each language: LAReQA's heat map."""
+    own = answers.filter(benchmark=benchmark)
+    columns = ["backbone", "strategy", "query_lang", "answer_lang", "share"]
+    shares = {tuple(key): share for *key, share in own.select(columns).iter_rows()}
+    languages = view.languages(benchmark)
+    scale = Scale(0.0, 1.0, 0.1)
+    parts: list[Html] = []
+    for backbone, names in view.models(benchmark).items():
+        figures = []
+        for name in (name for name in names if name in ANSWERED):
+            cells = {
+                (query, answer): (shares.get((backbone, name, query, answer), 0.0), 0)
+                for query in languages if (backbone, name, query) in {key[:3] for key in shares} for answer in languages
+            }  # fmt: skip
+            seen = view.trained.get((backbone, name), languages)
+            figures.append(tag("figure", tag("figcaption", view.label(name)), _heat_map(cells, languages, seen, scale)))
+        if figures:
+            parts += [tag("h4", f"backbone {backbone}"), tag("div", *figures, class_="maps")]
+    if not parts:
+        return None
+    note = tag(
+        "p",
+        "A row is the language of the questions, a column that of the first passage found; without a preference, every column "
+        "would have the same share.",
+        class_="note",
+    )
+    return tag("details", tag("summary", "Which language the first answer is in"), note, *parts)
+
+
+def bias(view: View, indexes: Mapping[str, Mapping[str, Any]], answers: pl.DataFrame) -> Html | None:
+    """Rank distance of every strategy as bars, and the languages of the first answers."""
     pools = {key.rpartition("/")[2]: entry["vectors"] for key, entry in indexes.items()}
     note = tag(
         "p",
@@ -233,7 +272,12 @@ def bias(view: View, indexes: Mapping[str, Mapping[str, Any]]) -> Html | None:
         "; a single language that is ranked last is enough to make it large.",
         class_="note",
     )
-    parts = list(_by_benchmark(view, lambda name: _bias_of(view, name, pools.get(name))))
+
+    def both(name: str) -> Html | None:
+        bars = _bias_of(view, name, pools.get(name))
+        return join([bars, _answers_of(view, answers, name)]) if bars else None
+
+    parts = list(_by_benchmark(view, both))
     return join([note, *parts]) if parts else None
 
 

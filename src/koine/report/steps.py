@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from koine.params import Report
+from koine.report.claims import Findings, markdown, verdicts
+from koine.report.contrasts import contrasts
+from koine.report.groups import answers, groups
 from koine.report.page import Evidence, render
-from koine.report.table import headline, intervals, read_pairs
+from koine.report.table import headline, intervals, read_pairs, sampled
 from koine.runtime.files import atomic, read_json, read_jsonl, write_json, write_text
 
 
@@ -13,7 +16,7 @@ def report(
     evaluated: Sequence[Path], out: Path, settings: Report, *,
     collected: Path | None, filtered: Sequence[Path], models: Sequence[Path], indexes: Sequence[Path],
 ) -> None:  # fmt: skip
-    """Write table.csv, pairs.csv, metrics.json and report.html.
+    """Write the tables (table, pairs, groups, answers, contrasts, claims), claims.md, metrics.json and report.html.
 
     Args:
         evaluated: folders of `evaluate`, one per model and benchmark.
@@ -25,17 +28,36 @@ def report(
         indexes: index.json of each index.
     """
     pairs = read_pairs(evaluated)
-    table = intervals(evaluated, settings)
-    for name, frame in (("table.csv", table), ("pairs.csv", pairs)):
+    recipe = pairs["recipe"][0]
+    found = [read_json(path) for path in models]
+    counts = read_json(collected) if collected else {}
+    trained = sorted({lang for model in found for lang in model["languages"]})
+    systems = sampled(evaluated, settings, trained)
+    table = intervals(recipe, systems, settings)
+    compared = contrasts(recipe, systems, settings)
+    decided = verdicts(Findings(recipe, compared, pairs, counts, trained, settings.confidence))
+    answered = answers(evaluated)
+    for name, frame in (
+        ("table.csv", table),
+        ("pairs.csv", pairs),
+        ("groups.csv", groups(pairs)),
+        ("answers.csv", answered),
+        ("contrasts.csv", compared),
+        ("claims.csv", decided),
+    ):
         with atomic(out / name) as temporary:
             frame.write_csv(temporary, float_precision=6)
+    write_text(out / "claims.md", markdown(decided, settings.confidence))
     write_json(out / "metrics.json", headline(table))
     evidence = Evidence(
         table=table,
         pairs=pairs,
-        collected=read_json(collected) if collected else {},
+        answers=answered,
+        contrasts=compared,
+        claims=decided,
+        collected=counts,
         filtered=[read_json(path) for path in filtered],
-        models=[read_json(path) for path in models],
+        models=found,
         curves=[[line for _, line in read_jsonl(path.with_name("train.jsonl"))] for path in models],
         indexes={"/".join(path.parts[-5:-1]): read_json(path) for path in indexes},
         confidence=settings.confidence,

@@ -1,24 +1,22 @@
 """The headline table: means over seeds and cells, with bootstrap intervals over seeds and question ids."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 from threadpoolctl import threadpool_limits
 
 from koine.params import Report
 from koine.records import PAIRS, SCORES, TABLE
+from koine.report.statistics import Sample, resample
 from koine.runtime.console import table as print_table
 from koine.runtime.errors import KoineError
 
-Floats = npt.NDArray[np.float64]
-
-METRICS = tuple(name for name in SCORES.columns if SCORES.columns[name] == pl.Float64())
 SETTINGS = ("mono", "cross", "multi")
-RUN = ["recipe", "backbone", "strategy", "seed"]
+UNSEEN = "unseen"
+#: (benchmark, setting) to (backbone, strategy) to metric.
+Systems = dict[tuple[str, str], dict[tuple[str, str], dict[str, Sample]]]
 
 
 def read_pairs(evaluated: Sequence[Path]) -> pl.DataFrame:
@@ -28,79 +26,64 @@ def read_pairs(evaluated: Sequence[Path]) -> pl.DataFrame:
     return pl.concat(frames)
 
 
-def intervals(evaluated: Sequence[Path], settings: Report) -> pl.DataFrame:
-    """The headline table (`records.TABLE`).
+def sampled(evaluated: Sequence[Path], settings: Report, trained: Collection[str] = ()) -> Systems:
+    """Every system's metrics, resampled, by benchmark and setting.
 
-    A value is the mean over seeds of the macro mean over cells (languages in mono and multi, ordered pairs in
-    cross) of the mean over queries. The interval is a percentile bootstrap that draws seeds with replacement and,
-    independently, question ids with replacement: a question and its translations are one unit, since their scores
-    are not independent. All models of a benchmark see the same draws of ids. With few seeds that differ much among
-    themselves, such intervals are too narrow (3 seeds, 95 %: they cover about 93 % where seeds differ as much as the
-    mean over questions does, 84 % where they differ four times as much).
+    Where a benchmark has languages that were trained in and others, it stands here a second time as `NAME:unseen`, with the
+    queries (and in cross the corpora) of the others alone.
 
     Args:
-        evaluated: folders of `evaluate`; those of one model and several seeds belong together.
-        settings: coverage, number of resamples, seed.
+        evaluated: folders of `evaluate`; those of one system and several seeds belong together.
+        settings: number of resamples, and their seed.
+        trained: languages that models were trained in.
     """
-    folders: dict[tuple[str, ...], list[Path]] = {}
+    folders: dict[tuple[str, str], dict[tuple[str, ...], list[Path]]] = {}
     for path in evaluated:
         first = pl.read_csv(path / "pairs.csv", n_rows=1, schema_overrides=dict(PAIRS.columns)).row(0, named=True)
-        key = (first["recipe"], first["backbone"], first["strategy"], first["benchmark"])
-        folders.setdefault(key, []).append(path)
+        key = (first["backbone"], first["strategy"])
+        folders.setdefault(key, {}).setdefault((first["recipe"], first["benchmark"]), []).append(path)
+    systems: Systems = {}
+    for system, by_benchmark in folders.items():
+        for paths in by_benchmark.values():
+            seeds = [SCORES.read(path / "scores.parquet") for path in paths]
+            for benchmark, part in _benchmarks(seeds[0], trained):
+                for setting in SETTINGS:
+                    own = [frame.filter(part, setting=setting) for frame in seeds]
+                    if len(own[0]):
+                        with threadpool_limits(1, user_api="blas"):
+                            systems.setdefault((benchmark, setting), {})[system] = resample(own, settings)
+    return systems
+
+
+def _benchmarks(scores: pl.DataFrame, trained: Collection[str]) -> Iterator[tuple[str, pl.Expr]]:
+    """The benchmarks of a table of scores, with which rows are theirs."""
+    for (benchmark,) in scores.select("benchmark").unique(maintain_order=True).iter_rows():
+        own = pl.col("benchmark") == benchmark
+        yield benchmark, own
+        languages = set(scores.filter(own)["query_lang"])
+        if ":" not in benchmark and languages & set(trained) and languages - set(trained):
+            yield (
+                f"{benchmark}:{UNSEEN}",
+                own & ~pl.col("query_lang").is_in(list(trained)) & ~pl.col("doc_lang").is_in(list(trained)),
+            )
+
+
+def intervals(recipe: str, systems: Systems, settings: Report) -> pl.DataFrame:
+    """The headline table (`records.TABLE`): each mean over seeds, with its percentile interval over seeds and questions.
+
+    With few seeds that differ much among themselves, such intervals are too narrow (3 seeds, 95 %: they cover about 93 %
+    where seeds differ as much as the mean over questions does, 84 % where they differ four times as much).
+    """
     rows: list[dict[str, Any]] = []
-    for (recipe, backbone, strategy, _), paths in folders.items():
-        seeds = [SCORES.read(path / "scores.parquet") for path in paths]
-        for (benchmark,) in seeds[0].select("benchmark").unique(maintain_order=True).iter_rows():
-            for setting in SETTINGS:
-                own = [frame.filter(benchmark=benchmark, setting=setting) for frame in seeds]
-                if own[0].is_empty():
-                    continue
-                with threadpool_limits(1, user_api="blas"):  # the last bits of a sum depend on how many threads share it
-                    found = _bootstrap(own, settings)
-                for metric, (mean, low, high) in found.items():
-                    named = {"recipe": recipe, "backbone": backbone, "strategy": strategy, "benchmark": benchmark}
-                    values = {"mean": mean, "ci_low": low, "ci_high": high, "n_seeds": len(own), "n_queries": len(own[0])}
-                    rows.append({**named, "setting": setting, "metric": metric, **values})
+    for (benchmark, setting), by_system in systems.items():
+        for (backbone, strategy), metrics in by_system.items():
+            for metric, sample in metrics.items():
+                low, high = sample.interval(settings.confidence)
+                named = {"recipe": recipe, "backbone": backbone, "strategy": strategy, "benchmark": benchmark}
+                values = {"mean": sample.mean, "ci_low": low, "ci_high": high}
+                counts = {"n_seeds": sample.seeds, "n_queries": sample.queries}
+                rows.append({**named, "setting": setting, "metric": metric, **values, **counts})
     return TABLE.frame(rows)
-
-
-def _bootstrap(seeds: Sequence[pl.DataFrame], settings: Report) -> dict[str, tuple[float, float, float]]:
-    """Mean and interval of each metric over frames of the same cells and queries, one frame per seed."""
-    cells = seeds[0].select("query_lang", "doc_lang").unique(maintain_order=True).with_row_index("cell")
-    ids = seeds[0]["query_id"].unique().sort()
-    shape = (len(cells), len(ids))
-    draw = np.random.default_rng([settings.seed, len(ids)])
-    # The first column weighs every question once: the point estimate goes through the same sums.
-    weights = np.ones((len(ids), 1 + settings.resamples))
-    weights[:, 1:] = draw.multinomial(len(ids), np.full(len(ids), 1 / len(ids)), size=settings.resamples).T
-    chosen = draw.integers(len(seeds), size=(settings.resamples, len(seeds)))
-    by_seed: dict[str, list[Floats]] = {}
-    there, total = np.zeros(0, dtype=np.int64), np.zeros(0)
-    for frame in seeds:
-        cell = frame.join(cells, on=["query_lang", "doc_lang"], how="left", maintain_order="left")["cell"].to_numpy()
-        position = cell * len(ids) + ids.search_sorted(frame["query_id"]).to_numpy()
-        if by_seed and not np.array_equal(position, there):
-            raise KoineError("the seeds of one model were evaluated on different queries; delete data/*/evaluate")
-        if not by_seed:
-            there = position
-            present = np.zeros(shape)
-            present.flat[position] = 1
-            total = present @ weights
-        for metric in METRICS:
-            if frame[metric].null_count():
-                continue
-            values = np.zeros(shape)
-            values.flat[position] = frame[metric].to_numpy()
-            with np.errstate(invalid="ignore"):  # a resample may hold no question of a cell: it does not count there
-                by_seed.setdefault(metric, []).append(np.nanmean(values @ weights / total, axis=0))
-    tail = (1 - settings.confidence) / 2
-    result = {}
-    for metric, per_seed in by_seed.items():
-        stacked = np.stack(per_seed)  # [seeds, 1 + resamples]
-        resampled = stacked[chosen, np.arange(1, 1 + settings.resamples)[:, None]].mean(axis=1)
-        low, high = np.quantile(resampled, [tail, 1 - tail])
-        result[metric] = (float(stacked[:, 0].mean()), float(low), float(high))
-    return result
 
 
 def headline(table: pl.DataFrame) -> dict[str, Any]:

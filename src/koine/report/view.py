@@ -9,6 +9,7 @@ import polars as pl
 
 from koine.params import UNSUPERVISED
 from koine.report.markup import Html, fraction, language, rank, tag
+from koine.report.statistics import LOWER_IS_BETTER
 
 SETTINGS = ("mono", "cross", "multi")
 
@@ -122,7 +123,7 @@ class View:
     def best(self, benchmark: str, backbone: str, setting: str, metric: str) -> Estimate | None:
         """The best strategy's result."""
         found = [self.get(benchmark, backbone, name, setting, metric) for name in self.strategies]
-        sign = -1 if metric == "rank_distance" else 1  # of the metrics, it alone is better when lower
+        sign = -1 if metric in LOWER_IS_BETTER else 1
         return max((one for one in found if one), key=lambda one: sign * one.mean, default=None)
 
     def languages(self, benchmark: str) -> list[str]:

@@ -6,7 +6,6 @@ all the state there is, and where they are asked for, the best weights so far an
 data, settings or code is never gone on with.
 """
 
-import hashlib
 import json
 import shutil
 import signal
@@ -23,6 +22,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from koine.runtime import resume
 from koine.runtime.console import say
 from koine.runtime.files import atomic
 from koine.train.metrics import Log
@@ -33,12 +33,7 @@ REQUEUE = 75  # EX_TEMPFAIL of sysexits.h: "try again later"; name it as Requeue
 
 def key(inputs: dict[str, Any], files: list[Path]) -> str:
     """Digest of everything that determines the result: arguments, the bytes of files, Koine's code and torch's version."""
-    code = [path for package in ("train", "backbones") for path in sorted((Path(__file__).parents[1] / package).glob("*.py"))]
-    digest = hashlib.sha256(json.dumps([inputs, torch.__version__], sort_keys=True, default=str).encode())
-    for path in [*code, *files]:
-        with path.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return digest.hexdigest()
+    return resume.key([inputs, torch.__version__], files, ("train", "backbones"))
 
 
 @dataclass

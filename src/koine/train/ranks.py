@@ -1,4 +1,4 @@
-"""Several processes that train one model, each on a GPU of its own: a batch is split among them, its negatives are not.
+"""Several processes that do one job, each on a GPU of its own: in training a batch is split among them, its negatives are not.
 
 `torchrun --standalone --nproc-per-node 4 --no-python koine train …` starts four, which find each other by torchrun's environment
 variables. Every process encodes its share of a batch, all get all vectors, and the gradients are summed: it is the gradient of
@@ -7,14 +7,16 @@ one process on the whole batch, but for rounding, and for what a model's own dro
 
 import os
 from collections.abc import Sequence
-from typing import Self
+from typing import Self, TypeVar
 
 import torch
 from torch import distributed
 
+T = TypeVar("T")
+
 
 class Ranks:
-    """The processes of a training run.
+    """The processes of a job.
 
     Attributes:
         rank: number of this process, from 0.
@@ -81,11 +83,11 @@ class Ranks:
         distributed.all_reduce(largest, distributed.ReduceOp.MAX)
         return int(largest)
 
-    def told(self, losses: dict[str, float]) -> dict[str, float]:
+    def told(self, found: T) -> T:
         """What the first process found."""
         if self.size == 1:
-            return losses
-        shared = [losses]
+            return found
+        shared = [found]
         distributed.broadcast_object_list(shared)
         return shared[0]
 

@@ -1,7 +1,6 @@
 """The command of the translate step: one shard of one language."""
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,8 @@ from koine.params import Decoding
 from koine.records import QA, TRANSLATION
 from koine.runtime.console import progress, say
 from koine.runtime.errors import KoineError
-from koine.runtime.files import text_id, write_text
+from koine.runtime.files import text_id
+from koine.runtime.resume import Journal
 from koine.translate.apertium import Apertium
 from koine.translate.lexicon import Lexicon
 from koine.translate.memory import Memory
@@ -162,39 +162,24 @@ def _sentence_wise(
     ]
 
 
-def _resumed(engine: Engine, todo: Sequence[str], journal: Path) -> Iterator[str]:
+def _resumed(engine: Engine, todo: Sequence[str], path: Path) -> Iterator[str]:
     """Translations of the pieces in order; finished chunks are read from the journal, and new ones added to it."""
-    head = json.dumps({"version": engine.version, "chunk": CHUNK, "pieces": text_id("\0".join(todo))})
-    done = _read_journal(journal, head)
-    write_text(journal, "".join(line + "\n" for line in [head, *map(json.dumps, done)]))  # its last line may have been cut off
-    for chunk in done:
-        yield from chunk
-    rest = _chunks(todo)[len(done) :]
+    journal = Journal(path, json.dumps({"version": engine.version, "chunk": CHUNK, "pieces": text_id("\0".join(todo))}))
+    for line in journal.lines:
+        yield from json.loads(line)
+    done, chunks = len(journal.lines), _chunks(todo)
     if done:
-        say(f"{len(done)} of {len(done) + len(rest)} chunks were done before")
+        say(f"{done} of {len(chunks)} chunks were done before")
+    rest = chunks[done:]
     start = time.monotonic()
 
     def tokens() -> str:
         return f", {engine.tokens / (time.monotonic() - start):,.0f} tokens/s" if engine.tokens else ""
 
-    with journal.open("a", encoding="utf-8") as stream:
-        for asked in progress(rest, "pieces", sum(map(len, rest)), weight=len, note=tokens):
-            translated = engine.translate(asked)
-            stream.write(json.dumps(translated) + "\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-            yield from translated
-
-
-def _read_journal(journal: Path, head: str) -> list[list[str]]:
-    """The finished chunks of a journal; none where it belongs to other pieces, another engine or version of it."""
-    if not journal.is_file():
-        return []
-    first, *lines = journal.read_bytes().decode("utf-8", "replace").split("\n")
-    done = []
-    for line in lines[:-1] if first == head else []:  # a line without its end was being written when the job was killed
-        done.append(json.loads(line))
-    return done
+    for asked in progress(rest, "pieces", sum(map(len, rest)), weight=len, note=tokens):
+        translated = engine.translate(asked)
+        journal.add(json.dumps(translated))
+        yield from translated
 
 
 def _journal(out: Path, way: str) -> Path:

@@ -1,0 +1,256 @@
+"""Probes of frozen vectors: what a linear classifier finds in them.
+
+`language_probe` asks which language a text was in; `evaluate_probe` asks for XNLI's three classes (arXiv 1809.05053), trained
+on English alone and tested in every language, as a check that retrieval training leaves the rest of the meaning in place.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from scipy.optimize import minimize
+from threadpoolctl import threadpool_limits
+
+from koine.records import PAIRS, TEXT, Run, Schema
+from koine.runtime.console import progress, table
+from koine.runtime.errors import KoineError
+from koine.runtime.files import atomic, read_jsonl, read_text
+
+Floats = npt.NDArray[np.floating]
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+
+RIDGE = 1.0  # λ of the language probe
+L2 = 1.0  # the NLI classifier's penalty is L2/2 |W|², beside the sum of the losses (scikit-learn's C = 1)
+ITERATIONS = 200  # of L-BFGS at most; it stops where the gradient is flat
+BLOCK = 4096  # examples whose features stand in memory
+LABELS = ("contradiction", "entailment", "neutral")
+SPELT = {"contradictory": "contradiction"}  # so in multinli.train.en.tsv
+NO_LABEL = "-"  # annotators did not agree
+
+#: One tested example: 1 where the probe is right. As `records.SCORES`, a query and a cell.
+CORRECT = Schema(
+    "probe score",
+    {"benchmark": TEXT, "setting": TEXT, "query_lang": TEXT, "doc_lang": TEXT, "query_id": TEXT, "accuracy": pl.Float64()},
+)
+
+
+# --- which language? ---------------------------------------------------------------------------------------
+
+
+def language_probe(vectors: Floats, languages: Sequence[str], groups: Sequence[str]) -> Bools:
+    """Whether a linear probe, trained on other texts, names the language of each vector.
+
+    Two folds by group: a probe is trained on each and tested on the other, so that a question and its translations never
+    stand on both sides. The probe is ridge regression with an intercept onto one-hot languages, `W = (XᵀX + λI)⁻¹ XᵀY` of
+    centred X and Y, and the language of the largest output is its answer. Where no language leaves a trace, its accuracy
+    is that of guessing, 1/L; 1 means that every vector shows its language.
+
+    Args:
+        vectors: `[n, d]`.
+        languages: of the n texts.
+        groups: what must not be torn apart, as the question's id, of the n texts. Half of the groups make a fold, by the
+            order of their hashes.
+
+    Returns:
+        bool `[n]`. Computed in float64 and by one thread: the same bytes on any number of cores.
+
+    Raises:
+        KoineError: fewer than two groups.
+    """
+    names, target = np.unique(np.asarray(languages), return_inverse=True)
+    group, of = np.unique(np.asarray(groups), return_inverse=True)
+    if len(group) < 2:
+        raise KoineError(f"the language probe needs two groups of texts, to train on one; there are {len(group)}")
+    order = np.argsort([hashlib.blake2b(str(name).encode("utf-8", "surrogatepass")).digest() for name in group])
+    second = np.zeros(len(group), dtype=bool)
+    second[order[len(group) // 2 :]] = True
+    tested = second[of]
+    correct = np.zeros(len(target), dtype=bool)
+    with threadpool_limits(1, user_api="blas"):
+        for own in (tested, ~tested):
+            x, y = vectors[~own].astype(np.float64), np.eye(len(names))[target[~own]]
+            centre = x.mean(axis=0)
+            x -= centre
+            weights = np.linalg.solve(x.T @ x + RIDGE * np.eye(x.shape[1]), x.T @ (y - y.mean(axis=0)))
+            outputs = (vectors[own].astype(np.float64) - centre) @ weights + y.mean(axis=0)
+            correct[own] = outputs.argmax(axis=1) == target[own]
+    return correct
+
+
+# --- natural language inference ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Example:
+    """A premise, a hypothesis and what is between them (a number into `LABELS`)."""
+
+    id: str
+    lang: str
+    premise: str
+    hypothesis: str
+    label: int
+
+
+def read_nli(path: Path) -> list[Example]:
+    """Read a file of XNLI or MultiNLI, as they are published.
+
+    - `xnli.dev.tsv`, `xnli.test.tsv` and their `.jsonl`: fields `language, gold_label, sentence1, sentence2, pairID`, and others.
+    - `multinli.train.en.tsv` of XNLI-MT: columns `premise, hypo, label`; the language stands in the file's name.
+    - `multinli_1.0_train.jsonl` (or `.txt`): as XNLI's, without `language`: English.
+
+    Tab-separated files have a header and no quoting. Examples without an agreed label (`-`) are left out.
+
+    Raises:
+        KoineError: a column is missing or a label unknown.
+    """
+    examples = []
+    for number, row in _rows(path):
+        short = "hypo" in row
+        names = ("premise", "hypo", "label") if short else ("sentence1", "sentence2", "gold_label")
+        if missing := [name for name in names if row.get(name) is None]:
+            raise KoineError(f"{path}:{number}: no {missing[0]!r}; expected XNLI's or MultiNLI's columns, found {', '.join(row)}")
+        premise, hypothesis, label = (str(row[name]) for name in names)
+        label = SPELT.get(label, label)
+        if label == NO_LABEL:
+            continue
+        if label not in LABELS:
+            raise KoineError(f"{path}:{number}: unknown label {label!r}; known are {', '.join(LABELS)}")
+        lang = path.name.split(".")[-2] if short else str(row.get("language") or "en")
+        examples.append(Example(str(row.get("pairID") or number), lang, premise, hypothesis, LABELS.index(label)))
+    if not examples:
+        raise KoineError(f"{path}: no examples in it")
+    return examples
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
+    if path.suffix == ".jsonl":
+        yield from read_jsonl(path)
+        return
+    header, *lines = read_text(path).split("\n")
+    names = header.rstrip("\r").split("\t")
+    for number, line in enumerate(lines, start=2):
+        if line:
+            yield number, dict(zip(names, line.rstrip("\r").split("\t"), strict=False))
+
+
+class Probe:
+    """Multinomial logistic regression on `[u, v, |u - v|, u * v]` (the features of InferSent, arXiv 1705.02364).
+
+    Features are standardised by the training set's means and deviations. The objective, `Σ log-loss + L2/2 |W|²`, is
+    minimised by L-BFGS over all examples from zero weights, so nothing is drawn at random. Features are made block by
+    block and never held: those of MultiNLI would take 5 GB at 768 dimensions.
+
+    Args:
+        vectors: of the distinct texts, `[t, d]`.
+        premise, hypothesis: rows of `vectors`, int64 `[n]`.
+        label: numbers from 0, int64 `[n]`.
+    """
+
+    def __init__(self, vectors: Floats, premise: Ints, hypothesis: Ints, label: Ints) -> None:
+        self._mean, self._deviation = np.zeros(1, dtype=np.float32), np.ones(1, dtype=np.float32)
+        n, classes = len(label), int(label.max()) + 1
+        total = square = np.zeros(1)
+        for _, x in self._blocks(vectors, premise, hypothesis):
+            total, square = total + x.sum(axis=0, dtype=np.float64), square + (x.astype(np.float64) ** 2).sum(axis=0)
+        deviation = np.sqrt((square / n - (total / n) ** 2).clip(min=0))
+        self._mean, self._deviation = (total / n).astype(np.float32), np.where(deviation > 0, deviation, 1).astype(np.float32)
+
+        def objective(flat: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+            weights = flat.reshape(-1, classes)
+            loss, gradient = L2 / 2 * float((weights[:-1] ** 2).sum()), L2 * weights
+            gradient[-1] = 0  # the intercept is free
+            for part, x in self._blocks(vectors, premise, hypothesis):
+                logits = x @ weights[:-1].astype(np.float32) + weights[-1]
+                logits -= logits.max(axis=1, keepdims=True)
+                logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
+                own = np.arange(len(logits)), label[part]
+                loss -= float(logits[own].sum())
+                residual = np.exp(logits)
+                residual[own] -= 1
+                gradient[:-1] += x.T @ residual.astype(np.float32)
+                gradient[-1] += residual.sum(axis=0)
+            return loss / n, gradient.ravel() / n
+
+        start = np.zeros((len(self._mean) + 1) * classes)
+        self._weights = minimize(objective, start, jac=True, method="L-BFGS-B", options={"maxiter": ITERATIONS}).x.reshape(
+            -1, classes
+        )
+
+    def _blocks(self, vectors: Floats, premise: Ints, hypothesis: Ints) -> Iterator[tuple[slice, npt.NDArray[np.float32]]]:
+        for start in range(0, len(premise), BLOCK):
+            part = slice(start, start + BLOCK)
+            u, v = vectors[premise[part]].astype(np.float32), vectors[hypothesis[part]].astype(np.float32)
+            yield part, (np.concatenate([u, v, np.abs(u - v), u * v], axis=1) - self._mean) / self._deviation
+
+    def predict(self, vectors: Floats, premise: Ints, hypothesis: Ints) -> Ints:
+        """The likeliest label of each pair, int64 `[n]`."""
+        parts = [
+            (x @ self._weights[:-1] + self._weights[-1]).argmax(axis=1) for _, x in self._blocks(vectors, premise, hypothesis)
+        ]
+        return np.concatenate(parts).astype(np.int64)
+
+
+def probe(encode: Callable[[list[str]], Floats], train: Sequence[Example], test: Sequence[Example]) -> Bools:
+    """Train on some examples and say of each other one whether its label is found; each distinct text is encoded once."""
+    texts = {text: row for row, text in enumerate(dict.fromkeys(t for e in (*train, *test) for t in (e.premise, e.hypothesis)))}
+    vectors = encode(list(texts))
+
+    def rows(examples: Sequence[Example]) -> tuple[Ints, Ints]:
+        pairs = np.array([(texts[e.premise], texts[e.hypothesis]) for e in examples], dtype=np.int64)
+        return pairs[:, 0], pairs[:, 1]
+
+    with threadpool_limits(1, user_api="blas"):
+        trained = Probe(vectors, *rows(train), np.array([e.label for e in train], dtype=np.int64))
+        correct: Bools = trained.predict(vectors, *rows(test)) == np.array([e.label for e in test])
+    return correct
+
+
+def evaluate_probe(model: str, train: Sequence[Path], test: Sequence[Path], out: Path, *, run: Run, device: str) -> None:
+    """Train the NLI probe on a model's vectors, test it in each language and write accuracies.
+
+    Args:
+        model: folder or Hub id; both sentences get its query prompt, as neither is a passage.
+        train: files of `read_nli`, usually English alone: the other languages are then zero-shot.
+        test: files of `read_nli`.
+        out: folder; gets pairs.csv (`records.PAIRS`: benchmark `xnli`, setting `mono`, metric `accuracy`) and
+            scores.parquet (`CORRECT`: 1 or 0 per example).
+        run: names the model.
+        device: where to encode.
+    """
+    from koine import backbones  # imports torch
+
+    known, asked = ([example for path in files for example in read_nli(path)] for files in (train, test))
+    encoder = backbones.load(model, device)
+
+    def encode(texts: list[str]) -> Floats:
+        pieces = [texts[start : start + BLOCK] for start in range(0, len(texts), BLOCK)]
+        return np.concatenate(
+            [encoder.encode(piece, "query", batch_size=64) for piece in progress(pieces, "blocks of sentences")]
+        )
+
+    correct = probe(encode, known, asked)
+    langs = [example.lang for example in asked]
+    rows = CORRECT.frame(
+        {
+            "benchmark": ["xnli"] * len(asked),
+            "setting": ["mono"] * len(asked),
+            "query_lang": langs,
+            "doc_lang": langs,
+            "query_id": [example.id for example in asked],
+            "accuracy": correct.astype(np.float64),
+        }
+    )
+    CORRECT.write(rows, out / "scores.parquet")
+    cells = rows.group_by("benchmark", "setting", "query_lang", "doc_lang", maintain_order=True)
+    named = [pl.lit(value).cast(PAIRS.columns[name]).alias(name) for name, value in vars(run).items()]
+    means = cells.agg(value=pl.col("accuracy").mean(), n_queries=pl.len().cast(pl.Int64))
+    pairs = PAIRS.check(means.with_columns(named, metric=pl.lit("accuracy")), "pairs")
+    with atomic(out / "pairs.csv") as temporary:
+        pairs.write_csv(temporary, float_precision=6)
+    shown = [(row["query_lang"], row["n_queries"], f"{row['value']:.3f}") for row in pairs.iter_rows(named=True)]
+    table(f"{run.backbone} {run.strategy}: NLI probe", ["language", "examples", "accuracy"], shown)

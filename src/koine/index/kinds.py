@@ -1,0 +1,148 @@
+"""FAISS behind one interface: five kinds of index, built from memory-mapped vectors within a share of memory.
+
+`flat` is the truth. `ivf` sorts vectors into lists around centroids and looks only into the nearest ones; `sq` does so with
+8-bit codes, `ivfpq` with product-quantised ones (Jégou et al. 2011, 10.1109/TPAMI.2010.57). `hnsw` walks a graph of near
+neighbours (Malkov and Yashunin, arXiv 1603.09320). All rank by inner product, the cosine of normalised vectors. The same
+vectors and parameters give the same bytes, whatever the number of threads.
+"""
+
+import math
+import os
+from pathlib import Path
+
+import faiss
+import numpy as np
+import numpy.typing as npt
+from faiss.contrib.exhaustive_search import knn_ground_truth
+
+from koine.encode.vectors import Stored, blocks
+from koine.params import IndexKind
+from koine.runtime.console import progress
+from koine.runtime.errors import KoineError
+from koine.runtime.files import read_text
+
+UNTRAINED = ("flat", "hnsw")  # kinds without lists: they learn nothing
+MEMORY_SHARE = 0.5  # of what this process may have: building takes no more
+SPARE = 1.5  # lists grow by more than they need
+PER_LIST = 64  # vectors that a centroid is learnt from; FAISS asks for 39
+LEAST_SAMPLE = 16_384  # vectors that codes are learnt from
+ROUNDING = 1e-5  # scores that differ less are equal
+
+
+def lists_of(settings: IndexKind, count: int) -> int:
+    """Number of lists for `count` vectors: as asked for, but each is learnt from `PER_LIST` vectors, if there are as many."""
+    return max(1, min(settings.lists or round(4 * math.sqrt(count)), count // PER_LIST))
+
+
+def sample_size(settings: IndexKind, count: int) -> int:
+    """How many of `count` vectors lists and codes are learnt from; none of kinds that learn nothing."""
+    if settings.kind in UNTRAINED:
+        return 0
+    return min(count, settings.train_sample or max(LEAST_SAMPLE, PER_LIST * lists_of(settings, count)))
+
+
+def size_of(settings: IndexKind, count: int, dim: int) -> int:
+    """Bytes of the index of `count` vectors, within a few per cent."""
+    if settings.kind == "flat":
+        return count * 4 * dim
+    if settings.kind == "hnsw":  # 4 bytes a link; the lowest level has twice as many, those above are ever fewer
+        return count * (4 * dim + 8 * settings.links + 4 * settings.links // (settings.links - 1) + 12)
+    code = {"ivf": 4 * dim, "sq": dim, "ivfpq": settings.code_bytes}[settings.kind]
+    learnt = 4 * dim * (lists_of(settings, count) + 256 * (settings.kind == "ivfpq"))  # centroids and code books
+    return count * (code + 8) + learnt
+
+
+def build(vectors: Stored, settings: IndexKind) -> faiss.Index:
+    """Build an index.
+
+    Args:
+        vectors: L2-normalised, float32 or float16 `[n, d]`; a memory map is never held whole.
+        settings: kind and effort.
+
+    Returns:
+        The index; the number of `vectors`' row is the id. How far it searches (`probes`, `ef_search`) is kept in it.
+
+    Raises:
+        KoineError: it would take more than `MEMORY_SHARE` of memory; the code does not divide the dimensions.
+    """
+    count, dim = vectors.shape
+    sample = sample_size(settings, count)
+    needed = size_of(settings, count, dim) * (SPARE if sample else 1) + sample * 4 * dim
+    allowed = MEMORY_SHARE * memory()
+    if needed > allowed:
+        raise KoineError(
+            f"index.kind: {settings.kind} of {count:,} vectors needs {needed / 2**30:,.1f} GiB to be built, more than "
+            f"{MEMORY_SHARE:.0%} of the memory ({allowed / 2**30:,.1f} GiB); take ivfpq, fewer code_bytes, or a larger machine"
+        )
+    if settings.kind == "ivfpq" and dim % settings.code_bytes:
+        raise KoineError(f"index.code_bytes: {settings.code_bytes} does not divide the vectors' {dim} dimensions")
+    lists = lists_of(settings, count)
+    recipe = {
+        "flat": "Flat",
+        "ivf": f"IVF{lists},Flat",
+        "sq": f"IVF{lists},SQ8",
+        "ivfpq": f"IVF{lists},PQ{settings.code_bytes}",
+        "hnsw": f"HNSW{settings.links}",
+    }[settings.kind]
+    index = faiss.index_factory(dim, recipe, faiss.METRIC_INNER_PRODUCT)
+    if sample:
+        drawn = np.sort(np.random.default_rng(0).choice(count, sample, replace=False))
+        index.train(np.ascontiguousarray(vectors[drawn], dtype=np.float32))
+        index.nprobe = min(settings.probes, lists)
+    else:
+        codes = index.codes if settings.kind == "flat" else faiss.downcast_index(index.storage).codes
+        codes.resize(count * 4 * dim)  # reserves: growing step by step would take three times as much
+        codes.resize(0)
+    if settings.kind == "hnsw":
+        index.hnsw.efConstruction, index.hnsw.efSearch = settings.ef_construction, settings.ef_search
+    for block in progress(blocks(vectors), f"{settings.kind}: vectors", count, weight=len):
+        index.add(block)
+    return index
+
+
+def open_index(path: Path, kind: str) -> faiss.Index:
+    """Memory-map an index: what a query touches is read, and the system may forget it again.
+
+    Args:
+        path: the file.
+        kind: what it was built as.
+
+    Raises:
+        KoineError: missing, or not a whole index.
+    """
+    try:
+        return faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC if kind in UNTRAINED else faiss.IO_FLAG_MMAP)
+    except RuntimeError as error:
+        raise KoineError(f"{path}: not a whole index ({str(error).splitlines()[-1]}); make it with koine index") from None
+
+
+def exact(queries: npt.NDArray[np.float32], vectors: Stored, depth: int) -> npt.NDArray[np.float32]:
+    """The highest inner products of each query, `[q, depth]`, in falling order; reads the vectors block by block."""
+    scores: npt.NDArray[np.float32] = knn_ground_truth(queries, blocks(vectors), depth, faiss.METRIC_INNER_PRODUCT, ngpu=0)[0]
+    return scores
+
+
+def recall(
+    found: npt.NDArray[np.int64], queries: npt.NDArray[np.float32], vectors: Stored, best: npt.NDArray[np.float32]
+) -> float:
+    """Share of the nearest vectors that were found; any of equal score will do, as in ann-benchmarks.
+
+    Args:
+        found: ids that an index gave, `[q, k]`; -1 for none.
+        queries: `[q, d]`.
+        vectors: what was indexed, `[n, d]`.
+        best: of `exact`, `[q, k]`.
+    """
+    rows = np.asarray(vectors[np.maximum(found, 0)], dtype=np.float32)
+    scores = np.where(found < 0, -np.inf, np.einsum("qd,qkd->qk", queries, rows))
+    return float((scores >= best[:, -1:] - ROUNDING).mean())
+
+
+def memory() -> int:
+    """Bytes that this process may have: the machine's, or what its control group (of Slurm, of a container) allows."""
+    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    group = Path("/proc/self/cgroup")
+    for line in read_text(group).splitlines() if group.is_file() else []:
+        limit = Path("/sys/fs/cgroup") / line.rpartition(":")[2].lstrip("/") / "memory.max"
+        limits += [int(text) for text in [read_text(limit).strip()] if text.isdigit()] if limit.is_file() else []
+    return min(limits)
