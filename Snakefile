@@ -39,6 +39,7 @@ wildcard_constraints:
     translator=r"[^/]+",
     source="|".join(plan.sources | plan.fetch),
     benchmark="|".join(plan.benchmarks),
+    probe="|".join(plan.probes) or "none",
 
 
 include: "workflow/rules/collect.smk"

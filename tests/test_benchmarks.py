@@ -17,7 +17,6 @@ from typer.testing import CliRunner
 from koine import languages
 from koine.cli import app
 from koine.collect import benchmarks, registry
-from koine.collect.readers import Inference, read_xnli
 from koine.collect.steps import SEARCHED, benchmark_contamination, collect_benchmark, prepare_benchmark
 from koine.evaluate.steps import SETTINGS
 from koine.params import Benchmark, Params, Source, parse
@@ -564,47 +563,6 @@ def test_what_one_has_to_get_oneself_is_said_with_its_address(tmp_path: Path, mo
     plan = Plan(recipe(benchmarks=["mewsli-x"]))
     wanted = ["own/mewsli-x/candidate_set_entities.jsonl", "own/mewsli-x/wikinews_mentions-test.jsonl"]
     assert plan.own_files == plan.benchmarks["mewsli-x"]["files"] == [*plan.homes] == wanted
-
-
-# --- XNLI ----------------------------------------------------------------------------------------------------
-
-HEADER = (
-    "language\tgold_label\tsentence1_binary_parse\tsentence2_binary_parse\tsentence1_parse\tsentence2_parse\tsentence1\tsentence2\t"
-    "promptID\tpairID\tgenre\tlabel1\tlabel2\tlabel3\tlabel4\tlabel5\tsentence1_tokenized\tsentence2_tokenized\tmatch"
-)
-ROW = "{}\t{}\t\t\t\t\t{}\t{}\t1\t1\tfacetoface\tneutral\tneutral\tneutral\tneutral\tneutral\ttokens\ttokens\tTrue"
-
-
-def test_xnli_is_read_as_published_in_each_of_its_forms(tmp_path: Path) -> None:
-    said = 'Und er hat "Mama gesagt.'  # half a quotation: quotes mean nothing
-    pairs = [Inference("de", said, "Er rief.", "entailment"), Inference("ar", "قال", "لا", "contradiction")]
-    rows = [ROW.format(pair.lang, pair.label, pair.premise, pair.hypothesis) for pair in pairs]
-    assert list(read_xnli(write(tmp_path / "xnli.test.tsv", HEADER, *rows))) == pairs
-    objects = [{"language": p.lang, "gold_label": p.label, "sentence1": p.premise, "sentence2": p.hypothesis} for p in pairs]
-    assert list(read_xnli(write(tmp_path / "xnli.test.jsonl", *objects))) == pairs
-    undecided = {"gold_label": "-", "sentence1": "a", "sentence2": "b"}
-    train = {"gold_label": "neutral", "sentence1": "a", "sentence2": "c", "pairID": "1n"}
-    assert list(read_xnli(write(tmp_path / "multinli_1.0_train.jsonl", undecided, train))) == [
-        Inference("en", "a", "c", "neutral")
-    ]
-    translated = write(tmp_path / "multinli.train.ar.tsv", "premise\thypo\tlabel", "قال\tلا\tcontradictory")
-    assert list(read_xnli(translated, "ar")) == pairs[1:]
-    hub = [{"premise": "a", "hypothesis": "c", "label": 1}]
-    assert list(read_xnli(write(tmp_path / "fi.jsonl", *hub), "fi")) == [Inference("fi", "a", "c", "neutral")]
-
-
-@pytest.mark.parametrize(
-    ("lines", "message"),
-    [
-        ([HEADER, ROW.format("de", "maybe", "a", "b")], r"x\.tsv:2: unknown label 'maybe'"),
-        ([HEADER, ROW.format("de", "neutral", "a", "b").rsplit("\t", 3)[0]], r"x\.tsv:2: 16 fields, but the header has 19"),
-        (["language\tsentence1\tsentence2", "de\ta\tb"], r"x\.tsv:2: no label: none of the columns gold_label, label"),
-        (["gold_label\tsentence2", "neutral\tb"], r"x\.tsv:2: no premise: none of the columns sentence1, premise"),
-    ],
-)
-def test_a_row_of_xnli_without_a_field_is_named(tmp_path: Path, lines: list[str], message: str) -> None:
-    with pytest.raises(KoineError, match=message):
-        list(read_xnli(write(tmp_path / "x.tsv", *lines)))
 
 
 # --- whatever a file holds -----------------------------------------------------------------------------------

@@ -311,6 +311,18 @@ def test_koine_is_imported_only_in_the_way_that_the_digest_follows() -> None:
                 assert not node.level, path
 
 
+def test_a_probe_is_asked_of_every_trained_model() -> None:
+    given = {**config("sample"), "evaluate": {**config("sample")["evaluate"], "probes": ["xnli"]}}
+    plan = Plan(given)
+    assert plan.probes == {"xnli": {"train": "own/xnli/multinli.train.en.tsv", "test": "own/xnli/xnli.test.tsv"}}
+    assert set(plan.own_files) == set(plan.homes) == {*plan.probes["xnli"].values()}  # what `koine doctor` asks for
+    assert [line for line in shlex.split(plan.reported) if line.endswith("/xnli")] == [
+        f"data/sample/evaluate/{run}/xnli" for run in plan.shown
+    ]
+    with pytest.raises(KoineError, match="unknown probe 'xnly': try xnli"):
+        Plan({**given, "evaluate": {**given["evaluate"], "probes": ["xnly"]}})
+
+
 # --- the lines of the rules ----------------------------------------------------------------------------------------
 
 
@@ -364,13 +376,14 @@ def filled_lines(plan: Plan) -> Iterator[tuple[str, list[str]]]:
         for params in given:
             words = line.format(
                 params=SimpleNamespace(**{**common, **params}),
-                input=Files(qa="qa", scores="s", sources="a b", translations="0 1", tokenizer="t"),
+                input=Files(qa="qa", scores="s", sources="a b", translations="0 1", tokenizer="t", train="a", test="b"),
                 output=Files(kept="kept", summary="sum"),
                 resources=SimpleNamespace(execution=plan.execution.get(rule, ""), launch=plan.execution["launch"]),
                 wildcards=SimpleNamespace(
-                    lang=lang, shard=0, source="s", backbone="static", strategy="hybrid", seed=1, benchmark="b", method="lir"
+                    lang=lang, shard=0, source="s", backbone="static", strategy="hybrid", seed=1, benchmark="b", method="lir",
+                    probe="xnli",
                 ),
-            )
+            )  # fmt: skip
             yield rule, shlex.split(words)
 
 

@@ -16,8 +16,8 @@ from threadpoolctl import threadpool_limits
 
 from koine import backbones
 from koine.evaluate import probe as module
-from koine.evaluate.probe import CORRECT, L2, LABELS, RIDGE, Example, Probe, evaluate_probe, language_probe, probe, read_nli
-from koine.records import PAIRS, Run
+from koine.evaluate.probe import L2, LABELS, RIDGE, Example, Probe, evaluate_probe, language_probe, probe, read_nli
+from koine.records import PAIRS, SCORES, Run
 from koine.runtime.errors import KoineError
 
 LANGUAGES = ["ar", "de", "en", "zh"]
@@ -203,7 +203,7 @@ def test_a_language_is_judged_by_its_own_examples(tmp_path: Path, monkeypatch: p
 
     train = write("train.jsonl", examples(400, 1, "en"))
     test = write("test.jsonl", [*examples(100, 2, "en"), *examples(90, 3, "sw"), *examples(90, 3, "ur", wrong=True)])
-    evaluate_probe("any", [train], [test], tmp_path / "out", run=Run("r", "b", "s", 1), device="cpu")
+    evaluate_probe("any", [train], [test], tmp_path / "out", name="xnli", run=Run("r", "b", "s", 1), device="cpu")
     pairs = PAIRS.check(pl.read_csv(tmp_path / "out/pairs.csv", schema_overrides=dict(PAIRS.columns)), "pairs")
     assert pairs["query_lang"].to_list() == pairs["doc_lang"].to_list() == ["en", "sw", "ur"]
     assert pairs["n_queries"].to_list() == [100, 90, 90]
@@ -211,7 +211,7 @@ def test_a_language_is_judged_by_its_own_examples(tmp_path: Path, monkeypatch: p
     english, swahili, wrong = pairs["value"]
     assert min(english, swahili) > 0.8
     assert wrong < 0.2
-    scores = CORRECT.read(tmp_path / "out/scores.parquet")
+    scores = SCORES.read(tmp_path / "out/scores.parquet")
     assert scores.group_by("query_lang").agg(pl.col("accuracy").mean()).sort("query_lang")["accuracy"].to_list() == pytest.approx(
         [english, swahili, wrong], abs=1e-6
     )

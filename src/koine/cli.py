@@ -548,6 +548,7 @@ def evaluate_probe(
     train: Annotated[list[Path], typer.Option(help="multinli.train.en.tsv, or XNLI's; repeatable.", show_default=False)],
     test: Annotated[list[Path], typer.Option(help="xnli.test.tsv or .jsonl; repeatable.", show_default=False)],
     out: Out,
+    name: Annotated[str, typer.Option(help="Name of the benchmark in the tables.")] = "xnli",
     recipe: Annotated[str, typer.Option(help="Name in the tables.")] = "",
     backbone: Annotated[str, typer.Option(help="Name in the tables; by default the model's.")] = "",
     strategy: Annotated[str, typer.Option(help="Name in the tables.")] = "given",
@@ -558,7 +559,8 @@ def evaluate_probe(
     from koine.evaluate.probe import evaluate_probe as run
     from koine.records import Run
 
-    run(model, train, test, out, run=Run(recipe, backbone or Path(model).name, strategy, seed), device=_device(device))
+    named = Run(recipe, backbone or Path(model).name, strategy, seed)
+    run(model, train, test, out, name=name, run=named, device=_device(device))
 
 
 @app.command(rich_help_panel=PEOPLE)

@@ -142,6 +142,18 @@ class Benchmark(Source):
     native: bool = Field(False, description="Each language has questions of its own: equal ids do not mean the same question.")
 
 
+class Probe(Source):
+    """A classification task put to frozen vectors: its files are `train` and `test`."""
+
+    reader: Literal["nli"] = Field(description="Format of the files: XNLI's and MultiNLI's.")  # type: ignore[assignment]
+
+    @model_validator(mode="after")
+    def _trains_and_tests(self) -> "Probe":
+        if set(self.files) != {"train", "test"}:
+            raise ValueError("files: a probe has train and test")
+        return self
+
+
 class Sample(Block):
     """The embedded data set, made from CLDR facts (see docs/sample.md)."""
 
@@ -567,6 +579,7 @@ class Evaluate(Block):
     candidates: dict[str, Candidate] = Field(
         {}, description="Another candidate text than a benchmark's usual one, as {xquad-r: sentence}."
     )
+    probes: list[str] = Field([], description="Probes of the vectors by a linear classifier: `xnli`; see docs/evaluate.md.")
     bm25: bool = Field(True, description="Also evaluate BM25, the lexical baseline: one row, `bm25 untrained`.")
     pools: list[str] = Field(
         [], description="Sub-pools such as `en+fi`, evaluated beside the whole where a benchmark has these languages."

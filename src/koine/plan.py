@@ -57,6 +57,7 @@ class Plan:
         self.sample_files = [f"data/sample/raw/{name}" for name in sample_files(p.collect.sample.languages)]
         named = {name: registry.source(name, p) for name in [*p.collect.sources, *p.translate.resources, *p.translate.reverse]}
         tested = registry.benchmarks(p)
+        probes = {name: registry.probe(name) for name in p.evaluate.probes}
         for name in p.collect.sources:
             if named[name].reader in {"memory", "dictionary"}:
                 raise KoineError(f"collect.sources: {name!r} holds no questions; it belongs under translate.resources")
@@ -76,19 +77,25 @@ class Plan:
         #: Files that the user says are there: whatever has a path and is not made by the sample.
         self.own_files = [
             path
-            for name, source in {**tested, **named}.items()
+            for name, source in {**tested, **named, **probes}.items()
             if source.path is not None
             for path in _paths(name, source)
             if path not in self.sample_files
         ]
         #: Where sources of a `path` can be had, by source.
-        self.homes = {path: s.home for name, s in {**tested, **named}.items() if s.path and s.home for path in _paths(name, s)}
+        self.homes = {
+            path: s.home for name, s in {**tested, **named, **probes}.items() if s.path and s.home for path in _paths(name, s)
+        }
         self.sources = {
             name: {"files": _paths(name, named[name]), "flags": _source_flags(named[name])} for name in p.collect.sources
         }
         self.benchmarks = {
             name: {"files": _paths(name, benchmark), "flags": _benchmark_flags(name, benchmark, p)}
             for name, benchmark in tested.items()
+        }
+        #: The files of each probe.
+        self.probes = {
+            name: {key: _path(name, probe, file.name) for key, file in probe.files.items()} for name, probe in probes.items()
         }
         self.resources = {
             lang: _for_language(named, p.translate.resources, p.translate.source, lang) for lang in p.translate.languages
@@ -139,6 +146,7 @@ class Plan:
             "filter_score": f"--workers {p.execution.workers} --device {p.execution.device}",
             "train": f"--device {p.execution.device} --checkpoint-minutes {p.execution.checkpoint_minutes} "
             f"--track {p.execution.track}",
+            "evaluate_probe": f"--device {p.execution.device}",
             "train_mine": f"--device {p.execution.device} --encode-batch {p.execution.encode_batch}",
             "encode": f"--device {p.execution.device} --encode-batch {p.execution.encode_batch}",
         }
@@ -257,6 +265,10 @@ class Plan:
         filled = [pattern.format(run=run, benchmark=benchmark) for run in runs for benchmark in self.benchmarks]
         return list(dict.fromkeys(filled))
 
+    def per_probe(self, pattern: str) -> list[str]:
+        """`pattern` filled with every trained model as {run} and every {probe}."""
+        return [pattern.format(run=run, probe=probe) for run in self.shown for probe in self.probes]
+
     def _ways(self, lang: str) -> dict[str, tuple[str, str]]:
         """The directions in which CTranslate2 is needed for a language, by the option that names the model."""
         t = self.params.translate
@@ -285,6 +297,7 @@ class Plan:
         return shlex.join(
             [
                 *self.per_run(f"{self.data}/evaluate/{{run}}/{{benchmark}}", self.evaluated),
+                *self.per_probe(f"{self.data}/evaluate/{{run}}/{{probe}}"),
                 *_options("collected", [f"{self.data}/collect/collect.json"]),
                 *_options("filtered", [f"{self.data}/filter/{lang}.json" for lang in self.params.translate.languages]),
                 *_options("model", self.per_run(f"{self.models}/{{run}}/koine.json", self.shown)),

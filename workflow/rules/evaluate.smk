@@ -51,3 +51,26 @@ rule evaluate_bm25:
     shell:
         "koine evaluate-bm25 --benchmark {params.benchmark} --recipe {params.recipe} {params.pools} "
         "{params.settings} {params.metrics} --out {params.out} > {log} 2>&1"
+
+
+rule evaluate_probe:
+    input:
+        model="<models>/<run>/koine.json",
+        weights="<models>/<run>/model.safetensors",
+        train=lookup(dpath="{probe}/train", within=plan.probes),
+        test=lookup(dpath="{probe}/test", within=plan.probes),
+    output:
+        multiext("<data>/evaluate/<run>/{probe}/", "pairs.csv", "scores.parquet"),
+    log:
+        "logs/<data>/evaluate_probe/<run>/{probe}.log",
+    resources:
+        execution=plan.execution["evaluate_probe"],
+    params:
+        model=subpath(input.model, parent=True),
+        out=subpath(output[0], parent=True),
+        recipe=plan.params.recipe,
+        code=plan.code("evaluate"),
+    shell:
+        "koine evaluate-probe --model {params.model} --train {input.train} --test {input.test} --recipe {params.recipe} "
+        "--name {wildcards.probe} --backbone {wildcards.backbone} --strategy {wildcards.strategy} --seed {wildcards.seed} "
+        "{resources.execution} --out {params.out} > {log} 2>&1"

@@ -17,6 +17,7 @@ rule report:
             "<data>/filter/{lang}.json", lang=plan.params.translate.languages
         ),
         style="src/koine/report/page.css",  # see Plan.distrust_checked_out_tables
+        probed=plan.per_probe("<data>/evaluate/{run}/{probe}/scores.parquet"),
     output:
         table=report(
             "<results>/table.csv", caption="../report/table.rst", category="report"

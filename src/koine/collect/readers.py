@@ -9,10 +9,10 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from koine.runtime.errors import KoineError
-from koine.runtime.files import read_json, read_jsonl, read_lines, read_text
+from koine.runtime.files import read_json, read_jsonl, read_text
 
 
 @dataclass(frozen=True)
@@ -377,70 +377,3 @@ def read_entities(path: Path) -> Iterator[tuple[str, str, str]]:
             _field(row, key, f"{path}:{number}", remedy) for key in ("entity_id", "description_language", "title", "description")
         )
         yield entity, lang, f"{title} {description}".strip()
-
-
-@dataclass(frozen=True)
-class Inference:
-    """A pair of sentences and how they stand to each other."""
-
-    lang: str
-    premise: str
-    hypothesis: str
-    label: Literal["entailment", "neutral", "contradiction"]
-
-
-_LABELS: dict[str, Literal["entailment", "neutral", "contradiction"]] = {
-    **{"entailment": "entailment", "neutral": "neutral", "contradiction": "contradiction"},
-    "contradictory": "contradiction",  # XNLI's translated training data
-    **{"0": "entailment", "1": "neutral", "2": "contradiction"},  # the Hub's XNLI
-}
-_PARTS_OF_A_PAIR = {
-    "premise": ("sentence1", "premise"),
-    "hypothesis": ("sentence2", "hypothesis", "hypo"),
-    "label": ("gold_label", "label"),
-}
-
-
-def read_xnli(path: Path, lang: str = "en") -> Iterator[Inference]:
-    """Pairs of XNLI (arXiv 1809.05053) or MultiNLI: xnli.dev.tsv, xnli.test.tsv, multinli_1.0_train.txt, multinli.train.ar.tsv.
-
-    Tables with a header, or JSONL with the same names. Pairs without consensus (label `-`) are left out.
-
-    Args:
-        path: a .jsonl (or .jsonl.gz) file; any other is read as tab-separated.
-        lang: language of rows that do not say theirs, such as MultiNLI's.
-
-    Raises:
-        KoineError: a row lacks its premise, hypothesis or label, or has an unknown label.
-    """
-    for where, row in _rows(path):
-        values = {}
-        for part, names in _PARTS_OF_A_PAIR.items():
-            name = next((name for name in names if name in row), None)
-            if name is None:
-                raise KoineError(f"{where}: no {part}: none of the columns {', '.join(names)} is there; is this XNLI?")
-            values[part] = _field(row, name, where, "a pair has two sentences and a label")
-        if values["label"] == "-":
-            continue
-        if values["label"] not in _LABELS:
-            raise KoineError(f"{where}: unknown label {values['label']!r}; known are {', '.join(_LABELS)}")
-        yield Inference(str(row.get("language") or lang), values["premise"], values["hypothesis"], _LABELS[values["label"]])
-
-
-def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(place, row) of a JSONL file, or of a tab-separated one with a header; quotes mean nothing there."""
-    if ".jsonl" in path.suffixes:
-        yield from ((f"{path}:{number}", row) for number, row in read_jsonl(path))
-        return
-    header: list[str] = []
-    for number, line in read_lines(path):
-        try:
-            fields = line.decode("utf-8").rstrip("\r\n").split("\t")
-        except UnicodeDecodeError:
-            raise KoineError(f"{path}:{number}: not UTF-8; save the file as UTF-8") from None
-        if not header:
-            header = fields
-        elif len(fields) < len(header):
-            raise KoineError(f"{path}:{number}: {len(fields)} fields, but the header has {len(header)}; the row was cut short")
-        else:
-            yield f"{path}:{number}", dict(zip(header, fields, strict=False))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import yaml
 
-from koine.params import Benchmark, Params, Source
+from koine.params import Benchmark, Params, Probe, Source
 from koine.runtime.errors import KoineError
 
 T = TypeVar("T")
@@ -23,6 +23,7 @@ BEIR = {"corpus": "corpus.jsonl", "queries": "queries.jsonl", "qrels": "qrels/te
 class _Known(NamedTuple):
     sources: dict[str, Source]
     benchmarks: dict[str, Benchmark]
+    probes: dict[str, Probe]
     sets: dict[str, list[str]]  # names that stand for several benchmarks
 
 
@@ -37,6 +38,7 @@ def _built_in() -> _Known:
     return _Known(
         {name: Source.model_validate(_whole(entry)) for name, entry in entries["sources"].items()},
         {name: Benchmark.model_validate(_whole(entry)) for name, entry in entries["benchmarks"].items()},
+        {name: Probe.model_validate(_whole(entry)) for name, entry in entries["probes"].items()},
         {name: [f"tatoeba-{language}" for language in languages] for name, languages in sets.items()},
     )
 
@@ -85,6 +87,15 @@ def benchmarks(params: Params) -> dict[str, Benchmark]:
     return {name: benchmark(name, params) for name in names}
 
 
+def probe(name: str) -> Probe:
+    """Look a probe of sentence vectors up in `sources.yaml`.
+
+    Raises:
+        KoineError: there is none of this name; the message lists the nearest ones.
+    """
+    return _find(name, _built_in().probes, "probe", "evaluate")
+
+
 def _find(name: str, known: dict[str, T], kind: str, block: str) -> T:
     if name in known:
         return known[name]
@@ -120,6 +131,8 @@ def listing() -> Iterator[tuple[str, str, str, str, str, str]]:
     for name, entry in known.benchmarks.items():
         if name not in members:
             yield name, "benchmark", *_row(entry, entry.files)
+    for name, probed in known.probes.items():
+        yield name, "probe", *_row(probed, probed.files)
     for name, names in known.sets.items():
         languages = dict.fromkeys(lang for member in names for lang in known.benchmarks[member].files)
         yield name, f"{len(names)} benchmarks", *_row(known.benchmarks[names[0]], languages)

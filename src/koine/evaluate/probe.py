@@ -15,10 +15,10 @@ import polars as pl
 from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 
-from koine.records import PAIRS, TEXT, Run, Schema
-from koine.runtime.console import progress, table
+from koine.records import Run
+from koine.runtime.console import progress
 from koine.runtime.errors import KoineError
-from koine.runtime.files import atomic, read_jsonl, read_text
+from koine.runtime.files import read_jsonl, read_text
 
 Floats = npt.NDArray[np.floating]
 Bools = npt.NDArray[np.bool_]
@@ -31,12 +31,6 @@ BLOCK = 4096  # examples whose features stand in memory
 LABELS = ("contradiction", "entailment", "neutral")
 SPELT = {"contradictory": "contradiction"}  # so in multinli.train.en.tsv
 NO_LABEL = "-"  # annotators did not agree
-
-#: One tested example: 1 where the probe is right. As `records.SCORES`, a query and a cell.
-CORRECT = Schema(
-    "probe score",
-    {"benchmark": TEXT, "setting": TEXT, "query_lang": TEXT, "doc_lang": TEXT, "query_id": TEXT, "accuracy": pl.Float64()},
-)
 
 
 # --- which language? ---------------------------------------------------------------------------------------
@@ -210,19 +204,22 @@ def probe(encode: Callable[[list[str]], Floats], train: Sequence[Example], test:
     return correct
 
 
-def evaluate_probe(model: str, train: Sequence[Path], test: Sequence[Path], out: Path, *, run: Run, device: str) -> None:
+def evaluate_probe(
+    model: str, train: Sequence[Path], test: Sequence[Path], out: Path, *, name: str, run: Run, device: str
+) -> None:
     """Train the NLI probe on a model's vectors, test it in each language and write accuracies.
 
     Args:
         model: folder or Hub id; both sentences get its query prompt, as neither is a passage.
         train: files of `read_nli`, usually English alone: the other languages are then zero-shot.
         test: files of `read_nli`.
-        out: folder; gets pairs.csv (`records.PAIRS`: benchmark `xnli`, setting `mono`, metric `accuracy`) and
-            scores.parquet (`CORRECT`: 1 or 0 per example).
+        out: folder; gets pairs.csv and scores.parquet, as of `evaluate`: setting `mono`, metric `accuracy`.
+        name: of the benchmark in the tables.
         run: names the model.
         device: where to encode.
     """
     from koine import backbones  # imports torch
+    from koine.evaluate.steps import write  # which imports this module
 
     known, asked = ([example for path in files for example in read_nli(path)] for files in (train, test))
     encoder = backbones.load(model, device)
@@ -235,22 +232,6 @@ def evaluate_probe(model: str, train: Sequence[Path], test: Sequence[Path], out:
 
     correct = probe(encode, known, asked)
     langs = [example.lang for example in asked]
-    rows = CORRECT.frame(
-        {
-            "benchmark": ["xnli"] * len(asked),
-            "setting": ["mono"] * len(asked),
-            "query_lang": langs,
-            "doc_lang": langs,
-            "query_id": [example.id for example in asked],
-            "accuracy": correct.astype(np.float64),
-        }
-    )
-    CORRECT.write(rows, out / "scores.parquet")
-    cells = rows.group_by("benchmark", "setting", "query_lang", "doc_lang", maintain_order=True)
-    named = [pl.lit(value).cast(PAIRS.columns[name]).alias(name) for name, value in vars(run).items()]
-    means = cells.agg(value=pl.col("accuracy").mean(), n_queries=pl.len().cast(pl.Int64))
-    pairs = PAIRS.check(means.with_columns(named, metric=pl.lit("accuracy")), "pairs")
-    with atomic(out / "pairs.csv") as temporary:
-        pairs.write_csv(temporary, float_precision=6)
-    shown = [(row["query_lang"], row["n_queries"], f"{row['value']:.3f}") for row in pairs.iter_rows(named=True)]
-    table(f"{run.backbone} {run.strategy}: NLI probe", ["language", "examples", "accuracy"], shown)
+    rows = {"query_lang": langs, "doc_lang": langs, "query_id": [example.id for example in asked], "accuracy": correct}
+    constant = {"benchmark": pl.lit(name), "setting": pl.lit("mono"), "top_lang": pl.lit(None, dtype=pl.String)}
+    write(pl.DataFrame(rows).with_columns(pl.col("accuracy").cast(pl.Float64), **constant), out, run)

@@ -35,20 +35,20 @@ class Vectors:
 
     Attributes:
         queries: float32 `[q, d]`.
-        passages: float32 `[N, d]`.
+        passages: float32 or float16 `[N, d]`; a memory map is read block by block.
     """
 
     queries: Scores
-    passages: Scores
+    passages: npt.NDArray[np.floating]
 
     def scores(self, rows: Ints, columns: slice) -> Scores:
         """See `Scorer`."""
-        product: Scores = self.queries[rows] @ self.passages[columns].T
+        product: Scores = self.queries[rows] @ np.asarray(self.passages[columns], dtype=np.float32).T
         return product
 
     def at(self, rows: Ints, columns: Ints) -> Scores:
         """See `Scorer`."""
-        product: Scores = np.einsum("nd,nkd->nk", self.queries[rows], self.passages[columns])
+        product: Scores = np.einsum("nd,nkd->nk", self.queries[rows], np.asarray(self.passages[columns], dtype=np.float32))
         return product
 
 

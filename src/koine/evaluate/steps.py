@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import polars as pl
 
-from koine.encode.vectors import read_vectors
+from koine.encode.vectors import open_vectors, read_vectors
 from koine.evaluate.consistency import Asked, consistency
 from koine.evaluate.metrics import Floats, metrics
 from koine.evaluate.probe import language_probe
@@ -80,7 +80,7 @@ def evaluate(
         trec: depth of the TREC runs that are written to out/trec; 0 for none.
     """
     texts = Texts.read(benchmark)
-    passages = read_vectors(vectors / "passages.npy", len(texts.passages))
+    passages = open_vectors(vectors / "passages.npy", len(texts.passages))
     queries = read_vectors(vectors / "queries.npy", len(texts.queries))
     scorer = Vectors(queries, passages)
     found = score(texts, scorer, benchmark.name, pools=pools, settings=settings, names=names)
