@@ -117,10 +117,11 @@ def test_a_set_stands_for_its_members_in_a_recipe_and_is_named_elsewhere() -> No
 
 
 def test_the_plan_says_the_metrics_of_each_benchmark() -> None:
-    plan = Plan(recipe(benchmarks=["sample", "tatoeba-es", "mr-tydi"]))
-    usual = ["map", "map@20", "ndcg@10", "recall@1", "recall@10", "mrr", "rank_distance"]
+    plan = Plan(recipe(benchmarks=["squad-dev-parallel", "tatoeba-es", "mr-tydi"]))
+    usual = Benchmark.model_fields["metrics"].get_default()
+    assert {"map", "recall@10", "mrr", "rank_distance"} <= {*usual}
     assert plan.metrics == {
-        "sample": " ".join(f"--metric {name}" for name in usual),
+        "squad-dev-parallel": " ".join(f"--metric {name}" for name in usual),
         "tatoeba-es": "--metric accuracy",
         "mr-tydi": "--metric mrr@100 --metric recall@100",
     }
