@@ -35,13 +35,15 @@ os.environ.update(OMP_NUM_THREADS="1", RAYON_NUM_THREADS="1", POLARS_MAX_THREADS
 import numpy as np
 import torch
 
-from koine.evaluate.metrics import Judgements, count_ahead, metrics
+from koine.evaluate.metrics import metrics
+from koine.evaluate.ranks import Judgements, count_ahead
 
 MODELS = {"": "static", "tiny.": "transformer"}
 BENCHMARKS = {"mlqa49": "mlqa-r", "xquad121": "xquad-r"}
 PAIRED = ["mono", "cross"]
 LANGUAGES, QUESTIONS, PASSAGES = 11, 1190, 13_014
 SAMPLE = 238  # questions of each language that ir-measures gets: a fifth; all are alike
+METRICS = ["map", "ndcg@10", "recall@10", "mrr"]
 TOP = 1000
 
 Figure = tuple[str, float, str, str]
@@ -105,13 +107,14 @@ def run_pairs(prepared: Path, model: Path, out: Path, *, cached: bool, sample: b
     from sentence_transformers import SentenceTransformer
 
     from koine.evaluate.mteb import BenchmarkTask
-    from koine.evaluate.steps import Run, evaluate_model
+    from koine.evaluate.steps import evaluate_model
+    from koine.records import Run
 
     datasets.disable_progress_bars()
     theirs: dict[str, float] = {}
 
     def koine() -> None:
-        evaluate_model(str(model), str(prepared), out, run=Run("", "", "", 0), pools=[], settings=PAIRED, device="cpu")
+        evaluate_model(str(model), str(prepared), out, run=Run("", "", "", 0), pools=[], settings=PAIRED, names=[], device="cpu")
 
     def rival(cached: bool) -> float:
         loaded: list[Any] = []
@@ -180,8 +183,8 @@ def language(seed: int) -> tuple[np.ndarray, Judgements]:
 
 def ranked(scores: np.ndarray, judgements: Judgements) -> dict[str, np.ndarray]:
     """Koine's: every metric of every question in the pool."""
-    ahead = count_ahead(scores, judgements, BLOCKS)
-    return metrics(judgements.query, 1 + ahead.sum(axis=1))[1]
+    ahead = count_ahead(scores, scores[judgements.query, judgements.passage], judgements, BLOCKS)
+    return metrics(judgements.query, 1 + ahead.sum(axis=1), METRICS)[1]
 
 
 def measure_metrics() -> None:

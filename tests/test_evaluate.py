@@ -247,8 +247,9 @@ def test_more_than_twenty_relevant_passages_can_fill_the_first_twenty_ranks() ->
 
 
 def test_rank_distance_of_random_scores_is_the_closed_form() -> None:
-    """`(N + 1)(n - 1)/(n + 1)` of paper.md 1.5, at a tenth of XQuAD-R's pool: 1,301 candidates, 11 relevant ones."""
-    size, relevant, queries = 1301, 11, 400
+    """`(N + 1)(n - 1)/(n + 1)` at XQuAD-R's sizes, 13,014 candidates with 11 relevant ones: 10,846."""
+    size, relevant, queries = 13_014, 11, 400
+    assert (size + 1) * (relevant - 1) / (relevant + 1) == pytest.approx(10_846, abs=1)
     rng = np.random.default_rng(11)
     scores = rng.random((queries, size), dtype=np.float32)
     passage = np.concatenate([rng.choice(size, relevant, replace=False) for _ in range(queries)])

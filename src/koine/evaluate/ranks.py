@@ -142,16 +142,14 @@ def count_ahead(scores: Scores, own: Scores, judgements: Judgements, blocks: Seq
         int64 `[J, L]`.
     """
     ahead = np.zeros((len(own), len(blocks)), dtype=np.int64)
-    columns = np.arange(start, start + scores.shape[1])
     cut = [_cut(block, slice(start, start + scores.shape[1])) for block in blocks]
     queries, first = np.unique(judgements.query, return_index=True)
     for row, part in zip(queries, itertools.starmap(slice, itertools.pairwise([*first, len(own)])), strict=True):
-        line, value, passage = scores[row], own[part, None], judgements.passage[part, None]
+        line, value, passage = scores[row], own[part, None], judgements.passage[part]
         before = line > value
-        tied = line == value
-        with_itself = np.count_nonzero((passage >= start) & (passage < start + scores.shape[1]))
-        if np.count_nonzero(tied) > with_itself:  # seldom, and what follows takes time
-            before |= tied & (columns < passage)
+        judged, column = np.divmod(np.flatnonzero(line == value), len(line))  # itself, and seldom another
+        earlier = column + start < passage[judged]
+        before[judged[earlier], column[earlier]] = True
         for number, block in enumerate(cut):  # bits are counted faster than booleans are added up
             bits = np.packbits(before[:, block.start - start : block.stop - start], axis=1)
             ahead[part, number] = np.bitwise_count(bits).sum(axis=1, dtype=np.int64)
