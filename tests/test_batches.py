@@ -547,3 +547,14 @@ def test_token_files_of_an_older_version_are_named(tmp_path: Path) -> None:
     (tmp_path / "older/passages.arrow").write_bytes((tmp_path / "tokens/passages.arrow").read_bytes())
     with pytest.raises(KoineError, match=r"older/queries\.arrow: made by an older Koine"):
         TrainingSet.open(tmp_path / "older", "en")
+
+
+def test_tokens_beside_a_table_in_pieces_are_read_back_whole(tmp_path: Path) -> None:
+    """As a table of passages is, that was written language by language."""
+    tokens = Tokens(np.arange(7, dtype=np.int32), np.array([0, 2, 2, 5, 7]))
+    pieces = pl.concat([pl.DataFrame({"id": ids, "lang": [lang] * 2}) for lang, ids in (("en", ["a", "b"]), ("fi", ["a", "c"]))])
+    assert pieces.n_chunks() == 2
+    write_tokens(tmp_path / "passages.arrow", tokens, pieces)
+    back, rows = read_tokens(tmp_path / "passages.arrow")
+    assert rows.equals(pieces)
+    assert (back.ids.tolist(), back.offsets.tolist()) == (tokens.ids.tolist(), tokens.offsets.tolist())

@@ -119,7 +119,7 @@ def tokenize(tokenizer: tokenizers.Tokenizer, texts: Sequence[str], prefix: str,
 def write_tokens(path: Path, tokens: Tokens, rows: pl.DataFrame) -> None:
     """Write token ids beside the columns of `rows`, as an uncompressed Arrow file: reading it maps memory, copies nothing."""
     lists = pa.LargeListArray.from_arrays(pa.array(tokens.offsets), pa.array(tokens.ids))
-    table = rows.to_arrow().append_column("tokens", lists)
+    table = rows.rechunk().to_arrow().append_column("tokens", lists)  # in one piece, as it is mapped
     with atomic(path) as temporary, pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table, max_chunksize=max(1, len(table)))
 
