@@ -52,8 +52,9 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
 
 
-# The vectors of hybrid+lir are made from those of hybrid: there is no such model.
+# The vectors of hybrid+lir are made from those of hybrid: there is no such model. Nor is there one called bm25.
 ruleorder: encode_debias > encode
+ruleorder: evaluate_bm25 > evaluate
 
 
 rule all:
