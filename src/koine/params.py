@@ -600,7 +600,10 @@ class Report(Block):
         description="Metrics of the comparisons and of the means by script and family, where a benchmark has them.",
     )
     margin: Annotated[float, Field(gt=0)] = Field(0.01, description="A smaller difference between fractions does not matter.")
-    rank_margin: Annotated[float, Field(gt=0)] = Field(0.05, description="The same for ranks, as a share of their mean.")
+    margin_share: Annotated[float, Field(gt=0)] = Field(
+        0.05,
+        description="Nor does one that is a smaller share of the two means' mean; of the two limits the lower. Ranks have this one.",
+    )
 
 
 class Execution(Block):

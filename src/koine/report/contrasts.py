@@ -65,6 +65,6 @@ def _families(systems: Mapping[tuple[str, str], Any], reference: str) -> Iterato
 
 
 def _with_margin(a: Sample, b: Sample, metric: str, settings: Report) -> tuple[Sample, Sample, float]:
-    """Ranks have no scale of their own: their margin is a share of the two means' mean."""
-    share = settings.rank_margin * (a.mean + b.mean) / 2
-    return a, b, share if metric == "rank_distance" else settings.margin
+    """.01 is little of .6 and much of .03, and ranks have no scale of their own: so the margin is also a share of the mean."""
+    share = settings.margin_share * abs(a.mean + b.mean) / 2
+    return a, b, share if metric == "rank_distance" else min(share, settings.margin)
