@@ -602,7 +602,7 @@ class Report(Block):
     margin: Annotated[float, Field(gt=0)] = Field(0.01, description="A smaller difference between fractions does not matter.")
     margin_share: Annotated[float, Field(gt=0)] = Field(
         0.05,
-        description="Nor does one that is a smaller share of the two means' mean; of the two limits the lower. Ranks have this one.",
+        description="As `margin`, as a share of the two means' mean: the lower of both counts; for ranks, this one.",
     )
 
 
