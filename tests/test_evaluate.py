@@ -212,7 +212,8 @@ def test_consistency_equals_naive_formulas(languages: int, questions: int, size:
         rows = lang * questions + np.flatnonzero(rng.random(questions) < 0.8)
         top = [ranking(scores[row], range(size))[:depth] for row in rows]
         columns = np.array(top, dtype=np.int64).reshape(-1, depth)
-        asked[str(lang)] = Asked(rows, pl.Series([f"q{row % questions}" for row in rows], dtype=pl.String), Top(columns, columns))
+        ids = pl.Series([f"q{row % questions}" for row in rows], dtype=pl.String)
+        asked[str(lang)] = Asked(rows, ids, Top(columns, scores[rows[:, None], columns]))
         known |= {(row % questions, lang): row for row in rows.tolist()}
     for lang, values in consistency(asked, Matrix(scores)).items():
         for place, row in enumerate(asked[lang].rows.tolist()):

@@ -78,9 +78,11 @@ def _compare(a: Asked, b: Asked, here: Ints, there: Ints, scorer: Scorer) -> tup
     weights = np.exp(-np.arange(k, dtype=np.float64))
     rankc = (shared / np.arange(1, k + 1)) @ (weights / weights.sum())
     new = ~same.any(axis=1) & (second >= 0)  # of the union, what the first list does not hold already
-    union = np.hstack([first, np.maximum(second, 0)])
     counts = np.hstack([first >= 0, new])
-    scores = [scorer.at(one.rows[at], np.maximum(union, 0)) for one, at in ((a, here), (b, there))]
+    scores = (  # of the passages in both lists; those of one's own are known
+        np.hstack([a.top.scores[here], scorer.at(a.rows[here], np.maximum(second, 0))]),
+        np.hstack([scorer.at(b.rows[there], np.maximum(first, 0)), b.top.scores[there]]),
+    )
     return rankc, _spearman(*(np.where(counts, each, np.nan).astype(np.float64) for each in scores))
 
 
