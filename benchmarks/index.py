@@ -62,16 +62,15 @@ def main() -> None:
     count = given.vectors * 1_000_000
     vectors, queries = make_vectors(given.scratch, count)
     best = exact(queries, vectors, DEPTH)
-    rows, figures = [], []
+    rows = []
     for kind in given.kind:
         settings = IndexKind.model_validate({"kind": kind, **dict(pair.split("=") for pair in given.set)})
         found = measure(settings, vectors, queries, best, given.scratch / "index.faiss")
         print(json.dumps({"kind": kind, **found}), flush=True)
         rows.append([kind, *(f"{value:,.3g}" if value < 1000 else f"{value:,.0f}" for value in found.values())])
         size = f"{given.vectors}m." if given.vectors > 1 else ""
-        figures += [(f"index.{kind}.{size}{name}", value, *UNITS[name]) for name, value in found.items()]
+        update_results("index", [(f"index.{kind}.{size}{name}", value, *UNITS[name]) for name, value in found.items()])
     table(f"{count:,} vectors of {DIM} dimensions", ["kind", *UNITS], rows)
-    update_results("index", figures)
 
 
 UNITS = {

@@ -24,7 +24,7 @@ from koine.runtime.files import read_text
 
 UNTRAINED = ("flat", "hnsw")  # kinds without lists: they learn nothing
 MEMORY_SHARE = 0.5  # of what this process may have: building takes no more
-SPARE = 1.5  # lists grow by more than they need
+SPARE = 1.5  # lists and links grow by more than they need; flat's vectors have their place from the start
 PER_LIST = 40  # vectors that a centroid is learnt from; FAISS warns below 39
 LEAST_SAMPLE = 16_384  # vectors that codes are learnt from
 ROUNDING = 1e-5  # scores that differ less are equal
@@ -68,12 +68,12 @@ def build(vectors: Stored, settings: IndexKind) -> faiss.Index:
     """
     count, dim = vectors.shape
     sample = sample_size(settings, count)
-    needed = size_of(settings, count, dim) * (SPARE if sample else 1) + sample * 4 * dim
+    needed = size_of(settings, count, dim) * (1 if settings.kind == "flat" else SPARE) + sample * 4 * dim
     allowed = MEMORY_SHARE * memory()
     if needed > allowed:
         raise KoineError(
             f"index.kind: {settings.kind} of {count:,} vectors needs {needed / 2**30:,.1f} GiB to be built, more than "
-            f"{MEMORY_SHARE:.0%} of the memory ({allowed / 2**30:,.1f} GiB); take ivfpq, fewer code_bytes, or a larger machine"
+            f"{MEMORY_SHARE:.0%} of the memory ({allowed / 2**30:,.1f} GiB); take a smaller kind (sq, ivfpq), or a larger machine"
         )
     if settings.kind == "ivfpq" and dim % settings.code_bytes:
         raise KoineError(f"index.code_bytes: {settings.code_bytes} does not divide the vectors' {dim} dimensions")
