@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch.nn import functional
 from toy import FEW, STATIC, VARIED, files, log_of, train_one
 
 from koine import backbones
+from koine.backbones import base
 from koine.backbones.tokenizer import Tokens
 from koine.params import Datasets, Languages, Optimisation, Start, Validation
 from koine.records import MINED
@@ -272,6 +274,16 @@ def test_recomputing_states_gives_the_same_weights(corpus: Path, tmp_path: Path)
     assert weights(plain) == weights(again)
     with pytest.raises(KoineError, match="context"):
         train_one(corpus, tmp_path / "static", optimisation=FEW.model_copy(update={"recompute": True}))
+
+
+def test_a_compiled_transformer_learns_the_same_and_is_saved_as_itself(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(base, "COMPILER", "aot_eager")  # traces and differentiates as inductor does, without a C++ compiler
+    plain = train_one(corpus, tmp_path / "plain", "transformer")
+    fused = train_one(corpus, tmp_path / "fused", "transformer", optimisation=FEW.model_copy(update={"fuse": True}))
+    for name, tensor in load_file(plain / "model.safetensors").items():
+        assert torch.allclose(tensor, load_file(fused / "model.safetensors")[name], atol=1e-5), name
 
 
 # --- data sets and chains --------------------------------------------------------------------------------------------

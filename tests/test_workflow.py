@@ -205,7 +205,8 @@ CHOOSING = {
     ("translate", "reverse"),
     ("translate", "round_trip"),
     ("backbones", "static", "start", "model"),
-    ("backbones", "static", "optimisation", "recompute"),  # `static` has no states to compute again
+    ("backbones", "static", "optimisation", "recompute"),  # of transformers
+    ("backbones", "static", "optimisation", "fuse"),
     ("backbones", "tiny", "start", "model"),
     ("train", "backbones"),
     ("train", "strategies"),

@@ -380,6 +380,10 @@ class Optimisation(Block):
         False,
         description="Compute a transformer's states again on the way back (gradient checkpointing): less memory, slower.",
     )
+    fuse: bool = Field(
+        False,
+        description="Compile a transformer (torch.compile): faster steps after a start of seconds; needs a C++ compiler.",
+    )
     bf16: bool = Field(False, description="Compute in bfloat16 where that is safe (autocast).")
     threads: Positive = Field(1, description="CPU threads; fixed, since sums in another order give other bytes.")
 
@@ -690,8 +694,10 @@ class Params(Block):
         if BM25 in self.backbones:
             raise ValueError(f"backbones.{BM25}: this is the lexical baseline's name (evaluate.bm25); choose another")
         for name, backbone in self.backbones.items():
-            if backbone.kind == "static" and backbone.optimisation.recompute:
-                raise ValueError(f"backbones.{name}.optimisation.recompute: `static` has no states to compute again")
+            if backbone.kind == "static" and (backbone.optimisation.recompute or backbone.optimisation.fuse):
+                raise ValueError(
+                    f"backbones.{name}.optimisation: recompute and fuse are for transformers, `static` has no states"
+                )
         self._miner_can_be_trained()
         for strategy in self.index.strategies:
             if strategy not in self.train.strategies:

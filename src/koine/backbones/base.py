@@ -23,6 +23,7 @@ Kind = Literal["query", "passage"]
 Vectors = npt.NDArray[np.float32]
 #: Tokens of texts that are padded together: few, so that there is little padding; more where small products waste the device.
 GROUP_TOKENS = {"cpu": 1024, "cuda": 16384}
+COMPILER = "inductor"
 
 
 def length_groups(lengths: npt.NDArray[np.int64], device: torch.device) -> list[npt.NDArray[np.int64]]:
@@ -95,6 +96,14 @@ class TrainableEncoder(nn.Module, ABC):
             KoineError: the backbone is no transformer.
         """
         self.language_model.activation_checkpointing_enable()
+
+    def compile_states(self) -> None:
+        """Fuse a transformer's operations (torch.compile); texts of any number and length run through one program.
+
+        Raises:
+            KoineError: the backbone is no transformer.
+        """
+        self.language_model.compile(backend=COMPILER, dynamic=True)
 
     def use_flash_attention(self) -> None:
         """Attend without padding where that is installed; of pretrained transformers."""

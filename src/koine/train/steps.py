@@ -120,6 +120,8 @@ def train(
                 probe = (watched, cosine_every)
         if optimisation.recompute:
             model.recompute()
+        if optimisation.fuse:
+            model.compile_states()
         if kind == "pretrained" and optimisation.bf16 and ranks.device.startswith("cuda"):
             model.use_flash_attention()
         held_out = _validated(data, held, validation, optimisation) if validation.sources or validation.share else None
