@@ -172,7 +172,7 @@ READERS = {
 FEEDS = {
     "collect_sample": ["collect_source", "collect_benchmark", "translate", "filter"],
     "collect_source": ["collect"],
-    "collect_benchmark": ["collect", "filter_score", "encode_tokens", "encode", "index", "evaluate"],
+    "collect_benchmark": ["collect", "filter_score", "encode_tokens", "encode", "index", "evaluate", "evaluate_bm25"],
     "collect": ["translate", "filter_score", "train_tokens", "report"],
     "translate": ["filter_score"],
     "filter_score": ["filter"],
@@ -184,6 +184,7 @@ FEEDS = {
     "encode_debias": ["evaluate"],
     "index": ["report"],
     "evaluate": ["report"],
+    "evaluate_bm25": ["report"],
     "report": [],
 }
 
@@ -219,6 +220,8 @@ CHOOSING = {
     ("evaluate", "registry"),
     ("evaluate", "candidates"),
     ("evaluate", "pools"),
+    ("evaluate", "probes"),
+    ("evaluate", "bm25"),
 }
 
 
@@ -240,6 +243,8 @@ def other_value(path: tuple[str, ...], value: Any) -> Any:
         "encoder": "org/encoder",
         "external": "scores.jsonl",
         "directions": ["query_to_doc", "doc_to_doc"],
+        "metrics": ["map"],
+        "reference": "x-x-mono",
     }
     if path[-1] in special and value is not None:  # a rule that is off, such as `external`, gets a number below
         return special[path[-1]]
