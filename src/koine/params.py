@@ -831,6 +831,10 @@ HEAD = """\
 #   - [sample, static, hybrid, cross, map, 0.723, 0.02]
 #   - [sample, static, hybrid, multi, map, 0.621, 0.02]
 #   - [sample, static, hybrid, multi, rank_distance, 96, 10]
+#   - [sample, bm25, untrained, mono, map, 0.502, 0.02]
+#   - [sample, bm25, untrained, cross, map, 0.078, 0.02]
+#   - [sample, bm25, untrained, multi, map, 0.066, 0.02]
+#   - [sample, bm25, untrained, multi, rank_distance, 10568, 1057]
 """
 
 
