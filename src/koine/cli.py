@@ -523,26 +523,6 @@ def evaluate_bm25(
 
 
 @app.command(rich_help_panel=STEPS)
-@takes
-def report(
-    evaluated: Annotated[list[Path], typer.Argument(help="Folders of `koine evaluate`.", show_default=False)],
-    out: Out,
-    settings: Report,
-    collected: Annotated[Path | None, typer.Option(help="collect.json.")] = None,
-    filtered: Annotated[list[Path], typer.Option(help="Summary of `koine filter`; repeatable.")] = [],  # noqa: B006
-    model: Annotated[list[Path], typer.Option(help="koine.json of a model; repeatable.")] = [],  # noqa: B006
-    index: Annotated[list[Path], typer.Option(help="index.json; repeatable.")] = [],  # noqa: B006
-) -> None:
-    """Write table.csv, pairs.csv and report.html, with intervals over seeds and questions."""
-    from koine.report.steps import report as run
-
-    run(evaluated, out, settings, collected=collected, filtered=filtered, models=model, indexes=index)
-
-
-# --- for people ------------------------------------------------------------------------------------------
-
-
-@app.command(rich_help_panel=PEOPLE)
 def evaluate_probe(
     model: Annotated[str, typer.Option(help="Model folder or Hub id.", show_default=False)],
     train: Annotated[list[Path], typer.Option(help="multinli.train.en.tsv, or XNLI's; repeatable.", show_default=False)],
@@ -561,6 +541,26 @@ def evaluate_probe(
 
     named = Run(recipe, backbone or Path(model).name, strategy, seed)
     run(model, train, test, out, name=name, run=named, device=_device(device))
+
+
+@app.command(rich_help_panel=STEPS)
+@takes
+def report(
+    evaluated: Annotated[list[Path], typer.Argument(help="Folders of `koine evaluate`.", show_default=False)],
+    out: Out,
+    settings: Report,
+    collected: Annotated[Path | None, typer.Option(help="collect.json.")] = None,
+    filtered: Annotated[list[Path], typer.Option(help="Summary of `koine filter`; repeatable.")] = [],  # noqa: B006
+    model: Annotated[list[Path], typer.Option(help="koine.json of a model; repeatable.")] = [],  # noqa: B006
+    index: Annotated[list[Path], typer.Option(help="index.json; repeatable.")] = [],  # noqa: B006
+) -> None:
+    """Write table.csv, pairs.csv and report.html, with intervals over seeds and questions."""
+    from koine.report.steps import report as run
+
+    run(evaluated, out, settings, collected=collected, filtered=filtered, models=model, indexes=index)
+
+
+# --- for people ------------------------------------------------------------------------------------------
 
 
 @app.command(rich_help_panel=PEOPLE)
