@@ -138,7 +138,7 @@ def test_the_list_of_sources_names_each_with_its_licence() -> None:
     shown = CliRunner().invoke(app, ["sources"])
     assert shown.exit_code == 0
     rows = {row[0]: row for row in registry.listing()}
-    assert set(rows) == {*KNOWN.sources, *KNOWN.benchmarks, *KNOWN.sets} - {*KNOWN.sets["tatoeba"]}
+    assert set(rows) == {*KNOWN.sources, *KNOWN.benchmarks, *KNOWN.probes, *KNOWN.sets} - {*KNOWN.sets["tatoeba"]}
     assert all(all(cells) for cells in rows.values())
     assert all(name in shown.stdout for name in rows)
     assert rows["miracl"] == ("miracl", "benchmark", "18", "Apache-2.0", "9c09abc", "Hub: mteb/MIRACLRetrieval")
