@@ -81,6 +81,9 @@ In = Annotated[Path, typer.Option(help="Input.", show_default=False)]
 Out = Annotated[Path, typer.Option(help="Where the result goes.", show_default=False)]
 Backend = Literal["memory", "released", "lexicon", "apertium", "ctranslate2", "transformers"]
 Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")]
+Named = Annotated[str, typer.Option(help="Name in the tables.")]
+NamedByModel = Annotated[str, typer.Option(help="Name in the tables; by default the model's.")]
+Numbered = Annotated[int, typer.Option(help="Number in the tables.")]
 Pools = Annotated[list[str], typer.Option(help="Sub-pool as en+fi, evaluated beside the whole; repeatable.")]
 Settings = Annotated[list[str], typer.Option(help="mono, cross or multi; repeatable. All, if none is named.")]
 Metrics = Annotated[list[str], typer.Option(help="As map, ndcg@10; repeatable. The benchmark's own, if none is named.")]
@@ -472,11 +475,11 @@ def evaluate(
     pool: Pools = [],  # noqa: B006
     setting: Settings = [],  # noqa: B006
     metric: Metrics = [],  # noqa: B006
-    recipe: Annotated[str, typer.Option(help="Name in the tables.")] = "",
-    backbone: Annotated[str, typer.Option(help="Name in the tables; by default the model's.")] = "",
-    strategy: Annotated[str, typer.Option(help="Name in the tables.")] = "given",
-    seed: Annotated[int, typer.Option(help="Number in the tables.")] = 0,
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to encode.")] = "auto",
+    recipe: Named = "",
+    backbone: NamedByModel = "",
+    strategy: Named = "given",
+    seed: Numbered = 0,
+    device: Device = "auto",
     debias: Annotated[str, typer.Option(help="Method of encode-debias (centre, lir, lir@3), with --model.")] = "",
     trec: Annotated[int, typer.Option(help="Depth of TREC runs and qrels, written below trec/; 0 for none.", min=0)] = 0,
 ) -> None:
@@ -513,7 +516,7 @@ def evaluate_bm25(
     pool: Pools = [],  # noqa: B006
     setting: Settings = [],  # noqa: B006
     metric: Metrics = [],  # noqa: B006
-    recipe: Annotated[str, typer.Option(help="Name in the tables.")] = "",
+    recipe: Named = "",
 ) -> None:
     """Evaluate BM25, the lexical baseline, on every language pair and the pool of all languages; writes pairs.csv."""
     from koine.evaluate.steps import evaluate_bm25 as run
@@ -529,11 +532,11 @@ def evaluate_probe(
     test: Annotated[list[Path], typer.Option(help="xnli.test.tsv or .jsonl; repeatable.", show_default=False)],
     out: Out,
     name: Annotated[str, typer.Option(help="Name of the benchmark in the tables.")] = "xnli",
-    recipe: Annotated[str, typer.Option(help="Name in the tables.")] = "",
-    backbone: Annotated[str, typer.Option(help="Name in the tables; by default the model's.")] = "",
-    strategy: Annotated[str, typer.Option(help="Name in the tables.")] = "given",
-    seed: Annotated[int, typer.Option(help="Number in the tables.")] = 0,
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to encode.")] = "auto",
+    recipe: Named = "",
+    backbone: NamedByModel = "",
+    strategy: Named = "given",
+    seed: Numbered = 0,
+    device: Device = "auto",
 ) -> None:
     """Probe a model's frozen vectors for natural language inference: trained on English, tested in XNLI's languages."""
     from koine.evaluate.probe import evaluate_probe as run
@@ -568,11 +571,11 @@ def evaluate_mteb(
     model: Annotated[str, typer.Option(help="Model folder or Hub id.", show_default=False)],
     task: Annotated[list[str], typer.Option(help="MLQARetrieval, …, or a prepared benchmark; repeatable.", show_default=False)],
     out: Out,
-    recipe: Annotated[str, typer.Option(help="Name in the tables.")] = "",
-    backbone: Annotated[str, typer.Option(help="Name in the tables; by default the model's.")] = "",
-    strategy: Annotated[str, typer.Option(help="Name in the tables.")] = "given",
-    seed: Annotated[int, typer.Option(help="Number in the tables.")] = 0,
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to encode.")] = "auto",
+    recipe: Named = "",
+    backbone: NamedByModel = "",
+    strategy: Named = "given",
+    seed: Numbered = 0,
+    device: Device = "auto",
 ) -> None:
     """Run retrieval tasks of mteb on a model and write their scores as pairs.csv; needs the extra named mteb."""
     from koine.evaluate.mteb import evaluate_mteb as run
