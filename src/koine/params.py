@@ -564,7 +564,7 @@ class IndexKind(Block):
     code_bytes: Positive = Field(64, description="Bytes of an ivfpq vector; they divide its dimensions.")
     links: Annotated[int, Field(ge=2)] = Field(32, description="Links of an hnsw vector.")
     ef_construction: Positive = Field(80, description="Candidates of hnsw while it is built.")
-    ef_search: Positive = Field(128, description="Candidates of hnsw when it is searched; more find more, and cost more.")
+    ef_search: Positive = Field(512, description="Candidates of hnsw when it is searched; more find more, and cost more.")
 
 
 class Index(IndexKind):
