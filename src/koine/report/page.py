@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from koine.params import BM25
 from koine.report import origins, proof, results
 from koine.report.markup import Html, count, fraction, join, rank, tag
 from koine.report.svg import explain
@@ -107,7 +108,7 @@ def _top(view: View, evidence: Evidence) -> Html:
 def _summary(view: View) -> list[Html]:
     """A paragraph for every benchmark and backbone, in words that the numbers carry."""
     mains = [name for name in view.benchmarks if name == whole(name)]
-    places = [(benchmark, backbone) for benchmark in mains for backbone in view.models(benchmark)]
+    places = [(benchmark, backbone) for benchmark in mains for backbone in view.models(benchmark) if backbone != BM25]
     where = len(places) > 1
     paragraphs = [_found(view, benchmark, backbone, where) for benchmark, backbone in places]
     return [one for one in paragraphs if one] or [tag("p", "There are no results to sum up.", class_="lead")]

@@ -309,6 +309,9 @@ def _bias_of(view: View, benchmark: str, pool: int | None) -> Html | None:
     return join([tag("div", *grid, class_="bars"), tag("p", best + dashed, class_="note")])
 
 
+NAMED = 3  # strategies that a sentence lists; of more it says how many
+
+
 def winners(view: View, benchmark: str, backbone: str) -> list[str]:
     """Who has the highest mAP in which settings, as `x-y in cross (its interval overlaps that of hybrid)`."""
     where: dict[tuple[str, str], list[str]] = {}
@@ -319,6 +322,7 @@ def winners(view: View, benchmark: str, backbone: str) -> list[str]:
             continue
         first = next(name for name, one in found.items() if one is best)
         close = [name for name, one in found.items() if name != first and one.overlaps(best)]
-        overlap = f" (its interval overlaps that of {listing(close)})" if close else ""
+        others = f"that of {listing(close)}" if len(close) <= NAMED else f"those of {len(close)} others"
+        overlap = f" (its interval overlaps {others})" if close else ""
         where.setdefault((first, overlap), []).append(setting)
     return [f"{first} in {listing(settings)}{overlap}" for (first, overlap), settings in where.items()]
