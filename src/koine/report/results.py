@@ -91,7 +91,8 @@ def _headline_of(view: View, benchmark: str) -> Html | None:
             ]
             rows.append(tag("tr", tag("th", view.label(name), class_="who", scope="row"), *cells))
     table = tag("table", tag("thead", tag("tr", *head)), tag("tbody", *rows), class_="head full")
-    return join([tag("div", table, class_="wide"), _other_metrics(view, benchmark, models)])
+    others = None if benchmark.endswith(f":{UNSEEN}") else _other_metrics(view, benchmark, models)
+    return join([tag("div", table, class_="wide"), others])
 
 
 def _axis(scale: Scale, metric: str) -> Html:
@@ -115,7 +116,7 @@ def _headline_cell(one: Estimate | None, best: Estimate | None, metric: str, sca
         return tag("td", DASH)
     value = one.text(metric)
     low_high = tag("small", f"{value_text(metric, one.ends[0])} – {value_text(metric, one.ends[1])}") if one.ends else None
-    drawn = dot(scale, one.mean, one.ends, best.ends if best else None, f"{value}, interval {one.interval(metric)}")
+    drawn = dot(scale, one.mean, one.ends, best.ends if best else None)
     chosen = "best" if _is_best(one, best, metric) else None
     return tag("td", tag("span", value), low_high, tag("span", drawn, class_=colour), class_=chosen)
 
@@ -154,8 +155,8 @@ def heat_maps(view: View) -> Html:
     """The mAP of every question language on every passage language, one map per model."""
     note = tag(
         "p",
-        "One map per strategy: a row is the language of the questions, a column that of the passages; numbers are mAP, averaged "
-        "over seeds. The outlined diagonal is ",
+        f"One map per strategy (of more than {FEW}, the six main ones): a row is the language of the questions, a column that of "
+        "the passages; numbers are mAP, averaged over seeds. The outlined diagonal is ",
         tag("b", "mono"),
         ", everything else ",
         tag("b", "cross"),
@@ -167,20 +168,24 @@ def heat_maps(view: View) -> Html:
     return join([note, *_by_benchmark(view, lambda name: _maps_of(view, name))])
 
 
-Cells = dict[tuple[str, str], tuple[float, int]]
+Cells = dict[tuple[str, str], float]
+#: The strategies that get maps where there are more than FEW; pairs.csv has the others.
+FEW = 8
+MAPPED = ("untrained", "en-en", "x-x", "x-x-mono", "x-y", "hybrid")
 
 
 def _maps_of(view: View, benchmark: str) -> Html | None:
     own = (pl.col("benchmark") == benchmark) & (pl.col("metric") == "map") & pl.col("setting").is_in(["mono", "cross"])
     keys = ["backbone", "strategy", "query_lang", "doc_lang"]
-    means = view.pairs.filter(own).group_by(keys, maintain_order=True).agg(pl.col("value").mean(), pl.col("n_queries").max())
+    means = view.pairs.filter(own).group_by(keys, maintain_order=True).agg(pl.col("value").mean())
+    few = len(view.strategies) <= FEW
     maps: dict[tuple[str, str], Cells] = {}
-    for backbone, strategy, query, doc, value, queries in means.iter_rows():
-        if value is not None and math.isfinite(value):
-            maps.setdefault((backbone, strategy), {})[query, doc] = (value, queries)
+    for backbone, strategy, query, doc, value in means.iter_rows():
+        if value is not None and math.isfinite(value) and (few or strategy in MAPPED):
+            maps.setdefault((backbone, strategy), {})[query, doc] = value
     if not maps:
         return None
-    highest = max(value for cells in maps.values() for value, _ in cells.values())
+    highest = max(value for cells in maps.values() for value in cells.values())
     scale = Scale(0.0, max(1, math.ceil(highest * 10 - 1e-9)) / 10, 0.1)
     languages = view.languages(benchmark)
     parts: list[Html] = [tag("p", legend(scale))]
@@ -212,10 +217,8 @@ def _heat_map(cells: Cells, languages: Sequence[str], seen: Sequence[str], scale
             if (query, doc) not in cells:
                 row.append(tag("td", DASH, class_="none"))
                 continue
-            value, queries = cells[query, doc]
-            of = f", {count(queries, 'question')}" if queries else ""
-            title = f"{query} → {doc} {fraction(value, 4)}{of}"  # the headings say the names
-            row.append(_heated(value, scale, "same" if query == doc else None, title))
+            value = cells[query, doc]
+            row.append(_heated(value, scale, "same" if query == doc else None, fraction(value, 4)))
         rows.append(tag("tr", *row))
     long = any(len(code) > 3 for code in languages)
     return tag("table", head, tag("tbody", *rows), class_="heat long" if long else "heat")
@@ -243,7 +246,7 @@ def _answers_of(view: View, answers: pl.DataFrame, benchmark: str) -> Html | Non
         figures = []
         for name in (name for name in names if name in ANSWERED):
             cells = {
-                (query, answer): (shares.get((backbone, name, query, answer), 0.0), 0)
+                (query, answer): shares.get((backbone, name, query, answer), 0.0)
                 for query in languages if (backbone, name, query) in {key[:3] for key in shares} for answer in languages
             }  # fmt: skip
             seen = view.trained.get((backbone, name), languages)

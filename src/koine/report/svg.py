@@ -55,20 +55,19 @@ def _mark(x: str, class_: str) -> Html:
     return tag("line", x1=x, x2=x, y1="0", y2="100%", class_=class_)
 
 
-def dot(scale: Scale, mean: float, ends: Point | None, band: Point | None, label: str) -> Html:
-    """A mean as a dot and its interval as a whisker, over the shaded interval `band` of the best."""
+def dot(scale: Scale, mean: float, ends: Point | None, band: Point | None) -> Html:
+    """A mean as a dot and its interval as a whisker, over the shaded interval `band` of the best; the numbers stand above."""
     shaded = None
     if band:
         width = f"{number(100 * (scale.at(band[1]) - scale.at(band[0])))}%"
         shaded = tag("rect", x=scale.percent(band[0]), y="0", width=width, height="100%", class_="band")
     return tag(
         "svg",
-        tag("title", label),
         shaded,
         _across("0%", "100%", 8, "track"),
         _across(scale.percent(ends[0]), scale.percent(ends[1]), 8, "whisker") if ends else None,
         tag("circle", cx=scale.percent(mean), cy="8", r="4"),
-        class_="dot", width="100%", height="16", role="img",  # its title names it
+        class_="dot", width="100%", height="16", aria_hidden="true",
     )  # fmt: skip
 
 
@@ -123,6 +122,8 @@ def histogram(edges: Sequence[float], counts: Sequence[int], threshold: float | 
     across, most = Scale(edges[0], edges[-1], edges[-1] - edges[0]), max(counts)
     bars = []
     for low, high, count in zip(edges, edges[1:], counts, strict=False):
+        if not count:
+            continue
         x, tall = width * across.at(low), height * math.sqrt(count / most) if most else 0.0
         title = tag("title", f"{low:g} to {high:g}: {count:,}")
         wide = max(1.0, width * (across.at(high) - across.at(low)) - 1)
