@@ -223,6 +223,8 @@ def test_an_epoch_of_exactly_one_batch_works() -> None:
 def test_a_strategy_says_its_own_alpha_or_takes_the_default(default: float, own: float) -> None:
     assert parse_strategy("hybrid", default) == ("hybrid", default)
     assert parse_strategy(f"hybrid@{own}", default) == ("hybrid", own)
+    assert parse_strategy(f"hybrid@{own}-of-8", default) == ("hybrid", own)
+    assert parse_strategy("grad-mix-half-of-12", default) == ("grad-mix-half", default)
     assert parse_strategy("x-x-mono", default) == ("x-x-mono", default)
 
 

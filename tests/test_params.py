@@ -135,6 +135,8 @@ def mistake(config: dict[str, Any]) -> str:
         ({"train": {"strategies": ["hybird"]}}, "unknown strategy 'hybird'; did you mean 'hybrid'?"),
         ({"train": {"strategies": ["x-x-momo"]}}, "unknown strategy 'x-x-momo'; did you mean 'x-x-mono'?"),
         ({"train": {"strategies": ["hybrid@1.5"]}}, "unknown strategy 'hybrid@1.5'"),
+        ({"train": {"strategies": ["hybrid-of-1"]}}, "unknown strategy 'hybrid-of-1'; did you mean 'hybrid'?"),
+        ({"train": {"strategies": ["hybrid-of-11"]}}, "asks for more languages than the 10 that there are"),
         (
             {"train": {"backbones": ["xlmr"]}},
             "train.backbones: 'xlmr' is neither defined under backbones nor in the registry (static, tiny",
@@ -158,7 +160,7 @@ def test_all_mistakes_are_told_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    "strategy", ["untrained", "en-en", "x-x", "x-x-mono", "x-y", "hybrid", "hybrid@0", "hybrid@0.3", "hybrid@1"]
+    "strategy", ["untrained", "en-en", "x-x", "x-x-mono", "x-y", "hybrid", "hybrid@0", "hybrid@0.3", "hybrid@1", "hybrid-of-2"]
 )
 def test_every_strategy_is_known(strategy: str) -> None:
     assert parse({"train": {"strategies": [strategy]}, "index": {"strategies": []}}).train.strategies == [strategy]

@@ -143,6 +143,14 @@ def test_alpha_reaches_hybrid_alone_and_a_strategy_may_say_its_own() -> None:
     assert changed == ["x-y", "hybrid", "hybrid@0.3"]
 
 
+def test_a_strategy_of_some_languages_knows_the_first_ones_alone() -> None:
+    chosen = {"train__strategies": ["mlm+hybrid-of-3", "grad-mix-of-2"], "train__backbones": ["tiny"]}
+    plan = Plan(config(**chosen, index__strategies=["grad-mix-of-2"]))
+    assert "--only" not in plan.strategies["mlm"]
+    assert "--strategy mlm+hybrid-of-3 --only en --only ar --only de --alpha" in plan.strategies["mlm+hybrid-of-3"]
+    assert "--only en --only ar --alpha" in plan.strategies["grad-mix-of-2"]
+
+
 EXECUTION = {
     "device": "cpu",
     "encode_batch": 7,

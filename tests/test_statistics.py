@@ -143,6 +143,14 @@ def system(level: float, seed: int, seeds: int = 2, metric: str = "map", spread:
     return samples(level + hardness + noise, metric=metric)
 
 
+def test_a_reference_of_some_languages_meets_rivals_of_as_many_and_the_largest_itself() -> None:
+    names = ["hybrid-of-2", "grad-mix-of-2", "hybrid-of-4", "grad-mix-of-4", "hybrid-of-3"]
+    systems = {("static", name): system(0.3, number) for number, name in enumerate(names)}
+    pairs = set(contrasts("toy", {("toy", "mono"): systems}, FAST).select("strategy", "other_strategy").rows())
+    rivals = {("hybrid-of-2", "grad-mix-of-2"), ("hybrid-of-4", "grad-mix-of-4")}
+    assert pairs == rivals | {("hybrid-of-4", "hybrid-of-2"), ("hybrid-of-4", "hybrid-of-3")}
+
+
 def test_the_reference_meets_every_rival_and_backbones_meet_under_one_strategy() -> None:
     levels = {"x-x-mono": 0.3, "x-y": 0.4, "hybrid": 0.5}
     systems = {

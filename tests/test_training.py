@@ -67,6 +67,17 @@ def test_strategies_start_from_the_same_weights_and_untrained_keeps_them(corpus:
     assert log_of(tmp_path / "untrained") == []
 
 
+def test_a_model_of_some_languages_is_trained_as_if_the_others_were_not_there(corpus: Path, tmp_path: Path) -> None:
+    alone = train_one(corpus, tmp_path / "alone", strategy="x-x-mono", only=["en"])
+    assert sha256(alone / "model.safetensors") == sha256(train_one(corpus, tmp_path / "en", strategy="en-en") / "model.safetensors")
+    assert json.loads((alone / "koine.json").read_text())["languages"] == ["en"]
+    both = train_one(corpus, tmp_path / "both", strategy="hybrid-of-2", only=["en", "xo"])
+    assert sha256(both / "model.safetensors") == sha256(train_one(corpus, tmp_path / "all") / "model.safetensors")
+    for only, message in ((["en", "fi"], "--only fi: the training texts are in en, xo"), (["xo"], "source language en must be")):
+        with pytest.raises(KoineError, match=message):
+            train_one(corpus, tmp_path / "none", only=only)
+
+
 def test_koine_json_says_how_the_model_was_made_and_its_checksums_match(corpus: Path, tmp_path: Path) -> None:
     model = train_one(corpus, tmp_path / "model", strategy="hybrid@0.3", seed=7)
     made = json.loads((model / "koine.json").read_text())

@@ -379,6 +379,7 @@ def train(
     source: Lang = "en",
     further: Annotated[Path | None, typer.Option(help="Of a chain: the model of the part before.")] = None,
     mined: Annotated[Path | None, typer.Option(help="Negatives of train-mine.")] = None,
+    only: Annotated[list[str], typer.Option(help="Train in these languages alone; the source is one of them.")] = [],  # noqa: B006
     cosine_every: Annotated[int, typer.Option(help="Steps between two cosines of a mono and a cross gradient; 0: none.")] = 0,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to train.")] = "auto",
     checkpoint_minutes: Annotated[float, typer.Option(help="Between two checkpoints; changes no result.", min=0)] = 10.0,
@@ -398,8 +399,8 @@ def train(
         tokens, out, kind=kind, backbone=backbone or kind, source=source, strategy=strategy, alpha=alpha,
         languages=languages, seed=seed, prefixes={"query": query_prefix, "passage": passage_prefix},
         architecture=architecture, optimisation=optimisation, device=_device(device), start=start, further=further, mined=mined,
-        datasets=datasets, validation=validation, cosine_every=cosine_every, checkpoint_seconds=60 * checkpoint_minutes,
-        track=track,
+        datasets=datasets, validation=validation, only=only, cosine_every=cosine_every,
+        checkpoint_seconds=60 * checkpoint_minutes, track=track,
     )  # fmt: skip
 
 

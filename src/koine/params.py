@@ -43,6 +43,8 @@ CONTRASTIVE = (
 DEBIASING = ("centre", "lir")
 STRATEGIES = ("untrained", *CONTRASTIVE, *UNSUPERVISED)
 _TRAINED = re.compile(rf"{'|'.join([*CONTRASTIVE, *UNSUPERVISED])}|(hybrid|hybrid-daft|grad-mix(-half)?)@(0(\.\d+)?|1(\.0+)?)")
+#: `hybrid-of-8`: trained in the first eight languages alone.
+_OF = re.compile(r"(?P<name>.+)-of-(?P<count>[2-9]|[1-9]\d+)")
 #: `lir` removes one component, `lir@3` three.
 DEBIASED = re.compile(r"centre|lir(@[1-9]\d{0,3})?")
 #: Query and corpus in one language; an ordered pair of two; a query against the union of all languages' corpora.
@@ -488,7 +490,8 @@ class Train(Block):
         ["untrained", "en-en", "x-x-mono", "x-y", "hybrid"],
         min_length=1,
         description="untrained, en-en, x-x, x-x-mono, x-y, hybrid (or hybrid@0.3 for another alpha), the rivals grad-mix, "
-        "pcgrad, gradvac, daft, mlm, tsdae, and chains: mlm+hybrid, hybrid+centre, hybrid+lir (see docs/train.md).",
+        "pcgrad, gradvac, daft, mlm, tsdae, hybrid-of-8 (in the first eight languages alone), and chains: mlm+hybrid, "
+        "hybrid+centre, hybrid+lir (see docs/train.md).",
     )
     seeds: list[Seed] = Field([1, 2, 3], min_length=1, description="One model per seed; intervals are taken over them too.")
     alpha: Fraction = Field(
@@ -521,17 +524,26 @@ def check_strategy(strategy: str) -> None:
     """Raise a ValueError that names the nearest strategy, where there is none of this name."""
     parts = strategy.split("+")
 
-    def fits(place: int, part: str) -> bool:
+    def fits(place: int, whole: str) -> bool:
+        part, count = languages_of(whole)
+        if count:
+            return part != "en-en" and bool(_TRAINED.fullmatch(part))
         ends = 0 < place == len(parts) - 1 and DEBIASED.fullmatch(part)
         alone = part == "untrained" and place == 0 and all(DEBIASED.fullmatch(other) for other in parts[1:])
         return bool(_TRAINED.fullmatch(part) or ends or alone)
 
     for wrong in (part for place, part in enumerate(parts) if not fits(place, part)):
-        near = [name for name in difflib.get_close_matches(wrong, [*STRATEGIES, *DEBIASING], n=1) if name != wrong]
+        near = [name for name in difflib.get_close_matches(wrong.partition("-of-")[0], [*STRATEGIES, *DEBIASING], n=1) if name != wrong]
         hint = f"; did you mean {near[0]!r}?" if near else ""
         chains = "chains such as mlm+hybrid, hybrid+centre, hybrid+lir@2"
-        known = f"{', '.join(STRATEGIES)}; hybrid@ALPHA with ALPHA from 0 to 1; {chains}"
+        known = f"{', '.join(STRATEGIES)}; hybrid@ALPHA with ALPHA from 0 to 1; hybrid-of-N with N languages; {chains}"
         raise ValueError(f"unknown strategy {strategy!r}{hint} (known: {known})")
+
+
+def languages_of(part: str) -> tuple[str, int | None]:
+    """A training of a chain without its `-of-N`, and N: the number of languages that it is done in, None for all."""
+    found = _OF.fullmatch(part)
+    return (found["name"], int(found["count"])) if found else (part, None)
 
 
 def steps_of(strategy: str) -> tuple[str, str, str]:
@@ -555,13 +567,23 @@ class IndexKind(Block):
 
     kind: Literal["flat", "ivf", "ivfpq", "sq", "hnsw"] = Field(
         "flat",
-        description="`flat` is exact; `ivf` looks into the nearest lists, `sq` too, with 8-bit codes, `ivfpq` with short codes; "
-        "`hnsw` walks a graph.",
+        description="`flat` is exact; `ivf` looks into the nearest lists, `sq` too, with 8-bit codes; `ivfpq` scans short codes "
+        "and ranks the best again; `hnsw` walks a graph.",
     )
-    lists: int = Field(0, ge=0, description="Lists of ivf, ivfpq, sq; 0 for 4 times the root of the number of vectors.")
+    lists: int = Field(
+        0,
+        ge=0,
+        description="Lists of ivf, ivfpq, sq; 0 for 4 times the root of the number of vectors, and for one list in an ivfpq of up "
+        "to 10 million.",
+    )
     train_sample: int = Field(0, ge=0, description="Vectors that lists and codes are learnt from; 0 for 40 a list.")
-    probes: Positive = Field(16, description="Lists that a query looks into; more find more, and cost as much more.")
-    code_bytes: Positive = Field(64, description="Bytes of an ivfpq vector; they divide its dimensions.")
+    probes: Positive = Field(256, description="Lists that a query looks into; more find more, and cost as much more.")
+    code_bytes: Positive = Field(32, description="Bytes of an ivfpq code; their half bytes divide the dimensions.")
+    rerank: int = Field(
+        20,
+        ge=0,
+        description="Of ivfpq, this many times as many as are asked for are ranked again, by 8-bit codes; 0: none, and smaller.",
+    )
     links: Annotated[int, Field(ge=2)] = Field(32, description="Links of an hnsw vector.")
     ef_construction: Positive = Field(80, description="Candidates of hnsw while it is built.")
     ef_search: Positive = Field(512, description="Candidates of hnsw when it is searched; more find more, and cost more.")
@@ -691,6 +713,10 @@ class Params(Block):
         for lang in self.train.validation.languages:
             if lang not in (self.translate.source, *self.translate.languages):
                 raise ValueError(f"train.validation.languages: {lang!r} is not trained on")
+        there = 1 + len(self.translate.languages)
+        for strategy in self.train.strategies:
+            if max(languages_of(part)[1] or 0 for part in strategy.split("+")) > there:
+                raise ValueError(f"train.strategies: {strategy} asks for more languages than the {there} that there are")
         if BM25 in self.backbones:
             raise ValueError(f"backbones.{BM25}: this is the lexical baseline's name (evaluate.bm25); choose another")
         for name, backbone in self.backbones.items():

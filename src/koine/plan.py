@@ -30,6 +30,7 @@ from koine.params import (
     Params,
     Source,
     flags,
+    languages_of,
     parse,
     steps_of,
 )
@@ -206,7 +207,8 @@ class Plan:
 
     def _can(self, backbone: str, strategy: str) -> bool:
         """Whether a backbone can be trained so: `static` reads tokens without the context that `mlm` and `tsdae` teach."""
-        return self.params.backbones[backbone].kind != "static" or not set(UNSUPERVISED) & set(strategy.split("+"))
+        parts = {languages_of(part)[0] for part in strategy.split("+")}
+        return self.params.backbones[backbone].kind != "static" or not parts & set(UNSUPERVISED)
 
     @property
     def indexed(self) -> list[str]:
@@ -253,7 +255,8 @@ class Plan:
             folder = f"{self.models}/{backbone}/{chain}/seed-{seed}"
             files += [f"{folder}/koine.json", f"{folder}/model.safetensors"]
             words += ["--further", folder]
-        takes = self.params.backbones[backbone].optimisation.negatives and last not in ("untrained", *UNSUPERVISED)
+        pairs = languages_of(last)[0] not in ("untrained", *UNSUPERVISED)
+        takes = self.params.backbones[backbone].optimisation.negatives and pairs
         if self.params.train.mining.model and takes:
             files.append(f"{self.data}/train/mined.parquet")
             words += ["--mined", files[-1]]
@@ -365,9 +368,10 @@ def _for_language(named: dict[str, Source], names: list[str], source_lang: str, 
 
 
 def _strategy_flags(strategy: str, params: Params) -> str:
-    _, last, _ = steps_of(strategy)
+    last, count = languages_of(steps_of(strategy)[1])
     name = last.partition("@")[0]
     words = ["--strategy", strategy]
+    words += _options("only", [params.translate.source, *params.translate.languages][:count] if count else [])
     if name == "untrained":
         return shlex.join(words)
     if last in ("hybrid", "hybrid-daft", "grad-mix", "grad-mix-half"):

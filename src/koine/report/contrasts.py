@@ -1,12 +1,13 @@
 """Which systems are compared with which, and what the comparison says: results/contrasts.csv."""
 
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import polars as pl
 from threadpoolctl import threadpool_limits
 
-from koine.params import BM25, Report
+from koine.params import BM25, Report, languages_of
 from koine.records import CONTRASTS
 from koine.report.statistics import Sample, compare, holm
 from koine.report.table import Systems
@@ -15,7 +16,8 @@ from koine.report.table import Systems
 def contrasts(recipe: str, systems: Systems, settings: Report) -> pl.DataFrame:
     """Every comparison of a recipe (`records.CONTRASTS`).
 
-    Within a backbone the reference strategy is compared with every other one, and with BM25; between two backbones, each
+    Within a backbone the reference strategy is compared with every other one, and with BM25; in a number of languages
+    (`hybrid-of-8`) with those of the same number, and in all (or most) with itself in fewer. Between two backbones, each
     strategy is compared with itself. A family, within which p is adjusted, is what answers one question: all rivals of the
     reference (or all strategies, between backbones) on one benchmark, in one setting and metric.
 
@@ -55,9 +57,13 @@ def contrasts(recipe: str, systems: Systems, settings: Report) -> pl.DataFrame:
 def _families(systems: Mapping[tuple[str, str], Any], reference: str) -> Iterator[list[tuple[tuple[str, str], tuple[str, str]]]]:
     backbones = list(dict.fromkeys(backbone for backbone, _ in systems if backbone != BM25))
     for backbone in backbones:
-        if (backbone, reference) in systems:
-            rivals = [system for system in systems if system[0] in (backbone, BM25) and system != (backbone, reference)]
-            yield [((backbone, reference), rival) for rival in rivals]
+        counts = {name: languages_of(name)[1] or sys.maxsize for own, name in systems if own == backbone}
+        references = {count: name for name, count in counts.items() if languages_of(name)[0] == reference}
+        for count, name in references.items():
+            most = count == max(references)
+            same = [other for other in counts if counts[other] == count or (most and other in references.values())]
+            rivals = [(backbone, other) for other in same if other != name]
+            yield [((backbone, name), rival) for rival in [*rivals, *(system for system in systems if system[0] == BM25)]]
     for number, first in enumerate(backbones):
         for second in backbones[number + 1 :]:
             both = [name for backbone, name in systems if backbone == first and (second, name) in systems]

@@ -1,13 +1,14 @@
 """What the page's sections look things up in: results by name, the order of rows, and a strategy's colour and words."""
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
-from koine.params import UNSUPERVISED
+from koine.params import UNSUPERVISED, languages_of
 from koine.report.markup import Html, fraction, language, rank, tag
 from koine.report.statistics import LOWER_IS_BETTER
 
@@ -145,8 +146,8 @@ class View:
         return tag("span", dot, tag("span", strategy), class_=f"name {self.colour(strategy)}")
 
     def colours(self) -> str:
-        """The style sheet of the strategies: a hybrid at its own α is a shade of the hybrid's colour."""
-        shades = [name for name in self.strategies if name.startswith("hybrid@") and "+" not in name]
+        """The style sheet of the strategies: a hybrid at its own α, or in fewer languages, is a shade of the hybrid's colour."""
+        shades = [name for name in self.strategies if re.match("hybrid(@|-of-)", name) and "+" not in name]
         rules = []
         for name in self.strategies:
             base = _base(name)
@@ -181,6 +182,9 @@ def in_words(strategy: str) -> tuple[str, str]:
     if strategy in STRATEGIES:
         return STRATEGIES[strategy]
     parts = strategy.split("+")
+    single, count = languages_of(strategy)
+    if len(parts) == 1 and count:
+        return f"{in_words(single)[0]}; in the first {count} languages alone", ""
     if len(parts) > 1:
         plain = {*UNSUPERVISED, *AFTERWARDS}  # what pairs train is called by its name
         return "; then ".join(in_words(part)[0] if part.partition("@")[0] in plain else part for part in parts), ""
@@ -191,11 +195,12 @@ def in_words(strategy: str) -> tuple[str, str]:
 
 
 def _base(strategy: str) -> str:
-    """The last training of a chain, without its α."""
-    trained = [part.partition("@")[0] for part in strategy.split("+")]
+    """The last training of a chain, without its α and its number of languages."""
+    trained = [languages_of(part)[0].partition("@")[0] for part in strategy.split("+")]
     return next((name for name in reversed(trained) if name not in AFTERWARDS), strategy)
 
 
-def _order(strategy: str) -> tuple[int, int, str]:
+def _order(strategy: str) -> tuple[int, int, int, str]:
     name = _base(strategy)
-    return (list(STRATEGIES).index(name) if name in STRATEGIES else len(STRATEGIES), strategy.count("+"), strategy)
+    count = languages_of(strategy)[1] or 0
+    return (list(STRATEGIES).index(name) if name in STRATEGIES else len(STRATEGIES), strategy.count("+"), count, strategy)

@@ -17,6 +17,8 @@ each row draws one language for both sides (LAReQA's X-X, arXiv 2004.05484). The
     daft, hybrid-daft
                x-x-mono on the pairs of the target domain, and hybrid on these and all others
 
+With `-of-8` a strategy knows the first eight languages alone.
+
 grad-mix, pcgrad and gradvac see twice as many pairs in a step; with `-half` they take half as many steps.
 
 The whole plan is a pure function of (data, settings, seed, step): any batch can be asked for at any time, in any
@@ -33,7 +35,7 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
-from koine.params import MIXING, Languages
+from koine.params import MIXING, Languages, languages_of
 from koine.runtime.errors import KoineError
 
 # First numbers of the seeds of independent random streams.
@@ -59,8 +61,8 @@ class Batch:
 
 
 def parse_strategy(strategy: str, alpha: float) -> tuple[str, float]:
-    """Name and alpha of a strategy: `hybrid@0.3` says its own alpha, `hybrid` takes the default."""
-    name, _, own = strategy.partition("@")
+    """Name and alpha of a strategy: `hybrid@0.3` says its own alpha, `hybrid` takes the default; without its `-of-N`."""
+    name, _, own = languages_of(strategy)[0].partition("@")
     return name, float(own) if own else alpha
 
 

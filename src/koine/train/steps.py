@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -30,7 +31,8 @@ def train(
     tokens: Path, out: Path, *, kind: str, backbone: str, source: str, strategy: str, alpha: float, languages: Languages,
     seed: int, prefixes: dict[Kind, str], architecture: Architecture, optimisation: Optimisation, device: str,
     start: Start = Start(), further: Path | None = None, mined: Path | None = None, datasets: Datasets = Datasets(),
-    validation: Validation = Validation(), cosine_every: int = 0, checkpoint_seconds: float = 600, track: Tracker = "none",
+    validation: Validation = Validation(), only: Sequence[str] = (), cosine_every: int = 0, checkpoint_seconds: float = 600,
+    track: Tracker = "none",
 ) -> None:  # fmt: skip
     """Train one model.
 
@@ -50,6 +52,7 @@ def train(
         further: the model of the chain before, which is trained further.
         mined: negatives of `mine.mine`.
         datasets, validation: which questions are trained on, and which are held out.
+        only: languages that are trained in; empty for all that there are.
         cosine_every: steps between two looks at the cosine of a monolingual and a cross-lingual gradient; 0: none.
         checkpoint_seconds: between two checkpoints, which lie in `.<name of out>` beside `out`; changes no result.
         track: where the curves are sent, too.
@@ -67,6 +70,7 @@ def train(
     torch.set_num_threads(optimisation.threads)
     ranks = Ranks.join(device)
     data = TrainingSet.open(tokens, source, mined)
+    data = data.within(only) if only else data
     model = _start(further, tokens, kind, start, architecture, data, seed).to(ranks.device)
     model.prefixes = prefixes
     name, share = parse_strategy(last, alpha)
@@ -78,7 +82,7 @@ def train(
         "validation": validation.model_dump(),
     }
     inputs = {**settings, "kind": kind, "source": source, "plan": [chain, name, share, languages.model_dump()], "seed": seed}
-    inputs |= {"device": device, "processes": ranks.size, "cosine_every": cosine_every}
+    inputs |= {"device": device, "languages": data.languages, "processes": ranks.size, "cosine_every": cosine_every}
     files = [tokens / file for file in ("tokenizer.json", "queries.arrow", "passages.arrow")]
     files += [further / "model.safetensors"] if further else []
     files += [mined] if mined else []

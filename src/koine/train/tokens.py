@@ -1,6 +1,7 @@
 """Training texts as token ids: tokenised once per tokenizer, memory-mapped by every training job."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -129,6 +130,25 @@ class TrainingSet:
             languages, queries, passages, query_rows, text_rows[passage_of], passage_of, text_rows, negatives, sources,
             passage_ids.to_list(),
         )  # fmt: skip
+
+    def within(self, languages: Sequence[str]) -> "TrainingSet":
+        """The same questions in some languages alone.
+
+        Raises:
+            KoineError: there are no texts in one of them, or the source language is left out.
+        """
+        if missing := [lang for lang in languages if lang not in self.languages]:
+            raise KoineError(f"--only {missing[0]}: the training texts are in {', '.join(self.languages)}")
+        if self.languages[0] not in languages:
+            raise KoineError(f"--only: the source language {self.languages[0]} must be among them")
+        kept = [number for number, lang in enumerate(self.languages) if lang in languages]
+        return replace(
+            self,
+            languages=[self.languages[number] for number in kept],
+            query_rows=self.query_rows[:, kept],
+            passage_rows=self.passage_rows[:, kept],
+            text_rows=self.text_rows[:, kept],
+        )
 
     @property
     def available(self) -> npt.NDArray[np.bool_]:
