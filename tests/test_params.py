@@ -143,6 +143,8 @@ def mistake(config: dict[str, Any]) -> str:
         ),
         ({"index": {"strategies": ["x-x"]}}, "index.strategies: 'x-x' is not in train.strategies"),
         ({"translate": {"languages": ["en", "fi"]}}, "translate.languages: 'en' is the source language"),
+        ({"translate": {"backends": {"sv": "memory"}}}, "translate.backends: 'sv' is not in translate.languages"),
+        ({"translate": {"backends": {"fi": "transformers"}}}, "the backend transformers needs a model"),
         ({"filter": {"rules": {"language": 1.5}}}, "filter.rules.language: "),
         ({"recipe": "My recipe"}, "recipe: "),
         ({"collect": {"registry": {"a": {"path": "a", "url": "b", "reader": "jsonl", "files": {}}}}}, "exactly one of url"),

@@ -151,6 +151,12 @@ def test_a_strategy_of_some_languages_knows_the_first_ones_alone() -> None:
     assert "--only en --only ar --alpha" in plan.strategies["grad-mix-of-2"]
 
 
+def test_a_language_may_have_a_backend_of_its_own() -> None:
+    usual, mixed = Plan(config()).resource_flags, Plan(config(translate__backends={"fi": "apertium"})).resource_flags
+    assert [lang for lang in usual if usual[lang] != mixed[lang]] == ["fi"]
+    assert "--backend memory" in usual["fi"] and "--backend apertium" in mixed["fi"]
+
+
 EXECUTION = {
     "device": "cpu",
     "encode_batch": 7,

@@ -202,6 +202,7 @@ CHOOSING = {
     ("translate", "source"),
     ("translate", "languages"),
     ("translate", "backend"),
+    ("translate", "backends"),
     ("translate", "resources"),
     ("translate", "reverse"),
     ("translate", "round_trip"),

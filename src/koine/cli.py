@@ -36,6 +36,7 @@ from koine.params import (
     RANKED,
     SETTINGS,
     Architecture,
+    BackendName,
     BenchmarkReader,
     Block,
     Candidate,
@@ -79,7 +80,6 @@ STEPS, PEOPLE = "Steps of the chain", "For people"
 
 In = Annotated[Path, typer.Option(help="Input.", show_default=False)]
 Out = Annotated[Path, typer.Option(help="Where the result goes.", show_default=False)]
-Backend = Literal["memory", "released", "lexicon", "apertium", "ctranslate2", "transformers"]
 Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")]
 Named = Annotated[str, typer.Option(help="Name in the tables.")]
 NamedByModel = Annotated[str, typer.Option(help="Name in the tables; by default the model's.")]
@@ -241,7 +241,7 @@ def translate(
     qa: In,
     out: Out,
     target: Lang,
-    backend: Annotated[Backend, typer.Option(help="What translates.")],
+    backend: Annotated[BackendName, typer.Option(help="What translates.")],
     decoding: Decoding,
     resource: Annotated[list[Path], typer.Option(help="Memory, release or dictionary; the first match wins.")] = [],  # noqa: B006
     source: Lang = "en",

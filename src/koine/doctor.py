@@ -150,12 +150,14 @@ def _translators(plan: Plan) -> Iterator[Finding]:
     """What the recipe's translation engine needs: programs and directions, or models."""
     t = plan.params.translate
     ways = [(t.source, lang) for lang in t.languages] + [(lang, t.source) for lang in t.round_trip]
-    if t.backend == "apertium":
-        for way in ways:
-            try:
-                yield Finding("-".join(way), Apertium(*way).version, True)
-            except KoineError as error:
-                yield Finding("-".join(way), str(error), False)
-    if t.backend in NEURAL:
-        for model in dict.fromkeys(t.decoding.model.format(source=source, target=target) for source, target in ways):
-            yield _from_hub("translation", model)
+    backends = {way: t.backend_of(next(lang for lang in way if lang != t.source)) for way in ways}
+    for way in (way for way in ways if backends[way] == "apertium"):
+        try:
+            yield Finding("-".join(way), Apertium(*way).version, True)
+        except KoineError as error:
+            yield Finding("-".join(way), str(error), False)
+    neural = [
+        t.decoding.model.format(source=source, target=target) for source, target in ways if backends[source, target] in NEURAL
+    ]
+    for model in dict.fromkeys(neural):
+        yield _from_hub("translation", model)

@@ -211,6 +211,9 @@ class Decoding(Block):
     max_tokens: Positive = Field(256, description="Most tokens of a translated sentence.")
 
 
+BackendName = Literal["memory", "released", "lexicon", "apertium", "ctranslate2", "transformers"]
+
+
 class Translate(Block):
     """From the source language into the others; each distinct text once."""
 
@@ -218,11 +221,12 @@ class Translate(Block):
     languages: list[str] = Field(
         ["ar", "de", "es", "fi", "hi", "ru", "sw", "tr", "zh"], min_length=1, description="Languages to translate into."
     )
-    backend: Literal["memory", "released", "lexicon", "apertium", "ctranslate2", "transformers"] = Field(
+    backend: BackendName = Field(
         "memory",
         description="`memory` looks up a translation memory, `released` published translations with the same ids, "
         "`lexicon` goes word by word; engines: `apertium` (rules), `ctranslate2` (neural, fast), `transformers` (neural).",
     )
+    backends: dict[str, BackendName] = Field({}, description="Other backends of single languages, as {fi: memory, ca: apertium}.")
     resources: list[str] = Field(
         ["sample-memory"],
         description="Registry names of the memories, releases or dictionaries; the first match wins. Engines need none.",
@@ -235,6 +239,10 @@ class Translate(Block):
     )
     decoding: Decoding = Decoding()
     shards: Positive = Field(1, description="Jobs per language; fixed, so that the plan is known before any data.")
+
+    def backend_of(self, lang: str) -> BackendName:
+        """What translates into a language."""
+        return self.backends.get(lang, self.backend)
 
 
 # --- filter ----------------------------------------------------------------------------------------------
@@ -533,7 +541,8 @@ def check_strategy(strategy: str) -> None:
         return bool(_TRAINED.fullmatch(part) or ends or alone)
 
     for wrong in (part for place, part in enumerate(parts) if not fits(place, part)):
-        near = [name for name in difflib.get_close_matches(wrong.partition("-of-")[0], [*STRATEGIES, *DEBIASING], n=1) if name != wrong]
+        single = wrong.partition("-of-")[0]
+        near = [name for name in difflib.get_close_matches(single, [*STRATEGIES, *DEBIASING], n=1) if name != wrong]
         hint = f"; did you mean {near[0]!r}?" if near else ""
         chains = "chains such as mlm+hybrid, hybrid+centre, hybrid+lir@2"
         known = f"{', '.join(STRATEGIES)}; hybrid@ALPHA with ALPHA from 0 to 1; hybrid-of-N with N languages; {chains}"
@@ -573,8 +582,8 @@ class IndexKind(Block):
     lists: int = Field(
         0,
         ge=0,
-        description="Lists of ivf, ivfpq, sq; 0 for 4 times the root of the number of vectors, and for one list in an ivfpq of up "
-        "to 10 million.",
+        description="Lists of ivf, ivfpq, sq; 0 for 4 times the root of the number of vectors, and for one list in an ivfpq of "
+        "up to 10 million.",
     )
     train_sample: int = Field(0, ge=0, description="Vectors that lists and codes are learnt from; 0 for 40 a list.")
     probes: Positive = Field(256, description="Lists that a query looks into; more find more, and cost as much more.")
@@ -731,8 +740,12 @@ class Params(Block):
         for lang in self.translate.round_trip:
             if lang not in self.translate.languages:
                 raise ValueError(f"translate.round_trip: {lang!r} is not in translate.languages")
-        if self.translate.backend in NEURAL and not self.translate.decoding.model:
-            raise ValueError(f"translate.decoding.model: the backend {self.translate.backend} needs a model")
+        for lang in self.translate.backends:
+            if lang not in self.translate.languages:
+                raise ValueError(f"translate.backends: {lang!r} is not in translate.languages")
+        neural = [name for lang in self.translate.languages if (name := self.translate.backend_of(lang)) in NEURAL]
+        if neural and not self.translate.decoding.model:
+            raise ValueError(f"translate.decoding.model: the backend {neural[0]} needs a model")
         if self.translate.source in self.translate.languages:
             raise ValueError(f"translate.languages: {self.translate.source!r} is the source language")
         return self

@@ -102,7 +102,7 @@ class Plan:
             lang: _for_language(named, p.translate.resources, p.translate.source, lang) for lang in p.translate.languages
         }
         for lang, files in self.resources.items():
-            if not files and p.translate.backend not in ENGINES:
+            if not files and p.translate.backend_of(lang) not in ENGINES:
                 names = ", ".join(p.translate.resources) or "nothing"
                 raise KoineError(f"translate.resources: {names} has no file for {lang}; take it out of translate.languages")
         self.reverse = {
@@ -118,6 +118,9 @@ class Plan:
         self.converted: dict[str, list[str]] = {}
         for lang in p.translate.languages:
             ways = self._ways(lang)
+            backend = p.translate.backend_of(lang)
+            self.resource_flags[lang] += f" --backend {backend}"
+            self.resource_flags[lang] += f" {flags(p.translate.decoding)}" if backend in NEURAL else ""
             self.resource_flags[lang] += " --round-trip" if lang in p.translate.round_trip else ""
             self.converted[lang] = [f"{self._converted(*way)}/model.bin" for way in ways.values()]
             self.resource_flags[lang] += "".join(f" --{option} {self._converted(*way)}" for option, way in ways.items())
@@ -127,8 +130,7 @@ class Plan:
         self.flags = {
             "collect_sample": flags(p.collect.sample),
             "collect": flags(p.collect.clean),
-            "translate": f"--source {p.translate.source} --backend {p.translate.backend} --shards {p.translate.shards}"
-            + (f" {flags(p.translate.decoding)}" if p.translate.backend in NEURAL else ""),
+            "translate": f"--source {p.translate.source} --shards {p.translate.shards}",
             "filter_score": self._filter_score_flags(),
             "filter": flags(p.filter.rules) + "".join(f" --truth {path}" for path in self.truth),
             "encode": flags(p.encode),
@@ -275,7 +277,7 @@ class Plan:
     def _ways(self, lang: str) -> dict[str, tuple[str, str]]:
         """The directions in which CTranslate2 is needed for a language, by the option that names the model."""
         t = self.params.translate
-        ways = {"converted": (t.source, lang)} if t.backend == "ctranslate2" else {}
+        ways = {"converted": (t.source, lang)} if t.backend_of(lang) == "ctranslate2" else {}
         if ways and lang in t.round_trip:
             ways["converted-back"] = (lang, t.source)
         return ways
