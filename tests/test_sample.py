@@ -53,6 +53,22 @@ def test_languages_can_be_fewer_but_not_other(tmp_path: Path) -> None:
         make_sample(tmp_path, languages=["fi"], seed=SEED, defect_rate=RATE)
 
 
+def test_languages_without_sentences_are_made_of_cldrs_own_words(tmp_path: Path) -> None:
+    languages = ["en", "fi", "ja", "am"]
+    make_sample(tmp_path, languages=languages, seed=SEED, defect_rate=0)
+    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()} == set(sample_files(languages))
+    asked = {row["id"]: row for row in rows(tmp_path / "qa.jsonl")}
+    assert len(asked) > 800
+    memory = {(row["target_lang"], row["source"]): row["target"] for row in rows(tmp_path / "memory.jsonl")}
+    one = asked["T-FI-currency"] if "T-FI-currency" in asked else asked["T-SE-currency"]
+    assert "Unknown Currency" in one["question"]
+    assert "tuntematon rahayksikkö" in memory["fi", one["question"]] and "不明または無効な通貨" in memory["ja", one["question"]]
+    pools = [{row["_id"] for row in rows(tmp_path / f"beir/{lang}/corpus.jsonl")} for lang in languages]
+    assert all(pool == pools[0] for pool in pools)
+    with pytest.raises(KoineError, match="CLDR names too little in 'kl'"):
+        make_sample(tmp_path, languages=["en", "kl"], seed=SEED, defect_rate=0)
+
+
 def test_enough_cells_of_enough_attributes() -> None:
     cells = facts()
     assert len(cells) == len({cell.id for cell in cells}) >= 2500

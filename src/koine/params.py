@@ -689,6 +689,12 @@ class Params(Block):
     report: Report = Report()
     execution: Execution = Execution()
 
+    @property
+    def sample_folder(self) -> str:
+        """Where `collect-sample` writes: the default's files serve all recipes that do not change what they are."""
+        usual = self.recipe == DEFAULT or self.collect.sample == Sample()
+        return f"data/{DEFAULT}/raw" if usual else f"data/{self.recipe}/raw"
+
     @model_validator(mode="before")
     @classmethod
     def _pretrained_by_name(cls, given: Any) -> Any:

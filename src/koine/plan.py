@@ -55,7 +55,8 @@ class Plan:
         self.data = f"data/{p.recipe}"
         self.models = f"models/{p.recipe}"
         self.results = "results" if p.recipe == DEFAULT else f"results/{p.recipe}"
-        self.sample_files = [f"data/sample/raw/{name}" for name in sample_files(p.collect.sample.languages)]
+        self.sample = p.sample_folder
+        self.sample_files = [f"{self.sample}/{name}" for name in sample_files(p.collect.sample.languages)]
         named = {name: registry.source(name, p) for name in [*p.collect.sources, *p.translate.resources, *p.translate.reverse]}
         tested = registry.benchmarks(p)
         probes = {name: registry.probe(name) for name in p.evaluate.probes}
@@ -125,7 +126,7 @@ class Plan:
             self.converted[lang] = [f"{self._converted(*way)}/model.bin" for way in ways.values()]
             self.resource_flags[lang] += "".join(f" --{option} {self._converted(*way)}" for option, way in ways.items())
         #: Where planted defects are known, the filter is measured against them.
-        self.truth = ["data/sample/raw/defects.jsonl"] if "sample-memory" in p.translate.resources else []
+        self.truth = [f"{self.sample}/defects.jsonl"] if "sample-memory" in p.translate.resources else []
         #: Flags by rule (and by wildcard, where they differ).
         self.flags = {
             "collect_sample": flags(p.collect.sample),

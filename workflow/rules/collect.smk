@@ -5,12 +5,13 @@ rule collect_sample:
     output:
         plan.sample_files,
     log:
-        "logs/sample/collect_sample.log",
+        f"logs/{plan.sample}/collect_sample.log",
     params:
+        out=plan.sample,
         flags=plan.given("collect_sample"),
         code=plan.code("collect"),
     shell:
-        "koine collect-sample {params.flags} --out data/sample/raw > {log} 2>&1"
+        "koine collect-sample {params.flags} --out {params.out} > {log} 2>&1"
 
 
 rule collect_fetch:

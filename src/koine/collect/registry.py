@@ -8,10 +8,11 @@ from typing import Any, NamedTuple, TypeVar
 
 import yaml
 
-from koine.params import Benchmark, Params, Probe, Source
+from koine.params import Benchmark, File, Params, Probe, Source
 from koine.runtime.errors import KoineError
 
 T = TypeVar("T")
+S = TypeVar("S", bound=Source)
 
 SHOWN = 4  # languages that `listing` names; of more it says how many
 COMMIT = 40  # digits of a git commit
@@ -59,7 +60,8 @@ def source(name: str, params: Params | None = None) -> Source:
     Raises:
         KoineError: there is none of this name; the message lists the nearest ones.
     """
-    return _find(name, {**_built_in().sources, **(params.collect.registry if params else {})}, "source", "collect")
+    found = _find(name, {**_built_in().sources, **(params.collect.registry if params else {})}, "source", "collect")
+    return _placed(found, params)
 
 
 def benchmark(name: str, params: Params | None = None) -> Benchmark:
@@ -75,9 +77,14 @@ def benchmark(name: str, params: Params | None = None) -> Benchmark:
         raise KoineError(f"{name} is a set of {len(members)} benchmarks, such as {few}; name one, or use it in a recipe")
     found = _find(name, {**_built_in().benchmarks, **own}, "benchmark", "evaluate")
     if name == "sample" and params:  # it is made in as many languages as are asked for
-        files = {lang: file for lang, file in found.files.items() if lang in params.collect.sample.languages}
-        found = found.model_copy(update={"files": files})
-    return found
+        found = found.model_copy(update={"files": {lang: File(name=lang) for lang in params.collect.sample.languages}})
+    return _placed(found, params)
+
+
+def _placed(found: S, params: Params | None) -> S:
+    """The entry with the folder of the recipe's sample in its path."""
+    folder = (params or Params()).sample_folder
+    return found.model_copy(update={"path": found.path.replace("{sample}", folder)}) if found.path else found
 
 
 def benchmarks(params: Params) -> dict[str, Benchmark]:
@@ -139,14 +146,14 @@ def listing() -> Iterator[tuple[str, str, str, str, str, str]]:
 
 
 def _row(entry: Source, keys: Iterable[str]) -> tuple[str, str, str, str]:
-    languages = sorted(keys)
+    languages = sorted(keys) or ["any"]
     shown = " ".join(languages) if len(languages) <= SHOWN else str(len(languages))
     version = entry.version or entry.revision
     if entry.hub:
         origin = f"Hub: {entry.hub}"
     elif entry.path:
-        own = entry.path.format(name=next(iter(entry.files.values())).name)
-        origin = f"your copy: {own}" if entry.home else "koine collect-sample"
+        first = next(iter(entry.files.values()), None)
+        origin = f"your copy: {entry.path.format(name=first.name)}" if first and entry.home else "koine collect-sample"
     elif entry.mirror:
         origin = f"KOINE_MIRROR/{entry.mirror}"
     else:

@@ -2,8 +2,10 @@
 
 Every fact is a cell, (entity, attribute) -> value, that babel's copy of CLDR holds: the currency of a
 country, the script of a language, the country of a city, the decimal places of a currency. Names come from
-CLDR in all ten languages, or the cell is left out; so is a fact with several values, unless a rule below
-picks one. The sentences around the names are the hand-written ones in `sample_templates.yaml`.
+CLDR in all languages, or the cell is left out; so is a fact with several values, unless a rule below
+picks one. In ten languages the sentences around the names are the hand-written ones in `sample_templates.yaml`;
+where others are asked for, all are made of CLDR's names alone: a question is an entity and CLDR's word for what
+is not known of it ("Finland: Unknown Currency?").
 
 Each passage ends with an aside that names two other entities of its kind, every entity has several
 attributes, and some cells lie in the pool without ever being asked: near misses that a bag of words mixes up.
@@ -27,15 +29,24 @@ from babel.core import get_global
 from babel.languages import get_official_languages
 from babel.numbers import get_currency_precision
 
+from koine.languages import script
 from koine.runtime.errors import KoineError
 from koine.runtime.files import write_jsonl, write_text
 
-LANGUAGES = ("en", "de", "es", "ru", "zh", "ar", "hi", "fi", "sw", "tr")
+Languages = tuple[str, ...]
+LANGUAGES: Languages = ("en", "de", "es", "ru", "zh", "ar", "hi", "fi", "sw", "tr")  # with sentences by hand
 DEFECTS = ("number_changed", "wrong_language", "untranslated", "truncated", "neighbour")
 
 Names = dict[str, str]  # language -> name or sentence
 Split = Literal["train", "eval", "distractor"]
 
+#: What CLDR calls an unknown value of an attribute: the table of a locale, and the key there.
+_UNKNOWN = {
+    "territory.currency": ("currencies", "XXX"),
+    "territory.language": ("languages", "und"),
+    **dict.fromkeys(["territory.script", "language.script"], ("scripts", "Zzzz")),
+    **dict.fromkeys(["territory.continent", "language.country", "city.country", "currency.country"], ("territories", "ZZ")),
+}
 _SCRIPT = {"ru": "[\u0400-\u04ff]", "zh": "[\u4e00-\u9fff]", "ar": "[\u0600-\u06ff]", "hi": "[\u0900-\u097f]"}
 _PREFIX = {"territory": "T", "language": "L", "city": "P", "currency": "C"}
 _REGION = {  # tz database area -> UN M.49 code
@@ -119,13 +130,17 @@ def make_sample(out: Path, *, languages: Sequence[str], seed: int, defect_rate: 
     `defects.jsonl` the truth about the spoilt rows, and `beir/` the evaluation pool in every language.
 
     Raises:
-        KoineError: English is missing, or the sample has no templates for a language.
+        KoineError: English is missing, or CLDR does not know enough of a language.
     """
-    if "en" not in languages or not set(languages) <= set(LANGUAGES):
-        raise KoineError(f"sample: languages must contain en and come from {', '.join(LANGUAGES)}; got {languages}")
-    cells = facts()
+    named = LANGUAGES if set(languages) <= set(LANGUAGES) else tuple(languages)
+    if "en" not in languages or (unfit := [lang for lang in named if not _knows_unknowns(lang)]):
+        raise KoineError(
+            "collect.sample.languages: "
+            + (f"CLDR names too little in {unfit[0]!r}; take it out" if "en" in languages else "English (en) is missing")
+        )
+    cells = facts(named)
     splits = split(cells, seed)
-    items = render(cells, seed)
+    items = render(cells, seed, named)
     train = [item for item in items if splits[item.cell.id] == "train"]
     pool = [item for item in items if splits[item.cell.id] != "train"]
 
@@ -157,15 +172,18 @@ def make_sample(out: Path, *, languages: Sequence[str], seed: int, defect_rate: 
 
 
 @cache
-def facts() -> tuple[Cell, ...]:
-    """Every cell whose entity and value CLDR names in all languages, in a fixed order.
+def facts(languages: Languages = LANGUAGES) -> tuple[Cell, ...]:
+    """Every cell whose entity and value CLDR names in all languages, in a fixed order; beyond `LANGUAGES` of fewer attributes.
 
     An English value with two meanings ("Singapore", state and city) must have one translation, since a
     translation memory holds one: the cells that come later with another are left out.
     """
     cells: list[Cell] = []
     meaning: dict[str, Names] = {}
-    for cell in chain(_territory_facts(), _language_facts(), _city_facts(), _currency_facts()):
+    made = (_territory_facts, _language_facts, _city_facts, _currency_facts)
+    for cell in chain.from_iterable(of(languages) for of in made):
+        if languages is not LANGUAGES and cell.template not in _UNKNOWN:
+            continue
         if meaning.setdefault(cell.value["en"], cell.value) == cell.value:
             cells.append(cell)
     return tuple(cells)
@@ -189,9 +207,9 @@ def split(cells: Sequence[Cell], seed: int) -> dict[str, Split]:
     return drawn
 
 
-def render(cells: Sequence[Cell], seed: int) -> list[Item]:
+def render(cells: Sequence[Cell], seed: int, languages: Languages = LANGUAGES) -> list[Item]:
     """Put every cell into words; variants and aside are drawn per cell and shared by the languages."""
-    templates = yaml.safe_load(files("koine.collect").joinpath("sample_templates.yaml").read_text(encoding="utf-8"))
+    templates = _by_hand() if languages is LANGUAGES else _of_names(languages)
     kin: dict[str, dict[str, Names]] = {}
     for cell in cells:
         kin.setdefault(cell.kind, {})[cell.entity] = cell.names
@@ -201,7 +219,7 @@ def render(cells: Sequence[Cell], seed: int) -> list[Item]:
         ask, tell = rng.randrange(2), rng.randrange(2)
         other1, other2 = rng.sample([names for entity, names in kin[cell.kind].items() if entity != cell.entity], 2)
         question, passage = {}, {}
-        for lang in LANGUAGES:
+        for lang in languages:
             words = templates[cell.template][lang]
             aside = templates["aside"][cell.kind][lang].format(other1=other1[lang], other2=other2[lang])
             fact = words["tell"][tell].format(entity=cell.names[lang], value=cell.value[lang])
@@ -209,6 +227,36 @@ def render(cells: Sequence[Cell], seed: int) -> list[Item]:
             passage[lang] = f"{fact}{'' if lang == 'zh' else ' '}{aside}"
         items.append(Item(cell, question, passage))
     return items
+
+
+def _by_hand() -> dict[str, Any]:
+    sentences: dict[str, Any] = yaml.safe_load(
+        files("koine.collect").joinpath("sample_templates.yaml").read_text(encoding="utf-8")
+    )
+    return sentences
+
+
+def _of_names(languages: Languages) -> dict[str, Any]:
+    """Templates without a word that is not CLDR's, in the shape of `sample_templates.yaml`."""
+    words = {
+        template: {
+            lang: {
+                "ask": [f"{{entity}}: {unknown}?", f"{unknown}: {{entity}}?"],
+                "tell": ["{entity}: {value}.", "{value} ({entity})."],
+            }
+            for lang in languages
+            for unknown in [getattr(Locale(lang), table)[key]]
+        }
+        for template, (table, key) in _UNKNOWN.items()
+    }
+    return {**words, "aside": {kind: dict.fromkeys(languages, "{other1}, {other2}.") for kind in _PREFIX}}
+
+
+def _knows_unknowns(lang: str) -> bool:
+    if not localedata.exists(lang):
+        return False
+    locale = Locale(lang)
+    return all(getattr(locale, table).get(key, key) != key for table, key in _UNKNOWN.values())
 
 
 def plant(items: Sequence[Item], targets: Sequence[str], seed: int, rate: float) -> list[Translation]:
@@ -300,39 +348,35 @@ def _pair(source_lang: str, target_lang: str, source: str, target: str) -> dict[
 # Facts, one function per kind of entity. Ties and gaps are dropped, never guessed.
 
 
-def _territory_facts() -> Iterator[Cell]:
+def _territory_facts(languages: Languages) -> Iterator[Cell]:
     """What CLDR holds on the territories that have time zones."""
-    names, currencies, languages, scripts, cities = (
-        _territories(),
-        _currencies(),
-        _languages(),
-        _scripts(),
-        _cities(),
+    names, currencies, tongues, scripts, cities = (
+        of(languages) for of in (_territories, _currencies, _languages, _scripts, _cities)
     )
     zones: Mapping[str, Sequence[str]] = get_global("territory_zones")
     likely: Mapping[str, str] = get_global("likely_subtags")
-    first_days = _first_days()
+    first_days = _first_days(languages)
     for code in sorted(set(names) & set(zones)):
         money, since, former = _currency_history(code)
         official = get_official_languages(code)  # the most widely spoken comes first
         regions = {_REGION.get(zone.split("/")[0], "") for zone in zones[code]}
         values = {
             "currency": currencies.get(money),
-            "language": languages.get(official[0]) if official else None,
+            "language": tongues.get(official[0]) if official else None,
             "continent": names.get(regions.pop()) if len(regions) == 1 else None,
             "city": cities.get(zones[code][0]) if len(zones[code]) == 1 else None,
             "week": first_days.get(code),
             "former": currencies.get(former),
-            "since": _same(since),
+            "since": _same(since, languages),
             "script": scripts.get(_subtags(likely, f"und_{code}")[0]),
-            "code": _same(code),
+            "code": _same(code, languages),
         }
         yield from _cells("territory", code, names[code], values)
 
 
-def _language_facts() -> Iterator[Cell]:
+def _language_facts(languages: Languages) -> Iterator[Cell]:
     """What CLDR holds on the languages (not their regional variants) for which it has a locale."""
-    names, territories, scripts = _languages(), _territories(), _scripts()
+    names, territories, scripts = _languages(languages), _territories(languages), _scripts(languages)
     likely: Mapping[str, str] = get_global("likely_subtags")
     for code in sorted(code for code in names if code.isalpha() and localedata.exists(code)):
         script, territory = _subtags(likely, code)
@@ -340,14 +384,14 @@ def _language_facts() -> Iterator[Cell]:
         values = {
             "script": scripts.get(script),
             "country": territories.get(territory),
-            "plural": _same(str(plurals)),
+            "plural": _same(str(plurals), languages),
         }
         yield from _cells("language", code, names[code], values)
 
 
-def _city_facts() -> Iterator[Cell]:
+def _city_facts(languages: Languages) -> Iterator[Cell]:
     """What the tz database, as CLDR carries it, says about its exemplar cities."""
-    names, territories, times = _cities(), _territories(), _times()
+    names, territories, times = _cities(languages), _territories(languages), _times(languages)
     countries: Mapping[str, str] = get_global("zone_territories")
     kept: Mapping[str, str] = get_global("meta_zones")
     for zone in sorted(names):
@@ -355,15 +399,15 @@ def _city_facts() -> Iterator[Cell]:
         yield from _cells("city", zone, names[zone], values)
 
 
-def _currency_facts() -> Iterator[Cell]:
+def _currency_facts(languages: Languages) -> Iterator[Cell]:
     """What CLDR holds on the currencies; one that several territories have used has no country."""
-    names, territories = _currencies(), _territories()
+    names, territories = _currencies(languages), _territories(languages)
     users: Mapping[str, Sequence[str]] = get_global("all_currencies")
     for code in sorted(names):
         used_by = users.get(code, ())
         values = {
             "country": territories.get(used_by[0]) if len(used_by) == 1 else None,
-            "digits": _same(str(get_currency_precision(code))),
+            "digits": _same(str(get_currency_precision(code)), languages),
         }
         yield from _cells("currency", code, names[code], values)
 
@@ -388,17 +432,17 @@ def _currency_history(territory: str) -> tuple[str, str, str]:
     return code, str(start[0]) if start else "", last[0] if len(last) == 1 else ""
 
 
-def _first_days() -> dict[str, Names]:
+def _first_days(languages: Languages) -> dict[str, Names]:
     """Territory -> the name of its first day of the week, where the locales of the territory agree."""
     # Not `stand-alone` for every language: babel 2.18 resolves that alias once, for all locales together.
-    weekdays = {lang: Locale(lang).days["stand-alone" if lang == "fi" else "format"]["wide"] for lang in LANGUAGES}
+    weekdays = {lang: Locale(lang).days["stand-alone" if lang == "fi" else "format"]["wide"] for lang in languages}
     days: dict[str, set[int]] = {}
     for identifier in localedata.locale_identifiers():
         locale = Locale.parse(identifier)
         if locale.territory:
             days.setdefault(locale.territory, set()).add(locale.first_week_day)
     return {
-        territory: {lang: weekdays[lang][min(agreed)] for lang in LANGUAGES}
+        territory: {lang: weekdays[lang][min(agreed)] for lang in languages}
         for territory, agreed in days.items()
         if len(agreed) == 1
     }
@@ -410,61 +454,61 @@ def _subtags(likely: Mapping[str, str], tag: str) -> tuple[str, str]:
     return (parts[1], parts[2]) if len(parts) == 3 else ("", "")
 
 
-def _same(value: str) -> Names | None:
+def _same(value: str, languages: Languages) -> Names | None:
     """A number or a code, which is written alike in all languages."""
-    return dict.fromkeys(LANGUAGES, value) if value else None
+    return dict.fromkeys(languages, value) if value else None
 
 
 # Names, as CLDR gives them.
 
 
 @cache
-def _territories() -> dict[str, Names]:
-    return _names(lambda locale: locale.territories, Locale("en").territories)
+def _territories(languages: Languages) -> dict[str, Names]:
+    return _names(lambda locale: locale.territories, Locale("en").territories, languages)
 
 
 @cache
-def _languages() -> dict[str, Names]:
-    return _names(lambda locale: locale.languages, Locale("en").languages)
+def _languages(languages: Languages) -> dict[str, Names]:
+    return _names(lambda locale: locale.languages, Locale("en").languages, languages)
 
 
 @cache
-def _currencies() -> dict[str, Names]:
-    return _names(lambda locale: locale.currencies, Locale("en").currencies)
+def _currencies(languages: Languages) -> dict[str, Names]:
+    return _names(lambda locale: locale.currencies, Locale("en").currencies, languages)
 
 
 @cache
-def _scripts() -> dict[str, Names]:
+def _scripts(languages: Languages) -> dict[str, Names]:
     """English says "Arabic script", since "Arabic" alone is the language, with another translation."""
-    scripts = _names(lambda locale: locale.scripts, set(Locale("en").scripts) - _SCRIPT_VARIANTS)
+    scripts = _names(lambda locale: locale.scripts, set(Locale("en").scripts) - _SCRIPT_VARIANTS, languages)
     return {code: {**names, "en": f"{names['en']} script"} for code, names in scripts.items()}
 
 
 @cache
-def _cities() -> dict[str, Names]:
+def _cities(languages: Languages) -> dict[str, Names]:
     """Exemplar cities by zone; in Latin script CLDR leaves out those that the zone's own name spells."""
     zones = [zone for zone in get_global("zone_territories") if zone.split("/")[0] in _AREAS]
 
     def exemplars(locale: Locale) -> dict[str, str]:
-        spelled = {} if str(locale) in _SCRIPT else {zone: zone.split("/")[-1].replace("_", " ") for zone in zones}
+        spelled = {} if script(str(locale)) != "Latn" else {zone: zone.split("/")[-1].replace("_", " ") for zone in zones}
         return spelled | {zone: data["city"] for zone, data in locale.time_zones.items() if "city" in data}
 
-    return _names(exemplars, zones)
+    return _names(exemplars, zones, languages)
 
 
 @cache
-def _times() -> dict[str, Names]:
+def _times(languages: Languages) -> dict[str, Names]:
     """Names of standard times by metazone."""
 
     def standard(locale: Locale) -> dict[str, str]:
         return {zone: data["long"]["standard"] for zone, data in locale.meta_zones.items() if "standard" in data.get("long", {})}
 
-    return _names(standard, set(get_global("meta_zones").values()))
+    return _names(standard, set(get_global("meta_zones").values()), languages)
 
 
-def _names(lookup: Callable[[Locale], Mapping[str, Any]], codes: Iterable[str]) -> dict[str, Names]:
+def _names(lookup: Callable[[Locale], Mapping[str, Any]], codes: Iterable[str], languages: Languages) -> dict[str, Names]:
     """The names of those codes that have a proper one in every language: not the code, and in its script."""
-    tables = {lang: lookup(Locale(lang)) for lang in LANGUAGES}
+    tables = {lang: lookup(Locale(lang)) for lang in languages}
     found: dict[str, Names] = {}
     for code in sorted(codes):
         names = {lang: str(table.get(code) or "") for lang, table in tables.items()}
