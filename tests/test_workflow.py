@@ -196,6 +196,8 @@ def and_what_follows(rule: str) -> set[str]:
 
 # Parameters that choose what is made: files appear or disappear, instead of being made again.
 CHOOSING = {
+    ("scale",),
+    ("scales",),
     ("collect", "sources"),
     ("collect", "registry"),
     ("collect", "sample", "languages"),

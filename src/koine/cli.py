@@ -84,6 +84,8 @@ Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to c
 Named = Annotated[str, typer.Option(help="Name in the tables.")]
 NamedByModel = Annotated[str, typer.Option(help="Name in the tables; by default the model's.")]
 Numbered = Annotated[int, typer.Option(help="Number in the tables.")]
+Recipe = Annotated[Path, typer.Argument(help="A recipe, e.g. recipes/squad-fi.yaml.")]
+Scale = Annotated[str, typer.Option(help="One of the recipe's scales, such as standin or full.")]
 Pools = Annotated[list[str], typer.Option(help="Sub-pool as en+fi, evaluated beside the whole; repeatable.")]
 Settings = Annotated[list[str], typer.Option(help="mono, cross or multi; repeatable. All, if none is named.")]
 Metrics = Annotated[list[str], typer.Option(help="As map, ndcg@10; repeatable. The benchmark's own, if none is named.")]
@@ -620,7 +622,7 @@ def show(results: Annotated[Path, typer.Argument(help="Folder with table.csv.")]
 
 
 @app.command(rich_help_panel=PEOPLE)
-def check(recipe: Annotated[Path, typer.Argument(help="A recipe, e.g. recipes/squad-fi.yaml.")] = Path("params.yaml")) -> None:
+def check(recipe: Recipe = Path("params.yaml")) -> None:
     """Compare a recipe's results with the numbers it expects; prints [OK] or [FAIL] beside each."""
     from koine.check import check as run
 
@@ -629,11 +631,11 @@ def check(recipe: Annotated[Path, typer.Argument(help="A recipe, e.g. recipes/sq
 
 
 @app.command(rich_help_panel=PEOPLE)
-def doctor(recipe: Annotated[Path, typer.Argument(help="A recipe.")] = Path("params.yaml")) -> None:
+def doctor(recipe: Recipe = Path("params.yaml"), scale: Scale = "") -> None:
     """Say what this machine can run, and what a recipe lacks, before anything starts."""
     from koine.doctor import doctor as run
 
-    if not run(recipe):
+    if not run(recipe, scale):
         raise typer.Exit(1)
 
 

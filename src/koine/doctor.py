@@ -32,13 +32,13 @@ class Finding:
     ok: bool | None = None
 
 
-def doctor(recipe: Path) -> bool:
-    """Print findings on the machine and on a recipe; True where nothing that the recipe needs is missing.
+def doctor(recipe: Path, scale: str = "") -> bool:
+    """Print findings on the machine and on a recipe at a scale; True where nothing that the recipe needs is missing.
 
     Raises:
         KoineError: the recipe is not valid.
     """
-    findings = [*_machine(), *_recipe(recipe)]
+    findings = [*_machine(), *_recipe(recipe, scale)]
     for finding in findings:
         mark = {True: "[green]ok[/]     ", False: "[red]missing[/]", None: "       "}[finding.ok]
         console.print(f"{mark} {finding.what:<12} ", end="")
@@ -89,8 +89,8 @@ def _run(*command: str) -> str:
     return " ".join(result.stdout.split()) if result.returncode == 0 else ""
 
 
-def load_recipe(recipe: Path) -> dict[str, Any]:
-    """params.yaml with a recipe laid over it, as Snakemake merges them.
+def load_recipe(recipe: Path, scale: str = "") -> dict[str, Any]:
+    """params.yaml with a recipe laid over it, as Snakemake merges them, and the scale that is asked for.
 
     Raises:
         KoineError: a file is missing or is not a YAML mapping.
@@ -106,11 +106,11 @@ def load_recipe(recipe: Path) -> dict[str, Any]:
         if not isinstance(layer, dict):
             raise KoineError(f"{path}: expected a mapping of parameters")
         merged = laid_over(merged, layer)
-    return merged
+    return {**merged, "scale": scale or merged.get("scale", "")}
 
 
-def _recipe(recipe: Path) -> Iterator[Finding]:
-    plan = Plan(load_recipe(recipe))
+def _recipe(recipe: Path, scale: str) -> Iterator[Finding]:
+    plan = Plan(load_recipe(recipe, scale))
     says = f"{plan.params.recipe}: {len(plan.runs)} model(s), {len(plan.benchmarks)} benchmark(s), results in {plan.results}/"
     yield Finding("recipe", says, True)
     for name, hub_id in plan.hub_ids.items():

@@ -667,6 +667,10 @@ class Params(Block):
         pattern=NAME,
         description="Name in every table. The default writes to results/, any other to results/<recipe>/.",
     )
+    scale: str = Field("", description="Which of its scales a recipe is run at, as `--config scale=full`; empty: as it stands.")
+    scales: dict[str, dict[str, Any]] = Field(
+        {}, description="Of a recipe: parameters by scale, laid over it where that scale is run; its name gets the scale's, too."
+    )
     collect: Collect = Collect()
     translate: Translate = Translate()
     filter: Filter = Filter()
@@ -775,6 +779,22 @@ def laid_over(base: dict[str, Any], layer: dict[str, Any]) -> dict[str, Any]:
     return {**base, **both}
 
 
+def at_scale(config: dict[str, Any]) -> dict[str, Any]:
+    """A configuration at the scale that it names.
+
+    Raises:
+        KoineError: there is no such scale; the message lists those that there are.
+    """
+    scale, scales = config.get("scale"), config.get("scales")
+    if not scale or not isinstance(scales, dict):
+        if scale:
+            raise KoineError(f"scale: {scale!r}, but the recipe has no scales")
+        return config
+    if scale not in scales:
+        raise KoineError(f"scale: {scale!r} is not among the recipe's: {', '.join(scales)}")
+    return {**laid_over(config, scales[scale]), "recipe": f"{config.get('recipe', DEFAULT)}-{scale}"}
+
+
 @cache
 def pretrained_backbones() -> dict[str, dict[str, Any]]:
     """The registry of pretrained encoders, backbones/registry.yaml, as blocks of `Backbone`."""
@@ -795,7 +815,7 @@ def parse(config: dict[str, Any]) -> Params:
         KoineError: one line per mistake, with the path of the key, and the nearest known key for a typo.
     """
     try:
-        return Params.model_validate(config)
+        return Params.model_validate(at_scale(config))
     except ValidationError as error:
         lines = []
         for problem in error.errors():
