@@ -62,7 +62,7 @@ BM25 = "bm25"
 #: The recipe whose tables stand in results/ itself.
 DEFAULT = "sample"
 #: Readers of folders; the others read files.
-FOLDERS = {"beir", "trec", "mewsli-x"}
+FOLDERS = {"beir", "trec", "mewsli-x", "triples"}
 NAME = r"^[a-z0-9][a-z0-9._-]*$"
 
 
@@ -83,6 +83,18 @@ class File(Block):
     sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="Checksum; required with a url.")
 
 
+#: Formats of questions and passages; `koine.collect.published` has all but the first three.
+QAReader = Literal[
+    "squad", "jsonl", "beir", "triples", "articles", "dpr", "wikiqa", "duorc", "newsqa", "faq", "medquad", "pubmedqa", "selqa",
+    "qed", "omos-qa",
+]  # fmt: skip
+
+
+def language_of(key: str) -> str:
+    """The language of a key of `files`: `ja/2` is a second file of `ja`."""
+    return key.partition("/")[0]
+
+
 class Source(Block):
     """Where data comes from and how it is read. Exactly one of url, mirror, path and hub is given."""
 
@@ -100,13 +112,16 @@ class Source(Block):
     columns: dict[str, str] = Field(
         {}, description="Our field to the Hub data set's column, as {question: query, passage: text}."
     )
-    files: dict[str, File] = Field(description="Files by language, by pair `en-fi` for memories, or by split.")
-    reader: Literal["squad", "jsonl", "beir", "lines", "memory", "dictionary"] = Field(description="Format of the files.")
+    files: dict[str, File] = Field(description="Files by language (`ja/2` is a second one), by pair `en-fi`, or by split.")
+    reader: Literal[QAReader, "lines", "memory", "dictionary"] = Field(description="Format of the files.")
     lang: str = Field("en", description="Language of the questions and passages (BCP 47).")
     domain: str = Field("", description="Kept with every record, where the file itself says nothing.")
     licence: str = Field("", description="Kept with every record and listed in the report.")
     version: str = Field("", description="Commit or release of the data; of a Hub data set, its revision says so.")
     home: str = Field("", description="Where the data can be had, and which files; said where those of a `path` are missing.")
+    expected: Positive | None = Field(
+        None, description="Questions after cleaning, as the literature reports; collect says where it keeps another number."
+    )
 
     @model_validator(mode="after")
     def _one_origin(self) -> "Source":
@@ -120,7 +135,7 @@ class Source(Block):
 
 
 Candidate = Literal["sentence", "sentence+context", "passage"]
-BenchmarkReader = Literal["squad", "beir", "lines", "trec", "belebele", "mkqa", "mewsli-x"]
+BenchmarkReader = Literal[QAReader, "lines", "trec", "belebele", "mkqa", "mewsli-x"]
 Metric = Annotated[str, Field(pattern=f"^({RANKED.pattern}|{POOLED.pattern})$")]
 
 

@@ -30,6 +30,7 @@ from koine.params import (
     Params,
     Source,
     flags,
+    language_of,
     parse,
     steps_of,
 )
@@ -120,12 +121,13 @@ class Plan:
             self.resource_flags[lang] += " --round-trip" if lang in p.translate.round_trip else ""
             self.converted[lang] = [f"{self._converted(*way)}/model.bin" for way in ways.values()]
             self.resource_flags[lang] += "".join(f" --{option} {self._converted(*way)}" for option, way in ways.items())
+        expected = [f"{name}={one.expected}" for name, one in named.items() if one.expected and name in p.collect.sources]
         #: Where planted defects are known, the filter is measured against them.
         self.truth = ["data/sample/raw/defects.jsonl"] if "sample-memory" in p.translate.resources else []
         #: Flags by rule (and by wildcard, where they differ).
         self.flags = {
             "collect_sample": flags(p.collect.sample),
-            "collect": flags(p.collect.clean),
+            "collect": " ".join([flags(p.collect.clean), *_options("expect", expected)]),
             "translate": f"--source {p.translate.source} --backend {p.translate.backend} --shards {p.translate.shards}"
             + (f" {flags(p.translate.decoding)}" if p.translate.backend in NEURAL else ""),
             "filter_score": self._filter_score_flags(),
@@ -360,8 +362,8 @@ def _benchmark_flags(name: str, benchmark: Benchmark, params: Params) -> str:
 def _for_language(named: dict[str, Source], names: list[str], source_lang: str, lang: str) -> list[str]:
     """The files of translation resources that may serve a language: keyed by it, by a pair with it, or by `all`."""
     wanted = {lang, f"{source_lang}-{lang}", f"{lang}-{source_lang}", "all"}
-    found = [_path(name, named[name], file.name) for name in names for key, file in named[name].files.items() if key in wanted]
-    return found
+    files = ((name, key, file) for name in names for key, file in named[name].files.items())
+    return [_path(name, named[name], file.name) for name, key, file in files if language_of(key) in wanted]
 
 
 def _strategy_flags(strategy: str, params: Params) -> str:
