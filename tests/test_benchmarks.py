@@ -19,7 +19,7 @@ from koine.cli import app
 from koine.collect import benchmarks, registry
 from koine.collect.steps import SEARCHED, benchmark_contamination, collect_benchmark, prepare_benchmark
 from koine.evaluate.steps import SETTINGS
-from koine.params import Benchmark, Params, Source, parse
+from koine.params import Benchmark, Params, Source, language_of, parse
 from koine.plan import Plan
 from koine.records import PASSAGES, QRELS, QUERIES
 from koine.runtime.errors import KoineError
@@ -57,7 +57,7 @@ def test_every_entry_says_its_licence_and_version_and_knows_its_languages(name: 
     assert entry.licence
     assert entry.version or len(entry.revision) == registry.COMMIT
     for key in entry.files:
-        for lang in [] if key == "all" else key.split("-") if entry.reader == "memory" else [key]:
+        for lang in [] if key == "all" else key.split("-") if entry.reader == "memory" else [language_of(key)]:
             assert languages.name(lang) != lang, lang
     if isinstance(entry, Benchmark):
         assert set(entry.settings) <= set(SETTINGS)

@@ -30,6 +30,7 @@ from pydantic import ValidationError
 from pydantic_core import PydanticUndefined
 
 from koine.params import (
+    FOLDERS,
     METRICS,
     NEURAL,
     POOLED,
@@ -48,6 +49,7 @@ from koine.params import (
     Languages,
     Mining,
     Optimisation,
+    QAReader,
     Report,
     Rules,
     Sample,
@@ -184,7 +186,7 @@ def collect_source(
     files: Annotated[list[Path], typer.Argument(help="Files of the source.", show_default=False)],
     out: Out,
     name: Annotated[str, typer.Option(help="Name of the source; becomes part of every id.")],
-    reader: Annotated[Literal["squad", "jsonl", "beir"], typer.Option(help="Format.")],
+    reader: Annotated[QAReader, typer.Option(help="Format.")],
     lang: Lang = "en",
     domain: Annotated[str, typer.Option(help="Where the file says none.")] = "",
     licence: Annotated[str, typer.Option(help="Kept with every row.")] = "",
@@ -192,19 +194,19 @@ def collect_source(
     """Read a source of questions and passages into a checked table."""
     from koine.collect import steps
 
-    if reader == "beir":  # a folder by hand, its three files from Snakemake
-        files = [
-            path.parent if path.is_file() else path
-            for path in files
-            if path.is_dir() or path.name in ("corpus.jsonl", "corpus.jsonl.gz")
-        ]
+    if reader in FOLDERS:  # a folder by hand, its three files from Snakemake
+        corpora = ("corpus.jsonl", "corpus.jsonl.gz", "collection.tsv")
+        files = [path.parent if path.is_file() else path for path in files if path.is_dir() or path.name.endswith(corpora)]
     steps.collect_source(files, out, name=name, reader=reader, lang=lang, domain=domain, licence=licence)
 
 
 @app.command(rich_help_panel=STEPS)
 def collect_benchmark(
     out: Out,
-    file: Annotated[list[str], typer.Option(help="LANG=FILE, or LANG=FOLDER for beir; repeatable.", show_default=False)],
+    file: Annotated[
+        list[str],
+        typer.Option(help="LANG=FILE, or LANG=FOLDER for beir; LANG/2=FILE is a second one; repeatable.", show_default=False),
+    ],
     reader: Annotated[BenchmarkReader, typer.Option(help="Format.")],
     candidate: Annotated[Candidate, typer.Option(help="What is retrieved; `sentence+context` is LAReQA's.")] = "passage",
     parallel_only: Annotated[bool, typer.Option(help="Keep only questions that every language has.")] = False,
@@ -227,11 +229,13 @@ def collect(
     out: Out,
     settings: Clean,
     benchmark: Annotated[list[Path], typer.Option(help="Prepared benchmark that must not be trained on.")] = [],  # noqa: B006
+    expect: Annotated[list[str], typer.Option(help="SOURCE=QUESTIONS of the literature, to compare; repeatable.")] = [],  # noqa: B006
 ) -> None:
     """Merge sources; duplicates go, and whatever stands in a benchmark, in any language, goes."""
     from koine.collect import steps
 
-    steps.collect(sources, benchmark, out, settings)
+    expected = {name: int(count) for name, count in (pair.split("=", 1) for pair in expect)}
+    steps.collect(sources, benchmark, out, settings, expected)
 
 
 # --- translate, filter -----------------------------------------------------------------------------------

@@ -64,7 +64,7 @@ BM25 = "bm25"
 #: The recipe whose tables stand in results/ itself.
 DEFAULT = "sample"
 #: Readers of folders; the others read files.
-FOLDERS = {"beir", "trec", "mewsli-x"}
+FOLDERS = {"beir", "trec", "mewsli-x", "triples"}
 NAME = r"^[a-z0-9][a-z0-9._-]*$"
 
 
@@ -85,6 +85,18 @@ class File(Block):
     sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="Checksum; required with a url.")
 
 
+#: Formats of questions and passages; `koine.collect.published` has all but the first three.
+QAReader = Literal[
+    "squad", "jsonl", "beir", "triples", "articles", "dpr", "wikiqa", "duorc", "newsqa", "faq", "medquad", "pubmedqa", "selqa",
+    "qed", "omos-qa",
+]  # fmt: skip
+
+
+def language_of(key: str) -> str:
+    """The language of a key of `files`: `ja/2` is a second file of `ja`."""
+    return key.partition("/")[0]
+
+
 class Source(Block):
     """Where data comes from and how it is read. Exactly one of url, mirror, path and hub is given."""
 
@@ -102,13 +114,16 @@ class Source(Block):
     columns: dict[str, str] = Field(
         {}, description="Our field to the Hub data set's column, as {question: query, passage: text}."
     )
-    files: dict[str, File] = Field(description="Files by language, by pair `en-fi` for memories, or by split.")
-    reader: Literal["squad", "jsonl", "beir", "lines", "memory", "dictionary"] = Field(description="Format of the files.")
+    files: dict[str, File] = Field(description="Files by language (`ja/2` is a second one), by pair `en-fi`, or by split.")
+    reader: Literal[QAReader, "lines", "memory", "dictionary"] = Field(description="Format of the files.")
     lang: str = Field("en", description="Language of the questions and passages (BCP 47).")
     domain: str = Field("", description="Kept with every record, where the file itself says nothing.")
     licence: str = Field("", description="Kept with every record and listed in the report.")
     version: str = Field("", description="Commit or release of the data; of a Hub data set, its revision says so.")
     home: str = Field("", description="Where the data can be had, and which files; said where those of a `path` are missing.")
+    expected: Positive | None = Field(
+        None, description="Questions after cleaning, as the literature reports; collect says where it keeps another number."
+    )
 
     @model_validator(mode="after")
     def _one_origin(self) -> "Source":
@@ -122,7 +137,7 @@ class Source(Block):
 
 
 Candidate = Literal["sentence", "sentence+context", "passage"]
-BenchmarkReader = Literal["squad", "beir", "lines", "trec", "belebele", "mkqa", "mewsli-x"]
+BenchmarkReader = Literal[QAReader, "lines", "trec", "belebele", "mkqa", "mewsli-x"]
 Metric = Annotated[str, Field(pattern=f"^({RANKED.pattern}|{POOLED.pattern})$")]
 
 
@@ -533,7 +548,7 @@ def check_strategy(strategy: str) -> None:
     parts = strategy.split("+")
 
     def fits(place: int, whole: str) -> bool:
-        part, count = languages_of(whole)
+        part, count = count_of(whole)
         if count:
             return part != "en-en" and bool(_TRAINED.fullmatch(part))
         ends = 0 < place == len(parts) - 1 and DEBIASED.fullmatch(part)
@@ -549,7 +564,7 @@ def check_strategy(strategy: str) -> None:
         raise ValueError(f"unknown strategy {strategy!r}{hint} (known: {known})")
 
 
-def languages_of(part: str) -> tuple[str, int | None]:
+def count_of(part: str) -> tuple[str, int | None]:
     """A training of a chain without its `-of-N`, and N: the number of languages that it is done in, None for all."""
     found = _OF.fullmatch(part)
     return (found["name"], int(found["count"])) if found else (part, None)
@@ -734,7 +749,7 @@ class Params(Block):
                 raise ValueError(f"train.validation.languages: {lang!r} is not trained on")
         there = 1 + len(self.translate.languages)
         for strategy in self.train.strategies:
-            if max(languages_of(part)[1] or 0 for part in strategy.split("+")) > there:
+            if max(count_of(part)[1] or 0 for part in strategy.split("+")) > there:
                 raise ValueError(f"train.strategies: {strategy} asks for more languages than the {there} that there are")
         if BM25 in self.backbones:
             raise ValueError(f"backbones.{BM25}: this is the lexical baseline's name (evaluate.bm25); choose another")

@@ -29,8 +29,9 @@ from koine.params import (
     IndexKind,
     Params,
     Source,
+    count_of,
     flags,
-    languages_of,
+    language_of,
     parse,
     steps_of,
 )
@@ -125,12 +126,13 @@ class Plan:
             self.resource_flags[lang] += " --round-trip" if lang in p.translate.round_trip else ""
             self.converted[lang] = [f"{self._converted(*way)}/model.bin" for way in ways.values()]
             self.resource_flags[lang] += "".join(f" --{option} {self._converted(*way)}" for option, way in ways.items())
+        expected = [f"{name}={one.expected}" for name, one in named.items() if one.expected and name in p.collect.sources]
         #: Where planted defects are known, the filter is measured against them.
         self.truth = [f"{self.sample}/defects.jsonl"] if "sample-memory" in p.translate.resources else []
         #: Flags by rule (and by wildcard, where they differ).
         self.flags = {
             "collect_sample": flags(p.collect.sample),
-            "collect": flags(p.collect.clean),
+            "collect": " ".join([flags(p.collect.clean), *_options("expect", expected)]),
             "translate": f"--source {p.translate.source} --shards {p.translate.shards}",
             "filter_score": self._filter_score_flags(),
             "filter": flags(p.filter.rules) + "".join(f" --truth {path}" for path in self.truth),
@@ -210,7 +212,7 @@ class Plan:
 
     def _can(self, backbone: str, strategy: str) -> bool:
         """Whether a backbone can be trained so: `static` reads tokens without the context that `mlm` and `tsdae` teach."""
-        parts = {languages_of(part)[0] for part in strategy.split("+")}
+        parts = {count_of(part)[0] for part in strategy.split("+")}
         return self.params.backbones[backbone].kind != "static" or not parts & set(UNSUPERVISED)
 
     @property
@@ -258,7 +260,7 @@ class Plan:
             folder = f"{self.models}/{backbone}/{chain}/seed-{seed}"
             files += [f"{folder}/koine.json", f"{folder}/model.safetensors"]
             words += ["--further", folder]
-        pairs = languages_of(last)[0] not in ("untrained", *UNSUPERVISED)
+        pairs = count_of(last)[0] not in ("untrained", *UNSUPERVISED)
         takes = self.params.backbones[backbone].optimisation.negatives and pairs
         if self.params.train.mining.model and takes:
             files.append(f"{self.data}/train/mined.parquet")
@@ -366,12 +368,12 @@ def _benchmark_flags(name: str, benchmark: Benchmark, params: Params) -> str:
 def _for_language(named: dict[str, Source], names: list[str], source_lang: str, lang: str) -> list[str]:
     """The files of translation resources that may serve a language: keyed by it, by a pair with it, or by `all`."""
     wanted = {lang, f"{source_lang}-{lang}", f"{lang}-{source_lang}", "all"}
-    found = [_path(name, named[name], file.name) for name in names for key, file in named[name].files.items() if key in wanted]
-    return found
+    files = ((name, key, file) for name in names for key, file in named[name].files.items())
+    return [_path(name, named[name], file.name) for name, key, file in files if language_of(key) in wanted]
 
 
 def _strategy_flags(strategy: str, params: Params) -> str:
-    last, count = languages_of(steps_of(strategy)[1])
+    last, count = count_of(steps_of(strategy)[1])
     name = last.partition("@")[0]
     words = ["--strategy", strategy]
     words += _options("only", [params.translate.source, *params.translate.languages][:count] if count else [])

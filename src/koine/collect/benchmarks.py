@@ -4,7 +4,8 @@ A corpus may have millions of passages, so passages come as a stream of frames; 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -13,8 +14,9 @@ import polars as pl
 
 from koine import languages
 from koine.collect import readers
+from koine.collect.published import triples_files
 from koine.collect.registry import BEIR
-from koine.params import BenchmarkReader, Candidate
+from koine.params import BenchmarkReader, Candidate, language_of
 from koine.records import PASSAGES, QRELS, QUERIES
 from koine.runtime.errors import KoineError
 from koine.runtime.files import read_text, text_id
@@ -37,7 +39,7 @@ def read_benchmark(
     """Each language of a benchmark.
 
     Args:
-        files: language to file or folder.
+        files: language to file or folder; a second file of a language has a key such as `ja/2`.
         reader: format, as in `params.Benchmark`.
         candidate: what is retrieved; parts of a passage in `squad` alone.
         split: of a folder that holds several (`trec`, `mewsli-x`).
@@ -51,13 +53,20 @@ def read_benchmark(
     if reader == "mewsli-x":
         yield from _mewsli(files, split)
         return
-    for lang, path in files.items():
+    by_language: dict[str, list[Path]] = {}
+    for key, path in files.items():
+        by_language.setdefault(language_of(key), []).append(path)
+    whole: dict[str, Callable[[Path, str], Language]]
+    whole = {"beir": _beir, "lines": _lines, "belebele": _belebele, "mkqa": _mkqa, "trec": partial(_trec, split=split)}
+    for lang, paths in by_language.items():
         if reader == "squad":
-            yield lang, _squad(path, lang, candidate)
-        elif reader == "trec":
-            yield lang, _trec(path, lang, split)
+            yield lang, _squad(paths, lang, candidate)
+        elif reader not in whole:
+            yield lang, _qa(paths, lang, reader)
+        elif len(paths) == 1:
+            yield lang, whole[reader](paths[0], lang)
         else:
-            yield lang, {"beir": _beir, "lines": _lines, "belebele": _belebele, "mkqa": _mkqa}[reader](path, lang)
+            raise KoineError(f"{paths[1]}: reader {reader} takes one file or folder of a language")
 
 
 Pairs = Iterable[tuple[str, str]]
@@ -84,11 +93,11 @@ def _frames(passages: Pairs, lang: str) -> Iterator[pl.DataFrame]:
         yield PASSAGES.frame({"id": ids, "lang": [lang] * len(ids), "group": [""] * len(ids), "text": texts})
 
 
-def _squad(path: Path, lang: str, candidate: Candidate) -> Language:
+def _squad(paths: list[Path], lang: str, candidate: Candidate) -> Language:
     """Candidates are named by paragraph and sentence number."""
     passages: list[dict[str, str]] = []
     number_of: dict[str, int] = {}  # context -> paragraph number
-    for title, context, sentences in readers.read_contexts(path):
+    for path, title, context, sentences in ((file, *found) for file in paths for found in readers.read_contexts(file)):
         if context in number_of:
             continue
         number = number_of.setdefault(context, len(number_of))
@@ -102,7 +111,7 @@ def _squad(path: Path, lang: str, candidate: Candidate) -> Language:
             text = (context[start:end] + tail).replace("\n", "")
             passages.append({"id": f"p{number}s{s}", "lang": lang, "group": title, "text": text})
     queries, qrels = [], []
-    for question in readers.read_squad(path):
+    for path, question in ((file, found) for file in paths for found in readers.read_squad(file)):
         gold = f"p{number_of[question.context]}"
         if candidate != "passage":
             start = -1 if question.answer_start is None else question.answer_start
@@ -113,6 +122,31 @@ def _squad(path: Path, lang: str, candidate: Candidate) -> Language:
         queries.append({"id": question.id, "lang": lang, "text": question.text})
         qrels.append({"query_id": question.id, "lang": lang, "passage_id": gold})
     return Language(QUERIES.frame(queries), QRELS.frame(qrels), iter([PASSAGES.frame(passages)]))
+
+
+def _qa(paths: list[Path], lang: str, reader: str) -> Language:
+    """Questions and passages of a source (`readers.read_qa`). All passages are candidates, each text once.
+
+    The passages of equal questions are relevant to each of them: nothing tells which of the two was meant.
+    """
+    queries: dict[str, str] = {}
+    answering: dict[str, dict[str, None]] = defaultdict(dict)  # question -> ids of passages
+    passages: dict[str, dict[str, str]] = {}
+    for path in paths:
+        for record in readers.read_qa(path, reader, others=True):
+            answer, group = record["passage"].strip(), str(record.get("group") or "")
+            for text, title in ((answer, group), *((negative.strip(), "") for negative in record.get("negatives") or ())):
+                passages.setdefault(text_id(text), {"id": text_id(text), "lang": lang, "group": title, "text": text})
+            if "question" in record:
+                key, question = str(record["id"]), record["question"].strip()
+                if queries.setdefault(key, question) != question:
+                    raise KoineError(f"{path}: two questions have the id {key!r}; give each its own")
+                answering[question][text_id(answer)] = None
+    qrels = [
+        {"query_id": key, "lang": lang, "passage_id": passage} for key, text in queries.items() for passage in answering[text]
+    ]
+    rows = [{"id": key, "lang": lang, "text": text} for key, text in queries.items()]
+    return Language(QUERIES.frame(rows), QRELS.frame(qrels), iter([PASSAGES.frame(list(passages.values()))]))
 
 
 def _beir(folder: Path, lang: str) -> Language:
@@ -157,6 +191,8 @@ def folder_files(folder: Path, reader: str, split: str) -> list[Path]:
         return [readers.packed(folder / name) for name in BEIR.values()]
     if not folder.is_dir():
         return [folder]
+    if reader == "triples":
+        return triples_files(folder)
     topics, qrels, docs = trec_files(folder, split)
     return [topics, qrels, *docs]
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from koine.collect.published import FORMATS, read_published, read_triples
 from koine.runtime.errors import KoineError
 from koine.runtime.files import read_json, read_jsonl, read_text
 
@@ -86,12 +87,14 @@ def _text(value: Any) -> str:
     return value
 
 
-def read_qa(path: Path, reader: str) -> Iterator[dict[str, Any]]:
+def read_qa(path: Path, reader: str, others: bool = False) -> Iterator[dict[str, Any]]:
     """QA records `{id, group, domain, question, passage, answer, answer_start, lang, negatives}`; absent fields are None.
 
     Args:
-        path: the file, or for `beir` the folder with corpus.jsonl, queries.jsonl (or .jsonl.gz) and qrels/.
-        reader: squad, jsonl or beir.
+        path: the file; for `beir` the folder with corpus.jsonl, queries.jsonl (or .jsonl.gz) and qrels/, for `triples` that
+            of `published.triples_files`.
+        reader: one of `params.QAReader`.
+        others: whether passages come too that answer no question, as records without one.
 
     Raises:
         KoineError: a row lacks its question or passage, or holds something else than text.
@@ -129,6 +132,10 @@ def read_qa(path: Path, reader: str) -> Iterator[dict[str, Any]]:
                 if key not in table:
                     raise KoineError(f"{path}: the qrels name {key!r}, which neither queries nor corpus hold")
             yield {"id": query_id, "question": queries[query_id], "passage": corpus[passage_id]}
+    elif reader == "triples":
+        yield from read_triples(path)
+    elif reader in FORMATS:
+        yield from (record for record in read_published(path, reader) if others or "question" in record)
     else:
         raise KoineError(f"{path}: reader {reader!r} gives no questions; use squad, jsonl or beir")
 

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import yaml
 
-from koine.params import Benchmark, File, Params, Probe, Source
+from koine.licences import labelled
+from koine.params import Benchmark, File, Params, Probe, Source, language_of
 from koine.runtime.errors import KoineError
 
 T = TypeVar("T")
@@ -130,7 +131,10 @@ def downloads(source: Source) -> dict[str, dict[str, Any]]:
 
 
 def listing() -> Iterator[tuple[str, str, str, str, str, str]]:
-    """Name, kind, languages, licence, version and origin of everything that is known; a set's members are one row."""
+    """Name, kind, languages, licence, version and origin of everything that is known; a set's members are one row.
+
+    What a licence forbids stands behind it, in brackets.
+    """
     known = _built_in()
     members = {name for names in known.sets.values() for name in names}
     for name, entry in known.sources.items():
@@ -146,7 +150,7 @@ def listing() -> Iterator[tuple[str, str, str, str, str, str]]:
 
 
 def _row(entry: Source, keys: Iterable[str]) -> tuple[str, str, str, str]:
-    languages = sorted(keys) or ["any"]
+    languages = sorted({language_of(key) for key in keys}) or ["any"]
     shown = " ".join(languages) if len(languages) <= SHOWN else str(len(languages))
     version = entry.version or entry.revision
     if entry.hub:
@@ -158,4 +162,4 @@ def _row(entry: Source, keys: Iterable[str]) -> tuple[str, str, str, str]:
         origin = f"KOINE_MIRROR/{entry.mirror}"
     else:
         origin = "/".join((entry.url or "").split("/")[2:5]).replace("raw.githubusercontent", "github")  # host, owner, repository
-    return shown, entry.licence, version[:7] if len(version) == COMMIT else version, origin.removesuffix("/{name}")
+    return shown, labelled(entry.licence), version[:7] if len(version) == COMMIT else version, origin.removesuffix("/{name}")

@@ -1,7 +1,7 @@
 """The five commands of the collect step, each from files to files."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import polars as pl
 from koine.collect import benchmarks, readers, registry
 from koine.collect.clean import Contamination, clean
 from koine.collect.sample import make_sample
-from koine.params import BenchmarkReader, Candidate, Clean
+from koine.params import BenchmarkReader, Candidate, Clean, language_of
 from koine.records import PASSAGES, QA, QRELS, QUERIES, write_parquet
 from koine.runtime.console import progress, say, table
 from koine.runtime.errors import KoineError
@@ -114,7 +114,7 @@ def collect_benchmark(
     The passages are written as they are read, so a corpus need not fit into memory; those of a language stand together.
 
     Args:
-        files: language to file, or to folder.
+        files: language to file, or to folder; a second file of a language has a key such as `ja/2`.
         candidate: `sentence`, `sentence+context` or `passage`. `sentence+context` is LAReQA's: sentence and
             paragraph concatenated without a separator, newlines removed (arXiv 2004.05484, and its code).
         parallel_only: keep only the questions that every language has, and their passages.
@@ -132,7 +132,7 @@ def collect_benchmark(
         queries = queries.with_columns(pl.concat_str("lang", "id", separator=":").alias("id"))
         qrels = qrels.with_columns(pl.concat_str("lang", "query_id", separator=":").alias("query_id"))
     if parallel_only:
-        everywhere = queries.group_by("id").len().filter(pl.col("len") == len(files))
+        everywhere = queries.group_by("id").len().filter(pl.col("len") == len(parts))
         queries = queries.join(everywhere, on="id", how="semi", maintain_order="left")
         qrels = qrels.filter(pl.col("query_id").is_in(everywhere["id"].implode()))
     counts: Counter[str] = Counter()
@@ -147,12 +147,13 @@ def collect_benchmark(
                 counts[lang] += len(kept)
                 yield kept
             if missing:
-                raise KoineError(f"{files[lang]}: a judgement names passage {min(missing)!r}, which is not there")
+                where = next(path for key, path in files.items() if language_of(key) == lang)
+                raise KoineError(f"{where}: a judgement names passage {min(missing)!r}, which is not there")
 
     PASSAGES.write_parts(progress(passages(), f"{name}: passages", weight=len), out / "passages.parquet")
     QUERIES.write(queries, out / "queries.parquet")
     QRELS.write(qrels, out / "qrels.parquet")
-    rows = [(lang, len(queries.filter(lang=lang)), counts[lang]) for lang in files]
+    rows = [(lang, len(queries.filter(lang=lang)), counts[lang]) for lang in parts]
     table(f"{name}: candidates are {candidate}", ["language", "queries", "candidates"], rows)
 
 
@@ -178,13 +179,20 @@ def benchmark_contamination(folders: Iterable[Path], ngram: int) -> Contaminatio
     return contamination
 
 
-def collect(sources: Sequence[Path], tested: Sequence[Path], out: Path, settings: Clean) -> None:
+def collect(
+    sources: Sequence[Path], tested: Sequence[Path], out: Path, settings: Clean, expected: Mapping[str, int] | None = None
+) -> None:
     """Merge sources, drop duplicates and whatever a benchmark contains.
 
     Args:
         sources: QA tables of `collect_source`.
         tested: prepared benchmarks, whose texts must not be trained on.
         out: folder; gets qa.parquet, dropped.parquet and collect.json (counts, for the report).
+        settings: what is a duplicate, what is contamination.
+        expected: by source, how many questions the literature kept; collect.json has it, and a difference is said.
+
+    Raises:
+        KoineError: nothing is left.
     """
     pairs = pl.concat([QA.read(path) for path in sources])
     contamination = benchmark_contamination(tested, settings.contamination_ngram)
@@ -194,6 +202,13 @@ def collect(sources: Sequence[Path], tested: Sequence[Path], out: Path, settings
     QA.write(kept, out / "qa.parquet")
     counts = dropped.group_by("reason", "against").len().filter(~pl.col("reason").str.contains("duplicate"))
     by_reason = dropped.group_by("reason").len().sort("reason")
+    per_source = kept.group_by("source", "licence").len("questions").sort("source").to_dicts()
+    for one in per_source:
+        wanted = (expected or {}).get(one["source"])
+        if wanted is not None:
+            one["expected"] = wanted
+            if wanted != one["questions"]:
+                say(f"{one['source']}: {one['questions']:,} questions kept; the literature reports {wanted:,}")
     write_json(
         out / "collect.json",
         {
@@ -203,7 +218,7 @@ def collect(sources: Sequence[Path], tested: Sequence[Path], out: Path, settings
             "negatives": int(kept["negatives"].list.len().sum()),
             "dropped": dict(by_reason.iter_rows()),
             "contamination": counts.sort("reason", "against").to_dicts(),
-            "sources": kept.group_by("source", "licence").len("questions").sort("source").to_dicts(),
+            "sources": per_source,
         },
     )
     write_parquet(dropped, out / "dropped.parquet")

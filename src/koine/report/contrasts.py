@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 from threadpoolctl import threadpool_limits
 
-from koine.params import BM25, Report, languages_of
+from koine.params import BM25, Report, count_of
 from koine.records import CONTRASTS
 from koine.report.statistics import Sample, compare, holm
 from koine.report.table import Systems
@@ -57,8 +57,8 @@ def contrasts(recipe: str, systems: Systems, settings: Report) -> pl.DataFrame:
 def _families(systems: Mapping[tuple[str, str], Any], reference: str) -> Iterator[list[tuple[tuple[str, str], tuple[str, str]]]]:
     backbones = list(dict.fromkeys(backbone for backbone, _ in systems if backbone != BM25))
     for backbone in backbones:
-        counts = {name: languages_of(name)[1] or sys.maxsize for own, name in systems if own == backbone}
-        references = {count: name for name, count in counts.items() if languages_of(name)[0] == reference}
+        counts = {name: count_of(name)[1] or sys.maxsize for own, name in systems if own == backbone}
+        references = {count: name for name, count in counts.items() if count_of(name)[0] == reference}
         for count, name in references.items():
             most = count == max(references)
             same = [other for other in counts if counts[other] == count or (most and other in references.values())]

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from koine.filter.steps import REASONS
+from koine.licences import labelled
 from koine.report.markup import Html, count, fraction, join, listing, share, tag
 from koine.report.svg import Line, Point, Scale, curves, dashes, histogram
 from koine.report.view import View, named_language
@@ -59,7 +60,7 @@ def _collected(collected: Json) -> Iterator[Html]:
         yield _table([("dropped because", None), ("questions", "n"), ("share", None)], rows)
     yield from _contamination(collected.get("contamination", []))
     if sources := collected.get("sources"):
-        rows = [[_cell(one["source"]), _cell(one["licence"]), _cell(one["questions"])] for one in sources]
+        rows = [[_cell(one["source"]), _cell(labelled(one["licence"])), _cell(one["questions"])] for one in sources]
         yield tag("h3", "Sources")
         yield _table([("source", None), ("licence", None), ("questions kept", "n")], rows)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from koine.params import UNSUPERVISED, languages_of
+from koine.params import UNSUPERVISED, count_of
 from koine.report.markup import Html, fraction, language, rank, tag
 from koine.report.statistics import LOWER_IS_BETTER
 
@@ -182,7 +182,7 @@ def in_words(strategy: str) -> tuple[str, str]:
     if strategy in STRATEGIES:
         return STRATEGIES[strategy]
     parts = strategy.split("+")
-    single, count = languages_of(strategy)
+    single, count = count_of(strategy)
     if len(parts) == 1 and count:
         return f"{in_words(single)[0]}; in the first {count} languages alone", ""
     if len(parts) > 1:
@@ -196,11 +196,11 @@ def in_words(strategy: str) -> tuple[str, str]:
 
 def _base(strategy: str) -> str:
     """The last training of a chain, without its α and its number of languages."""
-    trained = [languages_of(part)[0].partition("@")[0] for part in strategy.split("+")]
+    trained = [count_of(part)[0].partition("@")[0] for part in strategy.split("+")]
     return next((name for name in reversed(trained) if name not in AFTERWARDS), strategy)
 
 
 def _order(strategy: str) -> tuple[int, int, int, str]:
     name = _base(strategy)
-    count = languages_of(strategy)[1] or 0
+    count = count_of(strategy)[1] or 0
     return (list(STRATEGIES).index(name) if name in STRATEGIES else len(STRATEGIES), strategy.count("+"), count, strategy)

@@ -35,7 +35,7 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
-from koine.params import MIXING, Languages, languages_of
+from koine.params import MIXING, Languages, count_of
 from koine.runtime.errors import KoineError
 
 # First numbers of the seeds of independent random streams.
@@ -62,7 +62,7 @@ class Batch:
 
 def parse_strategy(strategy: str, alpha: float) -> tuple[str, float]:
     """Name and alpha of a strategy: `hybrid@0.3` says its own alpha, `hybrid` takes the default; without its `-of-N`."""
-    name, _, own = languages_of(strategy)[0].partition("@")
+    name, _, own = count_of(strategy)[0].partition("@")
     return name, float(own) if own else alpha
 
 

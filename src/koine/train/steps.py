@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
@@ -13,6 +14,7 @@ import torch
 
 from koine import __version__, backbones
 from koine.backbones.base import Kind, TrainableEncoder
+from koine.licences import labelled
 from koine.params import UNSUPERVISED, Architecture, Datasets, Languages, Optimisation, Start, Validation, steps_of
 from koine.runtime.errors import KoineError
 from koine.runtime.files import read_json, sha256, text_id, write_json, write_text
@@ -204,8 +206,10 @@ def _validated(data: TrainingSet, held: npt.NDArray[np.bool_], validation: Valid
 
 
 def _card(strategy: str, data: TrainingSet, seed: int) -> str:
-    """A short model card."""
+    """A short model card, with the licences of what the model learned from."""
     languages = "\n".join(f"- {lang}" for lang in data.languages)
+    counts = sorted(Counter(data.sources).items())
+    sources = "\n".join(f"| {name} | {count:,} | {labelled(data.licences[name])} |" for name, count in counts)
     return f"""---
 library_name: sentence-transformers
 pipeline_tag: sentence-similarity
@@ -217,6 +221,10 @@ language:
 Trained with the `{strategy}` strategy (seed {seed}) on {len(data.passage_of):,} questions in
 {len(data.languages)} languages. How it was made stands in `koine.json`; how well it retrieves, in the
 `results/` of the experiment that made it.
+
+| source | questions | licence (and what it forbids, as far as its name says) |
+|---|---|---|
+{sources}
 
     from sentence_transformers import SentenceTransformer
 

@@ -31,7 +31,7 @@ def tokenise(qa: Path, parallel: list[Path], out: Path, settings: Tokenizer, spe
     columns = ("id", "passage_id", "lang", "question", "passage", "negative_ids", "negatives")
     named = pl.col("negatives").list.eval(pl.element().map_elements(text_id, return_dtype=pl.String))
     collected = QA.read(qa)
-    sources = collected.select("id", "source")
+    sources = collected.select("id", "source", "licence")
     pairs = collected.with_columns(negative_ids=named).select(columns)
     pairs = pl.concat([pairs, *(PARALLEL.read(path).select(columns) for path in parallel)]).sort("lang", "id")
     negatives = pairs.select("lang", passage_id="negative_ids", passage="negatives").drop_nulls().explode("passage_id", "passage")
@@ -72,6 +72,7 @@ class TrainingSet:
         text_rows: row of passage number p in language l, -1 where it was dropped or never translated, int64 `[P, L]`.
         negatives: passage numbers of question i's negatives, the explicit ones first, then -1, int64 `[n, K]`.
         sources: data set of question i, `[n]`.
+        licences: data set to licence.
         passage_ids: id of passage number p, `[P]`.
     """
 
@@ -84,6 +85,7 @@ class TrainingSet:
     text_rows: npt.NDArray[np.int64]
     negatives: npt.NDArray[np.int64]
     sources: list[str]
+    licences: dict[str, str]
     passage_ids: list[str]
 
     @classmethod
@@ -100,7 +102,7 @@ class TrainingSet:
         """
         queries, pairs = read_tokens(folder / "queries.arrow")
         passages, texts = read_tokens(folder / "passages.arrow")
-        if not {"source", "negative_ids"} <= set(pairs.columns):
+        if not {"source", "licence", "negative_ids"} <= set(pairs.columns):
             raise KoineError(f"{folder / 'queries.arrow'}: made by an older Koine; delete it and run again")
         others = sorted(set(pairs["lang"].to_list()) - {source})
         languages = [source, *others]
@@ -125,10 +127,10 @@ class TrainingSet:
         column = wrong.select(pl.int_range(pl.len()).over("id")).to_series().to_numpy()
         negatives = np.full((len(ids), column.max(initial=-1) + 1), -1, dtype=np.int64)
         negatives[ids.search_sorted(wrong["id"]).to_numpy(), column] = passage_ids.search_sorted(wrong["negative_ids"]).to_numpy()
-        sources = pairs.unique("id", keep="first", maintain_order=True).sort("id")["source"].to_list()
+        named = pairs.unique("id", keep="first", maintain_order=True).sort("id").select("source", "licence")
         return cls(
-            languages, queries, passages, query_rows, text_rows[passage_of], passage_of, text_rows, negatives, sources,
-            passage_ids.to_list(),
+            languages, queries, passages, query_rows, text_rows[passage_of], passage_of, text_rows, negatives,
+            named["source"].to_list(), dict(named.iter_rows()), passage_ids.to_list(),
         )  # fmt: skip
 
     def within(self, languages: Sequence[str]) -> "TrainingSet":

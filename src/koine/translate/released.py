@@ -1,6 +1,6 @@
 """The `released` backend: translations that others published are imported, aligned by the ids of their questions.
 
-XTREME's translate-train for SQuAD, MLQA's and the Finnish SQuAD's training sets, mMARCO in BEIR's layout: the file holds
+XTREME's translate-train for SQuAD, MLQA's and the Finnish SQuAD's training sets, mMARCO: the file holds
 the same questions in another language under the same ids.
 """
 
@@ -18,7 +18,8 @@ class Released:
     """The published translation of a set of questions.
 
     Args:
-        files: SQuAD JSON, JSONL (`id,question,passage`, optional `answer,negatives`) or BEIR folders in the target language.
+        files: in the target language: SQuAD JSON, JSONL (`id,question,passage`, optional `answer,negatives`), or folders of
+            BEIR or of mMARCO's triples.
         qa: the collected questions, whose texts are looked up.
 
     Raises:
@@ -31,7 +32,8 @@ class Released:
         # Ids of different sources may be equal; a collected id is `source/id`.
         own = {row["id"].split("/", 1)[1]: row for row in rows.iter_rows(named=True)}
         for path in files:
-            for record in read_qa(path, READERS.get(path.suffix, "beir")):
+            folder = "triples" if any(path.glob("*collection.tsv")) else "beir"
+            for record in read_qa(path, READERS.get(path.suffix, folder)):
                 source = own.get(str(record["id"]))
                 if source is None:
                     continue
