@@ -601,7 +601,7 @@ class Report(Block):
     metrics: list[Metric] = Field(
         ["map", "ndcg@10", "accuracy", "rank_distance", "language_probe"],
         min_length=1,
-        description="Metrics of the comparisons and of the means by script and family, where a benchmark has them.",
+        description="Metrics of the comparisons and of the means by kind of language, where a benchmark has them.",
     )
     margin: Annotated[float, Field(gt=0)] = Field(0.01, description="A smaller difference between fractions does not matter.")
     margin_share: Annotated[float, Field(gt=0)] = Field(

@@ -29,6 +29,7 @@ class Evidence:
         table: headline results (`records.TABLE`).
         pairs: every cell of every run (`records.PAIRS`).
         answers: languages of the first answers (`groups.answers`).
+        groups: means by kind of language (`groups.groups`).
         contrasts: differences between systems (`records.CONTRASTS`).
         claims: verdicts (`records.CLAIMS`).
         collected: collect.json; empty if there is none.
@@ -42,6 +43,7 @@ class Evidence:
     table: pl.DataFrame
     pairs: pl.DataFrame
     answers: pl.DataFrame
+    groups: pl.DataFrame
     contrasts: pl.DataFrame
     claims: pl.DataFrame
     collected: dict[str, Any]
@@ -60,7 +62,7 @@ def render(evidence: Evidence) -> str:
         "results": ("Results", results.headline(view) if view.results else None),
         "proof": ("Is the difference real?", proof.differences(view, evidence.contrasts)),
         "claims": ("Claims of the literature", proof.claimed(evidence.claims)),
-        "languages": ("Language by language", results.heat_maps(view) if len(view.pairs) else None),
+        "languages": ("Language by language", results.heat_maps(view, evidence.groups) if len(view.pairs) else None),
         "bias": ("Language bias", results.bias(view, evidence.indexes, evidence.answers)),
         "data": ("Data", origins.data(evidence.collected, evidence.filtered)),
         "training": ("Training", origins.training(view, evidence.models, evidence.curves)),

@@ -37,10 +37,11 @@ def report(
     compared = contrasts(recipe, systems, settings)
     decided = verdicts(Findings(recipe, compared, pairs, counts, trained, settings.confidence))
     answered = answers(evaluated)
+    grouped = groups(pairs, settings.metrics, trained)
     for name, frame in (
         ("table.csv", table),
         ("pairs.csv", pairs),
-        ("groups.csv", groups(pairs, settings.metrics)),
+        ("groups.csv", grouped),
         ("answers.csv", answered),
         ("contrasts.csv", compared),
         ("claims.csv", decided),
@@ -53,6 +54,7 @@ def report(
         table=table,
         pairs=pairs,
         answers=answered,
+        groups=grouped,
         contrasts=compared,
         claims=decided,
         collected=counts,
