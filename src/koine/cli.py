@@ -219,6 +219,20 @@ def collect_benchmark(
 
 
 @app.command(rich_help_panel=STEPS)
+def collect_domains(
+    benchmark: Annotated[Path, typer.Argument(help="Folder of collect-benchmark.", show_default=False)],
+    out: Out,
+    clusters: Annotated[int, typer.Option(help="Number of domains.", min=2)] = 8,
+    lang: Lang = "en",
+    labels: Annotated[Path | None, typer.Option(help="Instead: a CSV of query_id and domain.")] = None,
+) -> None:
+    """Sort a benchmark's questions into domains: clusters of the articles that answer them in one language."""
+    from koine.collect.domains import collect_domains as run
+
+    run(benchmark, out, clusters=clusters, lang=lang, labels=labels)
+
+
+@app.command(rich_help_panel=STEPS)
 @takes
 def collect(
     sources: Annotated[list[Path], typer.Argument(help="Tables of collect-source.", show_default=False)],
@@ -556,11 +570,13 @@ def report(
     filtered: Annotated[list[Path], typer.Option(help="Summary of `koine filter`; repeatable.")] = [],  # noqa: B006
     model: Annotated[list[Path], typer.Option(help="koine.json of a model; repeatable.")] = [],  # noqa: B006
     index: Annotated[list[Path], typer.Option(help="index.json; repeatable.")] = [],  # noqa: B006
+    domains: Annotated[list[str], typer.Option(help="BENCHMARK=FILE of collect-domains; repeatable.")] = [],  # noqa: B006
 ) -> None:
     """Write table.csv, pairs.csv and report.html, with intervals over seeds and questions."""
     from koine.report.steps import report as run
 
-    run(evaluated, out, settings, collected=collected, filtered=filtered, models=model, indexes=index)
+    mapped = {benchmark: Path(path) for benchmark, path in (pair.split("=", 1) for pair in domains)}
+    run(evaluated, out, settings, collected=collected, filtered=filtered, models=model, indexes=index, mapped=mapped)
 
 
 # --- for people ------------------------------------------------------------------------------------------

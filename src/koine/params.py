@@ -29,6 +29,7 @@ from koine.runtime.files import write_text
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Domains = Annotated[int, Field(ge=2)] | str
 
 #: Strategies that mix the gradients of a monolingual and a cross-lingual batch in every step; `-half`: in half as many steps.
 MIXING = ("grad-mix", "pcgrad", "gradvac")
@@ -588,6 +589,9 @@ class Evaluate(Block):
     pools: list[str] = Field(
         [], description="Sub-pools such as `en+fi`, evaluated beside the whole where a benchmark has these languages."
     )
+    domains: dict[str, Domains] = Field(
+        {}, description="Benchmarks to report by domain: {mlqa-r: 8} for so many clusters, or a CSV of query_id and domain."
+    )
 
 
 class Report(Block):
@@ -678,9 +682,10 @@ class Params(Block):
                 raise ValueError(f"train.backbones: {name!r} is neither defined under backbones nor in the registry ({known})")
         if self.recipe == DEFAULT and self.collect.sources != ["sample"]:
             raise ValueError(f"recipe: give the recipe a name of its own; {DEFAULT!r} writes to results/ itself")
-        for name in self.evaluate.candidates:
-            if name not in self.evaluate.benchmarks:
-                raise ValueError(f"evaluate.candidates: {name!r} is not in evaluate.benchmarks")
+        for key, named in (("candidates", self.evaluate.candidates), ("domains", self.evaluate.domains)):
+            for name in named:
+                if name not in self.evaluate.benchmarks:
+                    raise ValueError(f"evaluate.{key}: {name!r} is not in evaluate.benchmarks")
         for kind, names in (
             ("datasets.domain", self.train.datasets.domain),
             ("validation.sources", self.train.validation.sources),

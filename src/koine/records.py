@@ -200,6 +200,9 @@ QUERIES = Schema("query", {"id": TEXT, "lang": TEXT, "text": TEXT})
 PASSAGES = Schema("passage", {"id": TEXT, "lang": TEXT, "group": TEXT, "text": TEXT})  # group: article
 QRELS = Schema("relevance judgement", {"query_id": TEXT, "lang": TEXT, "passage_id": TEXT})
 
+#: The subject matter that a question of a benchmark belongs to, in any language.
+DOMAINS = Schema("domain", {"query_id": TEXT, "domain": TEXT})
+
 #: What names a run in every table; languages are BCP 47.
 RUN = {
     "recipe": TEXT,
@@ -279,6 +282,27 @@ CONTRASTS = Schema(
         "p_equal": pl.Float64(),
         "n_seeds": pl.Int64(),
         "n_questions": pl.Int64(),
+    },
+)
+
+#: Results by domain, and how much they differ between domains: of a system, or of one less another (`other_`).
+CONSISTENCY = Schema(
+    "result by domain",
+    {
+        "recipe": TEXT,
+        "benchmark": TEXT,
+        "setting": TEXT,
+        "metric": TEXT,
+        "backbone": TEXT,
+        "strategy": TEXT,
+        "other_backbone": TEXT,  # empty: no comparison
+        "other_strategy": TEXT,
+        "statistic": TEXT,  # domain, mean, spread, worst
+        "domain": TEXT,  # of a domain, and of the worst one of a system
+        "value": pl.Float64(),
+        "ci_low": pl.Float64(),
+        "ci_high": pl.Float64(),
+        "n_queries": pl.Int64(),
     },
 )
 

@@ -26,7 +26,7 @@ def contrasts(recipe: str, systems: Systems, settings: Report) -> pl.DataFrame:
     """
     rows: list[dict[str, Any]] = []
     for (benchmark, setting), own in systems.items():
-        families = list(_families(own, settings.reference))
+        families = list(rivals(own, settings.reference))
         for metric in settings.metrics:
             pairs = [
                 (family, a, b)
@@ -52,12 +52,13 @@ def contrasts(recipe: str, systems: Systems, settings: Report) -> pl.DataFrame:
     return CONTRASTS.frame(rows)
 
 
-def _families(systems: Mapping[tuple[str, str], Any], reference: str) -> Iterator[list[tuple[tuple[str, str], tuple[str, str]]]]:
+def rivals(systems: Mapping[tuple[str, str], Any], reference: str) -> Iterator[list[tuple[tuple[str, str], tuple[str, str]]]]:
+    """Families of the pairs of systems (backbone, strategy) that are compared."""
     backbones = list(dict.fromkeys(backbone for backbone, _ in systems if backbone != BM25))
     for backbone in backbones:
         if (backbone, reference) in systems:
-            rivals = [system for system in systems if system[0] in (backbone, BM25) and system != (backbone, reference)]
-            yield [((backbone, reference), rival) for rival in rivals]
+            others = [system for system in systems if system[0] in (backbone, BM25) and system != (backbone, reference)]
+            yield [((backbone, reference), other) for other in others]
     for number, first in enumerate(backbones):
         for second in backbones[number + 1 :]:
             both = [name for backbone, name in systems if backbone == first and (second, name) in systems]

@@ -1,11 +1,12 @@
 """The command of the report step: all evaluations of a recipe, to tables and a page."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from koine.params import Report
 from koine.report.claims import Findings, markdown, verdicts
 from koine.report.contrasts import contrasts
+from koine.report.domains import domains
 from koine.report.groups import answers, groups
 from koine.report.page import Evidence, render
 from koine.report.table import headline, intervals, read_pairs, sampled
@@ -15,8 +16,9 @@ from koine.runtime.files import atomic, read_json, read_jsonl, write_json, write
 def report(
     evaluated: Sequence[Path], out: Path, settings: Report, *,
     collected: Path | None, filtered: Sequence[Path], models: Sequence[Path], indexes: Sequence[Path],
+    mapped: Mapping[str, Path],
 ) -> None:  # fmt: skip
-    """Write the tables (table, pairs, groups, answers, contrasts, claims), claims.md, metrics.json and report.html.
+    """Write the tables (table, pairs, groups, answers, domains, contrasts, claims), claims.md, metrics.json and report.html.
 
     Args:
         evaluated: folders of `evaluate`, one per model and benchmark.
@@ -26,6 +28,7 @@ def report(
         filtered: a summary per language.
         models: koine.json of each model, with train.jsonl beside it.
         indexes: index.json of each index.
+        mapped: benchmark to its table of `collect-domains`.
     """
     pairs = read_pairs(evaluated)
     recipe = pairs["recipe"][0]
@@ -43,6 +46,7 @@ def report(
         ("pairs.csv", pairs),
         ("groups.csv", grouped),
         ("answers.csv", answered),
+        ("domains.csv", domains(recipe, evaluated, mapped, settings)),
         ("contrasts.csv", compared),
         ("claims.csv", decided),
     ):
