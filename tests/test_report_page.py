@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from koine import params
-from koine.records import CLAIMS, CONTRASTS, PAIRS, TABLE
+from koine.records import CLAIMS, CONTRASTS, PAIRS, PUBLISHED, TABLE
 from koine.report import view
 from koine.report.claims import Findings, verdicts
 from koine.report.groups import groups
@@ -84,6 +84,14 @@ def evidence(recipe: str = "test", languages: dict[str, tuple[str, ...]] = BENCH
         for setting in ("mono", "cross")
         for by, group in (("family", f"{recipe} family"), ("word_order", "SVO"), ("script", "Latn"))
     ]  # fmt: skip
+    printed = [
+        {"recipe": recipe, "table": table, "benchmark": "xquad-r", "setting": "multi", "metric": metric, "language": "mean",
+         "paper_backbone": "xlm-r", "backbone": recipe, "strategy": "hybrid", "paper": paper, "ours": ours, "difference": 0.0,
+         "ci_low": None, "ci_high": None}
+        for table, metric, paper, ours in (
+            ("1", "map", 0.593, 0.25), ("2", "rank_distance", 287.0, 4500.0), ("3", "map", 0.5, None),
+        )
+    ]  # fmt: skip
     contrasts = CONTRASTS.frame(compared)
     given: dict[str, Any] = {
         "answers": pl.DataFrame(answered).with_columns(share=1.0),
@@ -92,6 +100,7 @@ def evidence(recipe: str = "test", languages: dict[str, tuple[str, ...]] = BENCH
         "claims": verdicts(Findings(recipe, contrasts, PAIRS.frame(pairs), {}, ["en", "ar", "zh"], 0.95)),
         "table": TABLE.frame(table),
         "pairs": PAIRS.frame(pairs),
+        "published": PUBLISHED.frame(printed),
         "collected": {
             "collected": 3000, "kept": 1700, "passages": 900, "dropped": {"duplicate pair": 300, "passage in a benchmark": 900},
             "contamination": [{"reason": "passage in a benchmark", "against": "xquad-r", "len": 900}],
@@ -118,7 +127,7 @@ NO_ANSWERS = pl.DataFrame(
 NO_GROUPS = groups(PAIRS.frame([]), ["map"])
 EMPTY = Evidence(
     table=TABLE.frame([]), pairs=PAIRS.frame([]), answers=NO_ANSWERS.with_columns(share=0.0), contrasts=CONTRASTS.frame([]),
-    groups=NO_GROUPS,
+    groups=NO_GROUPS, published=PUBLISHED.frame([]),
     claims=CLAIMS.frame([]), collected={}, filtered=[], models=[], curves=[], indexes={}, confidence=0.9,
 )  # fmt: skip
 
@@ -224,6 +233,13 @@ def test_groups_of_languages_are_folded_below_the_maps_of_whole_benchmarks() -> 
     # A row for each group and backbone: family and word order; the script is in groups.csv alone.
     assert page.count('<th class="who" scope="row">test family (2)</th>') == page.count("SVO (2)</th>") == 2 * 2
     assert "Latn (2)" not in page
+
+
+def test_published_means_stand_beside_ours_where_they_were_asked_for() -> None:
+    page = render(evidence())
+    row = '<td class="n">– / –</td><td class="n">– / –</td><td class="n">.593 / .250</td><td class="n">287 / 4,500</td>'
+    assert page.count(row) == 1
+    assert "Published tables" not in render(evidence(published=PUBLISHED.frame([])))
 
 
 def test_missing_values_are_dashes() -> None:

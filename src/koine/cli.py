@@ -116,10 +116,10 @@ def takes(command: Callable[..., None]) -> Callable[..., None]:
             if get_origin(annotation) in (Union, types.UnionType) and type(None) in get_args(annotation):
                 annotation = float | None
                 option = typer.Option(help=field.description, parser=_threshold, metavar="NUMBER|N%|none")
-            elif get_origin(annotation) is list:
+            elif get_origin(annotation) in (list, dict):
                 annotation = list[str]  # typer knows no lists of choices; the block checks them
             default = field.get_default(call_default_factory=True)
-            default = ... if default is PydanticUndefined else default
+            default = ... if default is PydanticUndefined else list(default) if isinstance(default, dict) else default
             kind = Annotated[annotation, option]
             parameters.append(
                 inspect.Parameter(_option(block, name), inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=default)
@@ -130,6 +130,9 @@ def takes(command: Callable[..., None]) -> Callable[..., None]:
         made = {}
         for name, block in blocks.items():
             values = {field: given.pop(_option(block, field)) for field in block.model_fields}
+            for field, about in block.model_fields.items():
+                if get_origin(about.annotation) is dict:  # KEY=VALUE, repeated
+                    values[field] = dict(pair.partition("=")[::2] for pair in values[field])
             try:
                 made[name] = block(**values)
             except ValidationError as error:

@@ -30,6 +30,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Domains = Annotated[int, Field(ge=2)] | str
+Published = Literal["xlm-r", "labse"]
 
 #: Strategies that mix the gradients of a monolingual and a cross-lingual batch in every step; `-half`: in half as many steps.
 MIXING = ("grad-mix", "pcgrad", "gradvac")
@@ -612,6 +613,9 @@ class Report(Block):
         0.05,
         description="As `margin`, as a share of the two means' mean: the lower of both counts; for ranks, this one.",
     )
+    published: dict[Published, str] = Field(
+        {}, description="Backbones of arXiv 2408.10536 to yours, as {xlm-r: static}: its tables beside yours."
+    )
 
 
 class Execution(Block):
@@ -696,6 +700,9 @@ class Params(Block):
         for lang in self.train.validation.languages:
             if lang not in (self.translate.source, *self.translate.languages):
                 raise ValueError(f"train.validation.languages: {lang!r} is not trained on")
+        for name in self.report.published.values():
+            if name not in self.train.backbones:
+                raise ValueError(f"report.published: {name!r} is not in train.backbones")
         if BM25 in self.backbones:
             raise ValueError(f"backbones.{BM25}: this is the lexical baseline's name (evaluate.bm25); choose another")
         for name, backbone in self.backbones.items():
@@ -794,6 +801,8 @@ def flags(block: Block) -> str:
             words.append(option if value else option.replace("--", "--no-", 1))
         elif isinstance(value, list):
             words += [word for item in value for word in (option, str(item))]
+        elif isinstance(value, dict):
+            words += [word for key, item in value.items() for word in (option, f"{key}={item}")]
         elif value is None:
             words += [option, "none"]
         else:

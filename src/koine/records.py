@@ -306,6 +306,28 @@ CONSISTENCY = Schema(
     },
 )
 
+#: A cell of a published table, and a recipe's value of the same cell.
+PUBLISHED = Schema(
+    "published result",
+    {
+        "recipe": TEXT,
+        "table": TEXT,
+        "benchmark": TEXT,
+        "setting": TEXT,
+        "metric": TEXT,
+        "language": TEXT,  # of the question; `mean` over languages
+        "paper_backbone": TEXT,
+        "backbone": TEXT,  # the recipe's
+        "strategy": TEXT,
+        "paper": pl.Float64(),
+        "ours": pl.Float64(),
+        "difference": pl.Float64(),  # ours less the paper's
+        "ci_low": pl.Float64(),  # of ours
+        "ci_high": pl.Float64(),
+    },
+    nullable=frozenset({"ours", "difference", "ci_low", "ci_high"}),
+)
+
 #: What a claim of the literature comes to on one contrast.
 CLAIMS = Schema(
     "verdict",

@@ -45,6 +45,8 @@ rule report:
             "<results>/claims.csv", caption="../report/claims.rst", category="report"
         ),
         verdicts="<results>/claims.md",
+        published="<results>/published.csv",
+        beside="<results>/published.md",
     log:
         "logs/<data>/report.log",
     params:

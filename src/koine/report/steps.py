@@ -9,6 +9,8 @@ from koine.report.contrasts import contrasts
 from koine.report.domains import domains
 from koine.report.groups import answers, groups
 from koine.report.page import Evidence, render
+from koine.report.published import markdown as side_by_side
+from koine.report.published import published
 from koine.report.table import headline, intervals, read_pairs, sampled
 from koine.runtime.files import atomic, read_json, read_jsonl, write_json, write_text
 
@@ -18,7 +20,7 @@ def report(
     collected: Path | None, filtered: Sequence[Path], models: Sequence[Path], indexes: Sequence[Path],
     mapped: Mapping[str, Path],
 ) -> None:  # fmt: skip
-    """Write the tables (table, pairs, groups, answers, domains, contrasts, claims), claims.md, metrics.json and report.html.
+    """Write the tables, claims.md, published.md, metrics.json and report.html; docs/report.md says what they are.
 
     Args:
         evaluated: folders of `evaluate`, one per model and benchmark.
@@ -41,6 +43,7 @@ def report(
     decided = verdicts(Findings(recipe, compared, pairs, counts, trained, settings.confidence))
     answered = answers(evaluated)
     grouped = groups(pairs, settings.metrics, trained)
+    printed = published(recipe, table, pairs, settings.published)
     for name, frame in (
         ("table.csv", table),
         ("pairs.csv", pairs),
@@ -49,10 +52,12 @@ def report(
         ("domains.csv", domains(recipe, evaluated, mapped, settings)),
         ("contrasts.csv", compared),
         ("claims.csv", decided),
+        ("published.csv", printed),
     ):
         with atomic(out / name) as temporary:
             frame.write_csv(temporary, float_precision=6)
     write_text(out / "claims.md", markdown(decided, settings.confidence))
+    write_text(out / "published.md", side_by_side(printed))
     write_json(out / "metrics.json", headline(table))
     evidence = Evidence(
         table=table,
@@ -61,6 +66,7 @@ def report(
         groups=grouped,
         contrasts=compared,
         claims=decided,
+        published=printed,
         collected=counts,
         filtered=[read_json(path) for path in filtered],
         models=found,
