@@ -168,7 +168,8 @@ def heat_maps(view: View, groups: pl.DataFrame) -> Html:
 
     def both(name: str) -> Html | None:
         maps = _maps_of(view, name)
-        return join([maps, _groups_of(view, groups, name) if name == whole(name) else None]) if maps else None
+        many = name == whole(name) and len(view.languages(name)) > 2
+        return join([maps, _groups_of(view, groups, name) if many else None]) if maps else None
 
     return join([note, *_by_benchmark(view, both)])
 
