@@ -264,7 +264,7 @@ def test_options_are_quoted_for_the_shell(block: Block, options: str) -> None:
 def test_every_parameter_is_among_the_options_of_its_block() -> None:
     for kind in taken():
         words = {word.removeprefix("--").removeprefix("no-") for word in shlex.split(flags(kind())) if word.startswith("--")}
-        scalar = {name for name, field in kind.model_fields.items() if getattr(kind(), name) != []}
+        scalar = {name for name, field in kind.model_fields.items() if getattr(kind(), name) not in ([], {})}
         assert words == {kind.prefix + name.replace("_", "-") for name in scalar}
 
 

@@ -85,7 +85,7 @@ def test_flags_hold_each_result_parameter_exactly_once(recipe: str) -> None:
             for name, field in block.model_fields.items():
                 option = name.replace("_", "-")
                 count = sum(word in (f"--{option}", f"--no-{option}") for word in options)
-                assert count == 1 or "list" in str(field.annotation), (option, line)
+                assert count == 1 or re.match("list|dict", str(field.annotation)), (option, line)
 
 
 LEAVES = {  # a change of a result parameter, and where it must and may show
@@ -111,7 +111,9 @@ LEAVES = {  # a change of a result parameter, and where it must and may show
     "encode__dtype": ("float16", {"flags"}),
     "evaluate__pools": (["en+fi"], {"pools"}),
     "evaluate__candidates": ({"sample": "passage"}, set()),
+    "evaluate__domains": ({"sample": 4}, {"domains", "reported"}),
     "report__confidence": (0.9, {"flags"}),
+    "report__published": ({"xlm-r": "static"}, {"flags"}),
     "index__probes": (7, {"flags"}),
     "index__strategies": (["x-y"], {"indexed", "reported"}),
 }
@@ -335,6 +337,25 @@ def test_a_probe_is_asked_of_every_trained_model() -> None:
     ]
     with pytest.raises(KoineError, match="unknown probe 'xnly': try xnli"):
         Plan({**given, "evaluate": {**given["evaluate"], "probes": ["xnly"]}})
+
+
+def test_domains_are_clusters_of_the_source_language_or_labels_of_the_users_own(commands: Any) -> None:
+    plan = Plan(
+        config("squad", evaluate__benchmarks=["xquad-r", "mlqa-r"], evaluate__domains={"mlqa-r": 8, "xquad-r": "own/a b.csv"})
+    )
+    assert plan.domains["mlqa-r"] == {"files": [], "flags": "--clusters 8 --lang en"}
+    assert plan.domains["xquad-r"] == {"files": ["own/a b.csv"], "flags": "--labels 'own/a b.csv'"}
+    assert "own/a b.csv" in plan.own_files
+    words = shlex.split(plan.reported)
+    assert [words[place + 1] for place, word in enumerate(words) if word == "--domains"] == [
+        f"{name}=data/squad/collect/benchmarks/{name}/domains.parquet" for name in ("mlqa-r", "xquad-r")
+    ]
+    for entry in plan.domains.values():
+        line = ["collect-domains", "folder", *shlex.split(entry["flags"]), "--out", "f"]
+        name, command, rest = commands.resolve_command(commands.make_context("koine", [], resilient_parsing=True), line)
+        command.make_context(name, rest)
+    with pytest.raises(KoineError, match=r"evaluate\.domains: 'mlqa-r' is not in evaluate\.benchmarks"):
+        Plan(config(evaluate__domains={"mlqa-r": 8}))
 
 
 # --- the lines of the rules ----------------------------------------------------------------------------------------

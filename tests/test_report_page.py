@@ -9,9 +9,10 @@ import polars as pl
 import pytest
 
 from koine import params
-from koine.records import CLAIMS, CONTRASTS, PAIRS, TABLE
+from koine.records import CLAIMS, CONTRASTS, PAIRS, PUBLISHED, TABLE
 from koine.report import view
 from koine.report.claims import Findings, verdicts
+from koine.report.groups import groups
 from koine.report.markup import Html, fraction, join, language, listing, rank, tag
 from koine.report.origins import smooth
 from koine.report.page import Evidence, render
@@ -76,13 +77,30 @@ def evidence(recipe: str = "test", languages: dict[str, tuple[str, ...]] = BENCH
         for benchmark in languages for backbone in ("static", "xlm-r") for rival in STRATEGIES if rival != "hybrid"
         for setting, metric in (("mono", "map"), ("cross", "map"), ("multi", "map"), ("multi", "rank_distance"))
     ]  # fmt: skip
+    grouped = [
+        {"backbone": backbone, "strategy": strategy, "benchmark": benchmark, "setting": setting, "metric": "map",
+         "by": by, "group": group, "value": 0.3, "languages": 2}
+        for backbone in ("static", "xlm-r") for strategy in STRATEGIES for benchmark in languages
+        for setting in ("mono", "cross")
+        for by, group in (("family", f"{recipe} family"), ("word_order", "SVO"), ("script", "Latn"))
+    ]  # fmt: skip
+    printed = [
+        {"recipe": recipe, "table": table, "benchmark": "xquad-r", "setting": "multi", "metric": metric, "language": "mean",
+         "paper_backbone": "xlm-r", "backbone": recipe, "strategy": "hybrid", "paper": paper, "ours": ours, "difference": 0.0,
+         "ci_low": None, "ci_high": None}
+        for table, metric, paper, ours in (
+            ("1", "map", 0.593, 0.25), ("2", "rank_distance", 287.0, 4500.0), ("3", "map", 0.5, None),
+        )
+    ]  # fmt: skip
     contrasts = CONTRASTS.frame(compared)
     given: dict[str, Any] = {
         "answers": pl.DataFrame(answered).with_columns(share=1.0),
+        "groups": pl.DataFrame(grouped),
         "contrasts": contrasts,
         "claims": verdicts(Findings(recipe, contrasts, PAIRS.frame(pairs), {}, ["en", "ar", "zh"], 0.95)),
         "table": TABLE.frame(table),
         "pairs": PAIRS.frame(pairs),
+        "published": PUBLISHED.frame(printed),
         "collected": {
             "collected": 3000, "kept": 1700, "passages": 900, "dropped": {"duplicate pair": 300, "passage in a benchmark": 900},
             "contamination": [{"reason": "passage in a benchmark", "against": "xquad-r", "len": 900}],
@@ -106,8 +124,10 @@ def evidence(recipe: str = "test", languages: dict[str, tuple[str, ...]] = BENCH
 NO_ANSWERS = pl.DataFrame(
     schema={name: pl.String() for name in ("backbone", "strategy", "benchmark", "query_lang", "answer_lang")}
 )
+NO_GROUPS = groups(PAIRS.frame([]), ["map"])
 EMPTY = Evidence(
     table=TABLE.frame([]), pairs=PAIRS.frame([]), answers=NO_ANSWERS.with_columns(share=0.0), contrasts=CONTRASTS.frame([]),
+    groups=NO_GROUPS, published=PUBLISHED.frame([]),
     claims=CLAIMS.frame([]), collected={}, filtered=[], models=[], curves=[], indexes={}, confidence=0.9,
 )  # fmt: skip
 
@@ -205,6 +225,21 @@ def test_claims_stand_on_the_page_with_their_verdicts() -> None:
     text = "".join(parse(render(evidence())).text)
     assert "Hybrid batches are best when one pool holds the passages of all languages." in text
     assert "not tested here" in text
+
+
+def test_groups_of_languages_are_folded_below_the_maps_of_whole_benchmarks() -> None:
+    page = render(evidence())
+    assert page.count("By family, word order and resource level") == sum(":" not in name for name in BENCHMARKS)
+    # A row for each group and backbone: family and word order; the script is in groups.csv alone.
+    assert page.count('<th class="who" scope="row">test family (2)</th>') == page.count("SVO (2)</th>") == 2 * 2
+    assert "Latn (2)" not in page
+
+
+def test_published_means_stand_beside_ours_where_they_were_asked_for() -> None:
+    page = render(evidence())
+    row = '<td class="n">– / –</td><td class="n">– / –</td><td class="n">.593 / .250</td><td class="n">287 / 4,500</td>'
+    assert page.count(row) == 1
+    assert "Published tables" not in render(evidence(published=PUBLISHED.frame([])))
 
 
 def test_missing_values_are_dashes() -> None:

@@ -1,6 +1,7 @@
 """The statistics keep what they promise: error rates in simulation, and equality with scipy where it has the same test."""
 
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,14 @@ from hypothesis import settings as given_settings
 from hypothesis import strategies as st
 from scipy.stats import false_discovery_control, norm, permutation_test, ttest_rel
 
+from koine import languages
+from koine.collect import registry
 from koine.params import Report
 from koine.records import CLAIMS, CONTRASTS, PAIRS
+from koine.report import groups as groups_module
 from koine.report.claims import Findings, claims, markdown, overall, verdicts
 from koine.report.contrasts import contrasts
-from koine.report.groups import answers, family, groups
+from koine.report.groups import TYPOLOGY, answers, groups, typology
 from koine.report.statistics import Sample, compare, holm, resample
 
 FAST = Report(resamples=300, permutations=999)
@@ -286,21 +290,55 @@ def test_the_page_of_claims_has_every_claim_and_every_contrast() -> None:
 # --- groups --------------------------------------------------------------------------------------------------
 
 
-def test_groups_are_means_over_the_languages_of_a_script_and_a_family() -> None:
-    values = {"en": 0.1, "de": 0.3, "fi": 0.8, "ru": 0.5, "zh": 0.6}
+def grouped(values: dict[str, float], trained: Sequence[str] = ()) -> dict[tuple[str, str], tuple[float, int]]:
+    """(by, group) to mean and number of languages, of one value for each language."""
     cell = {"recipe": "toy", "backbone": "b", "strategy": "s", "seed": 1, "benchmark": "x", "setting": "mono", "metric": "map"}
     pairs = PAIRS.frame([{**cell, "query_lang": q, "doc_lang": q, "value": v, "n_queries": 5} for q, v in values.items()])
-    found = {
-        (by, group): (value, count)
-        for by, group, value, count in groups(pairs, ["map"]).select("by", "group", "value", "languages").rows()
-    }
+    rows = groups(pairs, ["map"], trained).select("by", "group", "value", "languages").rows()
+    return {(by, group): (value, count) for by, group, value, count in rows}
+
+
+def test_groups_are_means_over_the_languages_of_a_script_and_of_a_type() -> None:
+    found = grouped({"en": 0.1, "de": 0.3, "fi": 0.8, "ru": 0.5, "zh": 0.6, "eo": 0.2})
     assert found == {
-        ("script", "Latn"): (pytest.approx(0.4), 3), ("script", "Cyrl"): (0.5, 1), ("script", "Hans"): (0.6, 1),
+        ("script", "Latn"): (pytest.approx(0.35), 4), ("script", "Cyrl"): (0.5, 1), ("script", "Hans"): (0.6, 1),
         ("family", "Indo-European"): (pytest.approx(0.3), 3), ("family", "Uralic"): (0.8, 1),
         ("family", "Sino-Tibetan"): (0.6, 1),
+        ("word_order", "SVO"): (pytest.approx(0.5), 4), ("word_order", "no dominant order"): (0.3, 1),
+        ("resources", "5"): (pytest.approx(1 / 3), 3), ("resources", "4"): (pytest.approx(0.65), 2), ("resources", "1"): (0.2, 1),
     }  # fmt: skip
-    assert family("eo") is None  # constructed
-    assert family("zh-Hant") == family("zh")
+
+
+def test_zero_shot_languages_stand_apart_in_every_group_and_by_themselves() -> None:
+    values = {"en": 0.1, "de": 0.3, "fi": 0.8}
+    found = grouped(values, trained=["en", "fi", "sv"])
+    assert found["seen", "trained"] == (pytest.approx(0.45), 2)
+    assert found["seen", "zero-shot"] == (0.3, 1)
+    assert found["family+seen", "Indo-European, trained"] == (0.1, 1)
+    assert found["family+seen", "Indo-European, zero-shot"] == (0.3, 1)
+    assert found["family", "Indo-European"] == (pytest.approx(0.2), 2)
+    assert {by for by, _ in grouped(values, trained=["de", "en", "fi"])} == {"script", *TYPOLOGY, "seen"}
+
+
+def test_the_typology_covers_every_language_of_the_benchmarks_and_says_nothing_else() -> None:
+    rows = pl.read_csv(Path(groups_module.__file__).with_name("typology.csv"), comment_prefix="#", infer_schema=False)
+    assert rows["language"].is_sorted() and rows["language"].is_unique().all()
+    assert all(languages.canonical(lang) == lang for lang in rows["language"])
+    tested = {lang for entry in registry._built_in().benchmarks.values() for lang in entry.files}
+    assert {languages.canonical(lang.partition("-")[0]) for lang in tested} <= set(rows["language"])
+    assert set(rows["word_order"].drop_nulls()) == {"SVO", "SOV", "VSO", "VOS", "no dominant order"}
+    assert set(rows["resources"].drop_nulls()) == set("012345")
+    assert set(rows.filter(pl.col("family").is_null())["language"]) == {
+        "eo",
+        "ia",
+        "ie",
+        "io",
+        "lfn",
+        "nov",
+        "tzl",
+    }  # constructed
+    for column in TYPOLOGY:
+        assert typology("zh-Hant", column) == typology("zh", column) is not None
 
 
 def test_answers_are_shares_of_the_first_passages_languages(tmp_path: Path) -> None:

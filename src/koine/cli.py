@@ -120,10 +120,10 @@ def takes(command: Callable[..., None]) -> Callable[..., None]:
             if get_origin(annotation) in (Union, types.UnionType) and type(None) in get_args(annotation):
                 annotation = float | None
                 option = typer.Option(help=field.description, parser=_threshold, metavar="NUMBER|N%|none")
-            elif get_origin(annotation) is list:
+            elif get_origin(annotation) in (list, dict):
                 annotation = list[str]  # typer knows no lists of choices; the block checks them
             default = field.get_default(call_default_factory=True)
-            default = ... if default is PydanticUndefined else default
+            default = ... if default is PydanticUndefined else list(default) if isinstance(default, dict) else default
             kind = Annotated[annotation, option]
             parameters.append(
                 inspect.Parameter(_option(block, name), inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=default)
@@ -134,6 +134,9 @@ def takes(command: Callable[..., None]) -> Callable[..., None]:
         made = {}
         for name, block in blocks.items():
             values = {field: given.pop(_option(block, field)) for field in block.model_fields}
+            for field, about in block.model_fields.items():
+                if get_origin(about.annotation) is dict:  # KEY=VALUE, repeated
+                    values[field] = dict(pair.partition("=")[::2] for pair in values[field])
             try:
                 made[name] = block(**values)
             except ValidationError as error:
@@ -220,6 +223,20 @@ def collect_benchmark(
     steps.collect_benchmark(
         paths, out, name=out.name, reader=reader, candidate=candidate, parallel_only=parallel_only, native=native, split=split
     )
+
+
+@app.command(rich_help_panel=STEPS)
+def collect_domains(
+    benchmark: Annotated[Path, typer.Argument(help="Folder of collect-benchmark.", show_default=False)],
+    out: Out,
+    clusters: Annotated[int, typer.Option(help="Number of domains.", min=2)] = 8,
+    lang: Lang = "en",
+    labels: Annotated[Path | None, typer.Option(help="Instead: a CSV of query_id and domain.")] = None,
+) -> None:
+    """Sort a benchmark's questions into domains: clusters of the articles that answer them in one language."""
+    from koine.collect.domains import collect_domains as run
+
+    run(benchmark, out, clusters=clusters, lang=lang, labels=labels)
 
 
 @app.command(rich_help_panel=STEPS)
@@ -563,11 +580,13 @@ def report(
     filtered: Annotated[list[Path], typer.Option(help="Summary of `koine filter`; repeatable.")] = [],  # noqa: B006
     model: Annotated[list[Path], typer.Option(help="koine.json of a model; repeatable.")] = [],  # noqa: B006
     index: Annotated[list[Path], typer.Option(help="index.json; repeatable.")] = [],  # noqa: B006
+    domains: Annotated[list[str], typer.Option(help="BENCHMARK=FILE of collect-domains; repeatable.")] = [],  # noqa: B006
 ) -> None:
     """Write table.csv, pairs.csv and report.html, with intervals over seeds and questions."""
     from koine.report.steps import report as run
 
-    run(evaluated, out, settings, collected=collected, filtered=filtered, models=model, indexes=index)
+    mapped = {benchmark: Path(path) for benchmark, path in (pair.split("=", 1) for pair in domains)}
+    run(evaluated, out, settings, collected=collected, filtered=filtered, models=model, indexes=index, mapped=mapped)
 
 
 # --- for people ------------------------------------------------------------------------------------------

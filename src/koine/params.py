@@ -29,6 +29,8 @@ from koine.runtime.files import write_text
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Domains = Annotated[int, Field(ge=2)] | str
+Published = Literal["xlm-r", "labse"]
 
 #: Strategies that mix the gradients of a monolingual and a cross-lingual batch in every step; `-half`: in half as many steps.
 MIXING = ("grad-mix", "pcgrad", "gradvac")
@@ -634,6 +636,9 @@ class Evaluate(Block):
     pools: list[str] = Field(
         [], description="Sub-pools such as `en+fi`, evaluated beside the whole where a benchmark has these languages."
     )
+    domains: dict[str, Domains] = Field(
+        {}, description="Benchmarks to report by domain: {mlqa-r: 8} for so many clusters, or a CSV of query_id and domain."
+    )
 
 
 class Report(Block):
@@ -647,12 +652,15 @@ class Report(Block):
     metrics: list[Metric] = Field(
         ["map", "ndcg@10", "accuracy", "rank_distance", "language_probe"],
         min_length=1,
-        description="Metrics of the comparisons and of the means by script and family, where a benchmark has them.",
+        description="Metrics of the comparisons and of the means by kind of language, where a benchmark has them.",
     )
     margin: Annotated[float, Field(gt=0)] = Field(0.01, description="A smaller difference between fractions does not matter.")
     margin_share: Annotated[float, Field(gt=0)] = Field(
         0.05,
         description="As `margin`, as a share of the two means' mean: the lower of both counts; for ranks, this one.",
+    )
+    published: dict[Published, str] = Field(
+        {}, description="Backbones of arXiv 2408.10536 to yours, as {xlm-r: static}: its tables beside yours."
     )
 
 
@@ -734,9 +742,10 @@ class Params(Block):
                 raise ValueError(f"train.backbones: {name!r} is neither defined under backbones nor in the registry ({known})")
         if self.recipe == DEFAULT and self.collect.sources != ["sample"]:
             raise ValueError(f"recipe: give the recipe a name of its own; {DEFAULT!r} writes to results/ itself")
-        for name in self.evaluate.candidates:
-            if name not in self.evaluate.benchmarks:
-                raise ValueError(f"evaluate.candidates: {name!r} is not in evaluate.benchmarks")
+        for key, named in (("candidates", self.evaluate.candidates), ("domains", self.evaluate.domains)):
+            for name in named:
+                if name not in self.evaluate.benchmarks:
+                    raise ValueError(f"evaluate.{key}: {name!r} is not in evaluate.benchmarks")
         for kind, names in (
             ("datasets.domain", self.train.datasets.domain),
             ("validation.sources", self.train.validation.sources),
@@ -751,6 +760,9 @@ class Params(Block):
         for strategy in self.train.strategies:
             if max(count_of(part)[1] or 0 for part in strategy.split("+")) > there:
                 raise ValueError(f"train.strategies: {strategy} asks for more languages than the {there} that there are")
+        for name in self.report.published.values():
+            if name not in self.train.backbones:
+                raise ValueError(f"report.published: {name!r} is not in train.backbones")
         if BM25 in self.backbones:
             raise ValueError(f"backbones.{BM25}: this is the lexical baseline's name (evaluate.bm25); choose another")
         for name, backbone in self.backbones.items():
@@ -869,6 +881,8 @@ def flags(block: Block) -> str:
             words.append(option if value else option.replace("--", "--no-", 1))
         elif isinstance(value, list):
             words += [word for item in value for word in (option, str(item))]
+        elif isinstance(value, dict):
+            words += [word for key, item in value.items() for word in (option, f"{key}={item}")]
         elif value is None:
             words += [option, "none"]
         else:

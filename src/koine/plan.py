@@ -96,6 +96,9 @@ class Plan:
             name: {"files": _paths(name, benchmark), "flags": _benchmark_flags(name, benchmark, p)}
             for name, benchmark in tested.items()
         }
+        #: The labels, if there are any, and the flags of `collect-domains`.
+        self.domains = {name: _domains(wanted, p.translate.source) for name, wanted in p.evaluate.domains.items()}
+        self.own_files += [path for entry in self.domains.values() for path in entry["files"]]
         #: The files of each probe.
         self.probes = {
             name: {key: _path(name, probe, file.name) for key, file in probe.files.items()} for name, probe in probes.items()
@@ -310,6 +313,7 @@ class Plan:
                 *_options("filtered", [f"{self.data}/filter/{lang}.json" for lang in self.params.translate.languages]),
                 *_options("model", self.per_run(f"{self.models}/{{run}}/koine.json", self.shown)),
                 *_options("index", self.per_run(f"{self.data}/index/{{run}}/{{benchmark}}/index.json", self.indexed)),
+                *_options("domains", [f"{name}={self.data}/collect/benchmarks/{name}/domains.parquet" for name in self.domains]),
             ]
         )
 
@@ -330,6 +334,13 @@ class Plan:
 def _options(name: str, values: Iterable[str]) -> list[str]:
     """`--name value` for each value."""
     return [word for value in values for word in (f"--{name}", value)]
+
+
+def _domains(wanted: int | str, lang: str) -> dict[str, Any]:
+    """Files and options of `collect-domains`: a number of clusters, or a file of labels."""
+    if isinstance(wanted, str):
+        return {"files": [wanted], "flags": shlex.join(["--labels", wanted])}
+    return {"files": [], "flags": shlex.join(["--clusters", str(wanted), "--lang", lang])}
 
 
 def _fetch_flags(wanted: dict[str, Any]) -> str:
@@ -413,7 +424,7 @@ def code_digest(step: str) -> str:
     for name in sorted(seen):
         digest.update(name.encode() + b"\0" + _module_path(name).read_bytes())  # type: ignore[union-attr]
     for data in sorted((PACKAGE / step).rglob("*")):
-        if data.suffix in {".yaml", ".html", ".css"} and data.name not in _FLAGS:
+        if data.suffix in {".yaml", ".csv", ".html", ".css"} and data.name not in _FLAGS:
             digest.update(data.name.encode() + b"\0" + data.read_bytes())
     return digest.hexdigest()[:12]
 

@@ -200,6 +200,9 @@ QUERIES = Schema("query", {"id": TEXT, "lang": TEXT, "text": TEXT})
 PASSAGES = Schema("passage", {"id": TEXT, "lang": TEXT, "group": TEXT, "text": TEXT})  # group: article
 QRELS = Schema("relevance judgement", {"query_id": TEXT, "lang": TEXT, "passage_id": TEXT})
 
+#: The subject matter that a question of a benchmark belongs to, in any language.
+DOMAINS = Schema("domain", {"query_id": TEXT, "domain": TEXT})
+
 #: What names a run in every table; languages are BCP 47.
 RUN = {
     "recipe": TEXT,
@@ -280,6 +283,49 @@ CONTRASTS = Schema(
         "n_seeds": pl.Int64(),
         "n_questions": pl.Int64(),
     },
+)
+
+#: Results by domain, and how much they differ between domains: of a system, or of one less another (`other_`).
+CONSISTENCY = Schema(
+    "result by domain",
+    {
+        "recipe": TEXT,
+        "benchmark": TEXT,
+        "setting": TEXT,
+        "metric": TEXT,
+        "backbone": TEXT,
+        "strategy": TEXT,
+        "other_backbone": TEXT,  # empty: no comparison
+        "other_strategy": TEXT,
+        "statistic": TEXT,  # domain, mean, spread, worst
+        "domain": TEXT,  # of a domain, and of the worst one of a system
+        "value": pl.Float64(),
+        "ci_low": pl.Float64(),
+        "ci_high": pl.Float64(),
+        "n_queries": pl.Int64(),
+    },
+)
+
+#: A cell of a published table, and a recipe's value of the same cell.
+PUBLISHED = Schema(
+    "published result",
+    {
+        "recipe": TEXT,
+        "table": TEXT,
+        "benchmark": TEXT,
+        "setting": TEXT,
+        "metric": TEXT,
+        "language": TEXT,  # of the question; `mean` over languages
+        "paper_backbone": TEXT,
+        "backbone": TEXT,  # the recipe's
+        "strategy": TEXT,
+        "paper": pl.Float64(),
+        "ours": pl.Float64(),
+        "difference": pl.Float64(),  # ours less the paper's
+        "ci_low": pl.Float64(),  # of ours
+        "ci_high": pl.Float64(),
+    },
+    nullable=frozenset({"ours", "difference", "ci_low", "ci_high"}),
 )
 
 #: What a claim of the literature comes to on one contrast.

@@ -60,6 +60,23 @@ rule collect_benchmark:
         "koine collect-benchmark {params.flags} --out {params.out} > {log} 2>&1"
 
 
+rule collect_domains:
+    input:
+        passages="<data>/collect/benchmarks/{benchmark}/passages.parquet",
+        qrels="<data>/collect/benchmarks/{benchmark}/qrels.parquet",
+        labels=lookup(dpath="{benchmark}/files", within=plan.domains),
+    output:
+        "<data>/collect/benchmarks/{benchmark}/domains.parquet",
+    log:
+        "logs/<data>/collect_domains/{benchmark}.log",
+    params:
+        benchmark=subpath(input.passages, parent=True),
+        flags=lookup(dpath="{benchmark}/flags", within=plan.domains),
+        code=plan.code("collect"),
+    shell:
+        "koine collect-domains {params.benchmark} {params.flags} --out {output} > {log} 2>&1"
+
+
 rule collect:
     input:
         sources=expand("<data>/collect/sources/{source}.parquet", source=plan.sources),

@@ -17,6 +17,10 @@ rule report:
             "<data>/filter/{lang}.json", lang=plan.params.translate.languages
         ),
         style="src/koine/report/page.css",  # see Plan.distrust_checked_out_tables
+        domains=expand(
+            "<data>/collect/benchmarks/{benchmark}/domains.parquet",
+            benchmark=plan.domains,
+        ),
         probed=plan.per_probe("<data>/evaluate/{run}/{probe}/scores.parquet"),
     output:
         table=report(
@@ -31,6 +35,7 @@ rule report:
         metrics="<results>/metrics.json",
         groups="<results>/groups.csv",
         answers="<results>/answers.csv",
+        domains="<results>/domains.csv",
         contrasts=report(
             "<results>/contrasts.csv",
             caption="../report/contrasts.rst",
@@ -40,6 +45,8 @@ rule report:
             "<results>/claims.csv", caption="../report/claims.rst", category="report"
         ),
         verdicts="<results>/claims.md",
+        published="<results>/published.csv",
+        beside="<results>/published.md",
     log:
         "logs/<data>/report.log",
     params:

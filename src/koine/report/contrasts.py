@@ -28,7 +28,7 @@ def contrasts(recipe: str, systems: Systems, settings: Report) -> pl.DataFrame:
     """
     rows: list[dict[str, Any]] = []
     for (benchmark, setting), own in systems.items():
-        families = list(_families(own, settings.reference))
+        families = list(rivals(own, settings.reference))
         for metric in settings.metrics:
             pairs = [
                 (family, a, b)
@@ -54,7 +54,8 @@ def contrasts(recipe: str, systems: Systems, settings: Report) -> pl.DataFrame:
     return CONTRASTS.frame(rows)
 
 
-def _families(systems: Mapping[tuple[str, str], Any], reference: str) -> Iterator[list[tuple[tuple[str, str], tuple[str, str]]]]:
+def rivals(systems: Mapping[tuple[str, str], Any], reference: str) -> Iterator[list[tuple[tuple[str, str], tuple[str, str]]]]:
+    """Families of the pairs of systems (backbone, strategy) that are compared."""
     backbones = list(dict.fromkeys(backbone for backbone, _ in systems if backbone != BM25))
     for backbone in backbones:
         counts = {name: count_of(name)[1] or sys.maxsize for own, name in systems if own == backbone}
@@ -62,8 +63,8 @@ def _families(systems: Mapping[tuple[str, str], Any], reference: str) -> Iterato
         for count, name in references.items():
             most = count == max(references)
             same = [other for other in counts if counts[other] == count or (most and other in references.values())]
-            rivals = [(backbone, other) for other in same if other != name]
-            yield [((backbone, name), rival) for rival in [*rivals, *(system for system in systems if system[0] == BM25)]]
+            others = [*((backbone, other) for other in same if other != name), *(own for own in systems if own[0] == BM25)]
+            yield [((backbone, name), other) for other in others]
     for number, first in enumerate(backbones):
         for second in backbones[number + 1 :]:
             both = [name for backbone, name in systems if backbone == first and (second, name) in systems]

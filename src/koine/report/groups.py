@@ -1,11 +1,10 @@
-"""Results by kind of language: means by script and family (groups.csv), and the languages of first answers (answers.csv)."""
+"""Results by kind of language: means by script and typology (groups.csv), and the languages of first answers (answers.csv)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 from pathlib import Path
 
 import polars as pl
-import yaml
 
 from koine import languages
 from koine.records import PAIRS, SCORES
@@ -13,31 +12,50 @@ from koine.records import PAIRS, SCORES
 CELL = ["recipe", "backbone", "strategy", "benchmark", "setting", "metric"]
 
 
+#: Columns of typology.csv.
+TYPOLOGY = ("family", "word_order", "resources")
+
+
 @cache
-def _families() -> dict[str, str]:
-    entries = yaml.safe_load(Path(__file__).with_name("families.yaml").read_text(encoding="utf-8"))
-    return {languages.canonical(code): family for family, codes in entries.items() for code in codes}
+def _languages() -> dict[str, dict[str, str | None]]:
+    rows = pl.read_csv(Path(__file__).with_name("typology.csv"), comment_prefix="#", infer_schema=False)
+    return {languages.canonical(row["language"]): row for row in rows.iter_rows(named=True)}
 
 
-def family(lang: str) -> str | None:
-    """The top-level family of a language, as Glottolog has it; None where families.yaml does not know it."""
-    return _families().get(languages.canonical(lang.partition("-")[0]))
+def typology(lang: str, column: str) -> str | None:
+    """What typology.csv says of a language, whatever its script.
+
+    Args:
+        lang: a language (BCP 47).
+        column: `family` (Glottolog), `word_order` (WALS 81A) or `resources` (the class of arXiv 2004.09095).
+
+    Returns:
+        None where the table does not know.
+    """
+    return _languages().get(languages.canonical(lang.partition("-")[0]), {}).get(column)
 
 
-def groups(pairs: pl.DataFrame, metrics: Sequence[str]) -> pl.DataFrame:
+def groups(pairs: pl.DataFrame, metrics: Sequence[str], trained: Collection[str] = ()) -> pl.DataFrame:
     """Macro means over the cells whose question is in a language of the group, and over seeds.
 
     Args:
         pairs: `records.PAIRS`.
         metrics: those that are wanted.
+        trained: languages that models were trained in; the others are `zero-shot`.
 
     Returns:
-        Columns of `CELL`, `by` (script or family), `group`, `value`, and `languages`, how many of the questions' there are.
+        Columns of `CELL`, `by` (script, a column of `TYPOLOGY`, seen, or where there are zero-shot languages one of them
+        with those apart, as `family+seen`), `group`, `value`, and `languages`, how many of the questions' there are.
     """
     pairs = pairs.filter(pl.col("metric").is_in(metrics))
     known = pairs["query_lang"].unique().to_list()
-    named: dict[str, dict[str, str | None]]
-    named = {"script": {lang: languages.script(lang) for lang in known}, "family": {lang: family(lang) for lang in known}}
+    named: dict[str, dict[str, str | None]] = {"script": {lang: languages.script(lang) for lang in known}}
+    named |= {column: {lang: typology(lang, column) for lang in known} for column in TYPOLOGY}
+    seen = {lang: "trained" if lang in trained else "zero-shot" for lang in known}
+    if trained and "zero-shot" in seen.values():
+        apart = {by: {lang: one and f"{one}, {seen[lang]}" for lang, one in group.items()} for by, group in named.items()}
+        named |= {f"{by}+seen": group for by, group in apart.items()}
+    named |= {"seen": {**seen}} if trained else {}
     frames = []
     for by, group in named.items():
         column = pl.col("query_lang").replace_strict(group, return_dtype=pl.String).alias("group")

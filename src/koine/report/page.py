@@ -1,9 +1,9 @@
 """results/report.html: one self-contained page that a person reads, from the title to the versions.
 
 The page is a pure function of the evidence: no dates, no network, no random names. It is put together here from the
-sections of `results` (tables, heat maps, language bias), `proof` (differences, claims) and `origins` (data, training,
-indexes); `view` looks things up for them, `svg` draws, and `markup` builds the elements and escapes every text. Styles are
-in page.css.
+sections of `results` (tables, heat maps, language bias), `proof` (differences, claims), `published` and `origins` (data,
+training, indexes); `view` looks things up for them, `svg` draws, and `markup` builds the elements and escapes every text.
+Styles are in page.css.
 """
 
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ import polars as pl
 from koine.params import BM25
 from koine.report import origins, proof, results
 from koine.report.markup import Html, count, fraction, join, rank, tag
+from koine.report.published import beside
 from koine.report.svg import explain
 from koine.report.view import View, in_words, whole
 
@@ -29,8 +30,10 @@ class Evidence:
         table: headline results (`records.TABLE`).
         pairs: every cell of every run (`records.PAIRS`).
         answers: languages of the first answers (`groups.answers`).
+        groups: means by kind of language (`groups.groups`).
         contrasts: differences between systems (`records.CONTRASTS`).
         claims: verdicts (`records.CLAIMS`).
+        published: the paper's tables beside ours (`records.PUBLISHED`).
         collected: collect.json; empty if there is none.
         filtered: a summary per language.
         models: koine.json of each model.
@@ -42,8 +45,10 @@ class Evidence:
     table: pl.DataFrame
     pairs: pl.DataFrame
     answers: pl.DataFrame
+    groups: pl.DataFrame
     contrasts: pl.DataFrame
     claims: pl.DataFrame
+    published: pl.DataFrame
     collected: dict[str, Any]
     filtered: list[dict[str, Any]]
     models: list[dict[str, Any]]
@@ -60,7 +65,8 @@ def render(evidence: Evidence) -> str:
         "results": ("Results", results.headline(view) if view.results else None),
         "proof": ("Is the difference real?", proof.differences(view, evidence.contrasts)),
         "claims": ("Claims of the literature", proof.claimed(evidence.claims)),
-        "languages": ("Language by language", results.heat_maps(view) if len(view.pairs) else None),
+        "published": ("Published tables", beside(evidence.published)),
+        "languages": ("Language by language", results.heat_maps(view, evidence.groups) if len(view.pairs) else None),
         "bias": ("Language bias", results.bias(view, evidence.indexes, evidence.answers)),
         "data": ("Data", origins.data(evidence.collected, evidence.filtered)),
         "training": ("Training", origins.training(view, evidence.models, evidence.curves)),

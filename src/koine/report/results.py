@@ -151,8 +151,8 @@ def _other_metrics(view: View, benchmark: str, models: Mapping[str, Sequence[str
     return tag("details", summary, tag("div", table, class_="wide"), note)
 
 
-def heat_maps(view: View) -> Html:
-    """The mAP of every question language on every passage language, one map per model."""
+def heat_maps(view: View, groups: pl.DataFrame) -> Html:
+    """The mAP of every question language on every passage language, one map per model, and means by kind of language."""
     note = tag(
         "p",
         f"One map per strategy (of more than {FEW}, the six main ones): a row is the language of the questions, a column that of "
@@ -165,7 +165,13 @@ def heat_maps(view: View) -> Html:
         " gave the model no training pairs. Point at a cell for its exact value.",
         class_="note",
     )
-    return join([note, *_by_benchmark(view, lambda name: _maps_of(view, name))])
+
+    def both(name: str) -> Html | None:
+        maps = _maps_of(view, name)
+        many = name == whole(name) and len(view.languages(name)) > 2
+        return join([maps, _groups_of(view, groups, name) if many else None]) if maps else None
+
+    return join([note, *_by_benchmark(view, both)])
 
 
 Cells = dict[tuple[str, str], float]
@@ -202,6 +208,49 @@ def _maps_of(view: View, benchmark: str) -> Html | None:
         if figures:
             parts += [tag("h4", f"backbone {backbone}"), tag("div", *figures, class_="maps")]
     return join(parts)
+
+
+#: Groups of languages on the page; groups.csv also has scripts, and each with zero-shot languages apart.
+GROUPED = {"seen": "training", "family": "family", "word_order": "word order", "resources": "resource level"}
+
+
+def _groups_of(view: View, groups: pl.DataFrame, benchmark: str) -> Html | None:
+    """The mAP of questions in each group of languages, for the strategies that have maps."""
+    few = len(view.strategies) <= FEW
+    own = groups.filter(pl.col("by").is_in(list(GROUPED)), benchmark=benchmark, metric="map")
+    means = {
+        tuple(key): value for *key, value in own.select("backbone", "strategy", "setting", "by", "group", "value").iter_rows()
+    }
+    rows = own.group_by("by", "group").agg(pl.col("languages").max()).sort("group").rows()
+    parts: list[Html] = []
+    for backbone, names in view.models(benchmark).items():
+        columns = [
+            (setting, name)
+            for setting in SETTINGS for name in names
+            if (few or name in MAPPED) and any(key[:3] == (backbone, name, setting) for key in means)
+        ]  # fmt: skip
+        if not columns:
+            continue
+        heads = [tag("th", f"{setting} {name}", class_="n", scope="col") for setting, name in columns]
+        body: list[Html] = []
+        for by, title in GROUPED.items():
+            body.append(tag("tr", tag("th", title, colspan=str(len(columns) + 1), scope="colgroup"), class_="group"))
+            for group, languages in ((group, languages) for of, group, languages in rows if of == by):
+                cells = [means.get((backbone, name, setting, by, group)) for setting, name in columns]
+                head = tag("th", f"{group} ({languages})", class_="who", scope="row")
+                body.append(tag("tr", head, *(tag("td", fraction(value), class_="n") for value in cells)))
+        head = tag("thead", tag("tr", tag("th", f"backbone {backbone}", scope="col"), *heads))
+        parts.append(tag("div", tag("table", head, tag("tbody", *body), class_="dense full"), class_="wide"))
+    if not parts:
+        return None
+    note = tag(
+        "p",
+        "mAP of the questions in a group's languages (how many), averaged over languages. Family is Glottolog's, word order "
+        "WALS 81A, the resource level the class of Joshi et al. 2020, from 0 to 5. Zero-shot: no model was trained in the "
+        "language. groups.csv has more.",
+        class_="note",
+    )
+    return tag("details", tag("summary", "By family, word order and resource level of the question's language"), note, *parts)
 
 
 def _heat_map(cells: Cells, languages: Sequence[str], seen: Sequence[str], scale: Scale) -> Html:

@@ -1,13 +1,16 @@
 """The command of the report step: all evaluations of a recipe, to tables and a page."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from koine.params import Report
 from koine.report.claims import Findings, markdown, verdicts
 from koine.report.contrasts import contrasts
+from koine.report.domains import domains
 from koine.report.groups import answers, groups
 from koine.report.page import Evidence, render
+from koine.report.published import markdown as side_by_side
+from koine.report.published import published
 from koine.report.table import headline, intervals, read_pairs, sampled
 from koine.runtime.files import atomic, read_json, read_jsonl, write_json, write_text
 
@@ -15,8 +18,9 @@ from koine.runtime.files import atomic, read_json, read_jsonl, write_json, write
 def report(
     evaluated: Sequence[Path], out: Path, settings: Report, *,
     collected: Path | None, filtered: Sequence[Path], models: Sequence[Path], indexes: Sequence[Path],
+    mapped: Mapping[str, Path],
 ) -> None:  # fmt: skip
-    """Write the tables (table, pairs, groups, answers, contrasts, claims), claims.md, metrics.json and report.html.
+    """Write the tables, claims.md, published.md, metrics.json and report.html; docs/report.md says what they are.
 
     Args:
         evaluated: folders of `evaluate`, one per model and benchmark.
@@ -26,6 +30,7 @@ def report(
         filtered: a summary per language.
         models: koine.json of each model, with train.jsonl beside it.
         indexes: index.json of each index.
+        mapped: benchmark to its table of `collect-domains`.
     """
     pairs = read_pairs(evaluated)
     recipe = pairs["recipe"][0]
@@ -37,24 +42,31 @@ def report(
     compared = contrasts(recipe, systems, settings)
     decided = verdicts(Findings(recipe, compared, pairs, counts, trained, settings.confidence))
     answered = answers(evaluated)
+    grouped = groups(pairs, settings.metrics, trained)
+    printed = published(recipe, table, pairs, settings.published)
     for name, frame in (
         ("table.csv", table),
         ("pairs.csv", pairs),
-        ("groups.csv", groups(pairs, settings.metrics)),
+        ("groups.csv", grouped),
         ("answers.csv", answered),
+        ("domains.csv", domains(recipe, evaluated, mapped, settings)),
         ("contrasts.csv", compared),
         ("claims.csv", decided),
+        ("published.csv", printed),
     ):
         with atomic(out / name) as temporary:
             frame.write_csv(temporary, float_precision=6)
     write_text(out / "claims.md", markdown(decided, settings.confidence))
+    write_text(out / "published.md", side_by_side(printed))
     write_json(out / "metrics.json", headline(table))
     evidence = Evidence(
         table=table,
         pairs=pairs,
         answers=answered,
+        groups=grouped,
         contrasts=compared,
         claims=decided,
+        published=printed,
         collected=counts,
         filtered=[read_json(path) for path in filtered],
         models=found,

@@ -25,6 +25,16 @@ def read_pairs(evaluated: Sequence[Path]) -> pl.DataFrame:
     return pl.concat(frames)
 
 
+def by_system(evaluated: Sequence[Path]) -> dict[tuple[str, str], dict[tuple[str, str], list[Path]]]:
+    """Folders of `evaluate` by (backbone, strategy) and (recipe, benchmark): a folder for each seed."""
+    folders: dict[tuple[str, str], dict[tuple[str, str], list[Path]]] = {}
+    for path in evaluated:
+        first = pl.read_csv(path / "pairs.csv", n_rows=1, schema_overrides=dict(PAIRS.columns)).row(0, named=True)
+        key = (first["backbone"], first["strategy"])
+        folders.setdefault(key, {}).setdefault((first["recipe"], first["benchmark"]), []).append(path)
+    return folders
+
+
 def sampled(evaluated: Sequence[Path], settings: Report, trained: Collection[str] = ()) -> Systems:
     """Every system's metrics, resampled, by benchmark and setting.
 
@@ -36,13 +46,8 @@ def sampled(evaluated: Sequence[Path], settings: Report, trained: Collection[str
         settings: number of resamples, and their seed.
         trained: languages that models were trained in.
     """
-    folders: dict[tuple[str, str], dict[tuple[str, ...], list[Path]]] = {}
-    for path in evaluated:
-        first = pl.read_csv(path / "pairs.csv", n_rows=1, schema_overrides=dict(PAIRS.columns)).row(0, named=True)
-        key = (first["backbone"], first["strategy"])
-        folders.setdefault(key, {}).setdefault((first["recipe"], first["benchmark"]), []).append(path)
     systems: Systems = {}
-    for system, by_benchmark in folders.items():
+    for system, by_benchmark in by_system(evaluated).items():
         for paths in by_benchmark.values():
             seeds = [SCORES.read(path / "scores.parquet") for path in paths]
             for benchmark, part in _benchmarks(seeds[0], trained):

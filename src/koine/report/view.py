@@ -63,7 +63,7 @@ class Estimate:
         return bool(self.ends and other.ends and self.ends[0] <= other.ends[1] and other.ends[0] <= self.ends[1])
 
 
-def value_text(metric: str, value: float) -> str:
+def value_text(metric: str, value: float | None) -> str:
     """A fraction or a rank, as the metric is."""
     return rank(value) if metric == "rank_distance" else fraction(value)
 
