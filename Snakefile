@@ -6,6 +6,8 @@
 #
 # One file per step in workflow/rules; each rule is one `koine` command (-p prints it). What the parameters mean
 # for the workflow (files, flags, targets) is worked out in src/koine/plan.py.
+import re
+
 from koine.plan import Plan
 
 
@@ -40,6 +42,7 @@ wildcard_constraints:
     source="|".join(plan.sources | plan.fetch),
     benchmark="|".join(plan.benchmarks),
     probe="|".join(plan.probes) or "none",
+    own="|".join(map(re.escape, plan.absent)) or "none",
 
 
 include: "workflow/rules/collect.smk"

@@ -171,8 +171,11 @@ def collect_fetch(
     config: Annotated[str, typer.Option(help="Its configuration.")] = "",
     split: Annotated[str, typer.Option(help="Its split.")] = "train",
     column: Annotated[list[str], typer.Option(help="OURS=THEIRS, e.g. question=query; repeatable.")] = [],  # noqa: B006
+    home: Annotated[str, typer.Option(help="Instead: where a person gets it, for what has no address; always an error.")] = "",
 ) -> None:
     """Bring one file of a source: downloaded with its checksum checked, or taken from KOINE_MIRROR."""
+    if home:
+        raise KoineError(f"{out}: no such file; {home}")
     if hub:
         from koine.collect.steps import collect_hub
 
@@ -660,6 +663,18 @@ def doctor(recipe: Recipe = Path("params.yaml"), scale: Scale = "") -> None:
 
     if not run(recipe, scale):
         raise typer.Exit(1)
+
+
+@app.command(rich_help_panel=PEOPLE)
+def plan(
+    recipe: Recipe = Path("params.yaml"),
+    scale: Scale = "",
+    gpu_tflops: Annotated[float, typer.Option(help="10^12 operations a second that one of your GPUs reaches.")] = 0.0,
+) -> None:
+    """Say what a recipe comes to before it runs: jobs, hours of CPU cores and GPUs, disk."""
+    from koine.cost import plan as run
+
+    run(recipe, scale, gpu_tflops or None)
 
 
 @app.command(rich_help_panel=PEOPLE)

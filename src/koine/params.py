@@ -126,6 +126,9 @@ class Source(Block):
     expected: Positive | None = Field(
         None, description="Questions after cleaning, as the literature reports; collect says where it keeps another number."
     )
+    size: tuple[int, int] | None = Field(
+        None, description="About how many questions and passages in all languages: `koine plan`."
+    )
 
     @model_validator(mode="after")
     def _one_origin(self) -> "Source":

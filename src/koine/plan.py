@@ -89,6 +89,8 @@ class Plan:
         self.homes = {
             path: s.home for name, s in {**tested, **named, **probes}.items() if s.path and s.home for path in _paths(name, s)
         }
+        #: Those of them that are not there yet: a job that says where to get them stands in, so that all can be planned before.
+        self.absent = [path for path in self.own_files if path in self.homes and not Path(path).exists()]
         self.sources = {
             name: {"files": _paths(name, named[name]), "flags": _source_flags(named[name])} for name in p.collect.sources
         }
@@ -320,6 +322,10 @@ class Plan:
     def fetched(self, wildcards: Any) -> str:
         """The flags of `collect-fetch` for a file of a source."""
         return self.fetch[wildcards.source][wildcards.file]
+
+    def home(self, wildcards: Any) -> str:
+        """The flags of `collect-fetch` for a file that only a person can get."""
+        return shlex.join(["--home", self.homes[wildcards.own]])
 
     def given(self, rule: str) -> Callable[[object], str]:
         """The flags of a rule, as a function: in a plain text Snakemake would take `{source}` for a wildcard."""

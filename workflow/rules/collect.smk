@@ -7,7 +7,7 @@ rule collect_sample:
     log:
         f"logs/{plan.sample}/collect_sample.log",
     params:
-        out=plan.sample,
+        out=subpath(output[0], parent=True),
         flags=plan.given("collect_sample"),
         code=plan.code("collect"),
     shell:
@@ -24,6 +24,20 @@ rule collect_fetch:
         flags=plan.fetched,
     shell:
         "koine collect-fetch {params.flags} --out {output} > {log} 2>&1"
+
+
+# Only while such a file is missing: what a person has put there is never a job's output.
+if plan.absent:
+
+    rule collect_own:
+        output:
+            "{own}",
+        log:
+            "logs/{own}.log",
+        params:
+            flags=plan.home,
+        shell:
+            "koine collect-fetch {params.flags} --out {output} > {log} 2>&1"
 
 
 rule collect_source:

@@ -1,0 +1,224 @@
+"""`koine plan`: what a recipe comes to before anything runs: jobs, hours of CPU cores and GPUs, and disk.
+
+Counts follow from the parameters alone, as the workflow's own do. Hours are arithmetic on top of them: a transformer's step
+takes 6 operations for each parameter and token, encoding 2 (Kaplan et al., arXiv 2001.08361, section 2.1); what they take on a
+machine, and everything else, stands in rates.yaml with how it is known. Within a factor of two is what to expect.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from koine.collect import registry
+from koine.doctor import load_recipe
+from koine.params import NEURAL, UNSUPERVISED, Backbone, Source, count_of, steps_of
+from koine.plan import Plan
+from koine.runtime.console import say, table
+from koine.train.batches import parts
+
+HOUR, MEGA, GIGA = 3600, 1e6, 1e9
+FLOAT = 4  # bytes
+
+
+@dataclass(frozen=True)
+class Item:
+    """One rule: how many jobs, what work, in hours of one CPU core or of one GPU, and what it leaves on the disk."""
+
+    rule: str
+    jobs: int
+    work: str = ""
+    cpu_hours: float = 0.0
+    gpu_hours: float = 0.0
+    bytes: float = 0.0
+
+
+@cache
+def rates() -> dict[str, Any]:
+    """The rates of rates.yaml."""
+    found: dict[str, Any] = yaml.safe_load(files("koine").joinpath("rates.yaml").read_text(encoding="utf-8"))
+    return found
+
+
+def plan(recipe: Path, scale: str = "", gpu_tflops: float | None = None) -> None:
+    """Print the cost of a recipe at a scale.
+
+    Args:
+        recipe: the recipe.
+        scale: one of its scales; empty for the recipe as it stands.
+        gpu_tflops: what one GPU reaches, in 10^12 operations a second; by default that of rates.yaml.
+
+    Raises:
+        KoineError: the recipe is not valid.
+    """
+    own = Plan(load_recipe(recipe, scale))
+    started = rates()["job_s"] / HOUR
+    found = [replace(i, cpu_hours=i.cpu_hours + i.jobs * started) for i in items(own, gpu_tflops or rates()["gpu_tflops"])]
+    rows = [[i.rule, f"{i.jobs:,}", i.work, _hours(i.cpu_hours), _hours(i.gpu_hours), _size(i.bytes)] for i in found]
+    total = [sum(getattr(i, name) for i in found) for name in ("jobs", "cpu_hours", "gpu_hours", "bytes")]
+    rows.append(["total", f"{total[0]:,}", "", _hours(total[1]), _hours(total[2]), _size(total[3])])
+    table(f"{own.params.recipe}: results in {own.results}/", ["rule", "jobs", "work", "core hours", "GPU hours", "disk"], rows)
+    unknown = [name for name, one in _sources(own) if not one.size]
+    if unknown:
+        say(f"not reckoned, since how large they are is not known: {', '.join(unknown)} (give them a `size`)")
+    if total[2]:
+        say(f"a GPU is taken to reach {gpu_tflops or rates()['gpu_tflops']:g} TFLOP/s; measure yours, and say --gpu-tflops")
+
+
+def _hours(hours: float) -> str:
+    return "" if not hours else f"{hours:,.0f}" if hours >= 10 else f"{hours:.2g}"
+
+
+def _size(count: float) -> str:
+    return "" if not count else f"{count / GIGA:,.1f} GB" if count >= GIGA else f"{count / MEGA:,.0f} MB"
+
+
+def _sources(plan: Plan) -> list[tuple[str, Source]]:
+    sources = [(name, registry.source(name, plan.params)) for name in plan.sources]
+    return [*sources, *registry.benchmarks(plan.params).items()]
+
+
+def items(plan: Plan, gpu_tflops: float) -> Iterator[Item]:
+    """The rules of a recipe in the order of the workflow; a test holds their jobs to those of Snakemake's dry run."""
+    r, p = rates(), plan.params
+    sizes = [registry.source(name, p).size or (0, 0) for name in plan.sources]
+    questions, passages = (sum(size[side] for size in sizes) for side in (0, 1))
+    kept = min(questions, p.collect.clean.max_questions or questions)
+    passages, questions = round(passages * kept / max(1, questions)), kept
+    languages = p.translate.languages
+    if set(plan.sample_files) & {*plan.own_files, *_made(plan)}:
+        yield Item("collect_sample", 1)
+    if fetched := sum(len(found) for found in plan.fetch.values()):
+        yield Item("collect_fetch", fetched)
+    if plan.absent:
+        yield Item("collect_own", len(plan.absent), "to be brought by hand")
+    yield Item("collect_source", len(plan.sources))
+    yield Item("collect_benchmark", len(plan.benchmarks))
+    if plan.domains:
+        yield Item("collect_domains", len(plan.domains))
+    yield Item("collect", 1, f"{questions:,} questions")
+    if plan.translators:
+        yield Item("translate_convert", len(plan.translators))
+    yield from _translated(plan, questions, passages, gpu_tflops)
+    pairs = questions * len(languages)
+    yield Item("filter_score", len(languages), f"{pairs:,} pairs", pairs / r["filter_pairs_per_s"] / HOUR, 0, 600 * pairs)
+    yield Item("filter", len(languages))
+    chosen = p.train.backbones
+    yield Item("train_tokens", len(_tokenised(plan)))
+    if p.train.mining.model:
+        yield Item("train_mine", 1)
+    yield from _trained(plan, gpu_tflops)
+    tested = registry.benchmarks(p)
+    yield Item("encode_tokens", len(chosen) * len(tested))
+    yield from _evaluated(plan, tested, gpu_tflops)
+    yield Item("report", 1)
+
+
+def _made(plan: Plan) -> set[str]:
+    """Every file that a source, a benchmark or a translation reads."""
+    resources = [*plan.resources.values(), *plan.reverse.values()]
+    read = [*(one["files"] for one in [*plan.sources.values(), *plan.benchmarks.values()]), *resources, plan.truth]
+    return {path for paths in read for path in paths}
+
+
+def _tokenised(plan: Plan) -> set[str]:
+    """Backbones that are trained: those of the tables, and the miner's."""
+    miner = plan.params.train.mining.model.partition("/")[0]
+    return {*plan.params.train.backbones, *({miner} if miner in plan.params.backbones else ())}
+
+
+def _strategies(plan: Plan, backbone: str) -> set[str]:
+    """What is trained of a backbone: what the tables show, what chains begin with, and the miner."""
+    shown = {run.split("/")[1] for run in plan.runs if run.split("/")[0] == backbone}
+    miner = plan.params.train.mining.model.partition("/")
+    wanted = [*shown, *([miner[2]] if miner[0] == backbone else [])]
+    return {name for name in plan.trained if any(f"{whole}+".startswith(f"{name}+") for whole in wanted)}
+
+
+def _translated(plan: Plan, questions: int, passages: int, gpu_tflops: float) -> Iterator[Item]:
+    r, t = rates(), plan.params.translate
+    texts = questions + passages
+    tokens = questions * r["question_tokens"] + passages * r["passage_tokens"]
+    cpu = gpu = 0.0
+    for lang in t.languages:
+        ways = 2 if lang in t.round_trip else 1
+        backend = t.backend_of(lang)
+        if backend in NEURAL:
+            model = t.decoding.model.format(source=t.source, target=lang)
+            through = r["parameters"].get(model, [75, 75])[0]  # OPUS-MT's
+            gpu += ways * t.decoding.beam * 2 * through * MEGA * tokens / (gpu_tflops * 1e12 * r["translated_share"]) / HOUR
+        else:
+            cpu += ways * texts / r["apertium_texts_per_s" if backend == "apertium" else "lookup_texts_per_s"] / HOUR
+    every = texts * len(t.languages)
+    yield Item("translate", len(t.languages) * t.shards, f"{every:,} texts", cpu, gpu, 600 * every)
+
+
+def _weights(backbone: Backbone) -> tuple[float, float]:
+    """Parameters that a token passes through, and all that are stored."""
+    shape, stored = backbone.architecture, backbone.tokenizer.vocab_size * backbone.architecture.dim
+    if backbone.kind == "pretrained":
+        through, whole = rates()["parameters"].get(backbone.start.model, [86, 278])
+        return through * MEGA, whole * MEGA
+    through = 12 * shape.layers * shape.dim**2
+    return through, stored + through
+
+
+def _seconds(backbone: Backbone, tokens: float, operations: int, gpu_tflops: float) -> tuple[float, float]:
+    """Seconds of a core and of a GPU for these tokens, at so many operations for each and every parameter."""
+    if backbone.kind == "static":
+        return tokens / rates()["static_tokens_per_s"], 0.0
+    work = operations * _weights(backbone)[0] * tokens
+    return (0.0, work / (gpu_tflops * 1e12)) if backbone.kind == "pretrained" else (work / (rates()["cpu_gflops"] * GIGA), 0.0)
+
+
+def _trained(plan: Plan, gpu_tflops: float) -> Iterator[Item]:
+    r, p = rates(), plan.params
+    jobs, steps, cpu, gpu, disk = 0, 0, 0.0, 0.0, 0.0
+    for name in _tokenised(plan):
+        backbone = p.backbones[name]
+        o, longest = backbone.optimisation, backbone.tokenizer.max_length
+        row = min(r["question_tokens"], longest) + (1 + o.negatives) * min(r["passage_tokens"], longest)
+        for strategy in _strategies(plan, name):
+            last = count_of(steps_of(strategy)[1])[0].partition("@")[0]
+            jobs += len(p.train.seeds)
+            disk += len(p.train.seeds) * FLOAT * _weights(backbone)[1]
+            if last == "untrained":
+                continue
+            batches = o.steps * (1 if last in UNSUPERVISED or last.endswith("-half") else len(parts(last, 0.5)))
+            seconds = _seconds(backbone, batches * o.batch_size * row, 6, gpu_tflops)
+            steps += len(p.train.seeds) * o.steps
+            cpu, gpu = cpu + len(p.train.seeds) * seconds[0] / HOUR, gpu + len(p.train.seeds) * seconds[1] / HOUR
+    yield Item("train", jobs, f"{steps:,} steps", cpu, gpu, disk)
+
+
+def _evaluated(plan: Plan, tested: dict[str, Any], gpu_tflops: float) -> Iterator[Item]:
+    r, p = rates(), plan.params
+    texts = sum(sum(one.size or ()) for one in tested.values())
+    encoded = [run for run in plan.runs if not steps_of(run.split("/")[1])[2]]
+    cpu = gpu = disk = 0.0
+    for run in encoded:
+        backbone = p.backbones[run.partition("/")[0]]
+        lengths = [min(r[f"{side}_tokens"], backbone.tokenizer.max_length) for side in ("question", "passage")]
+        tokens = sum(count * own for one in tested.values() for count, own in zip(one.size or (0, 0), lengths, strict=True))
+        seconds = _seconds(backbone, tokens, 2, gpu_tflops)
+        cpu += (texts / r["static_texts_per_s"] if backbone.kind == "static" else seconds[0]) / HOUR
+        gpu += seconds[1] / HOUR
+        disk += texts * FLOAT * (backbone.architecture.dim if backbone.kind != "pretrained" else 768)
+    yield Item("encode", len(encoded) * len(tested), f"{texts * len(encoded):,} texts", cpu, gpu, disk)
+    if debiased := len(plan.runs) - len(encoded):
+        yield Item("encode_debias", debiased * len(tested), "", 0, 0, disk / max(1, len(encoded)) * debiased)
+    scores = 0.0
+    for one in tested.values():
+        queries, passages = one.size or (0, 0)
+        scores += queries * passages / (len(one.files) if one.settings == ["mono"] else 1)
+    yield Item("evaluate", len(plan.runs) * len(tested), "", len(plan.runs) * scores / r["scores_per_s"] / HOUR)
+    if p.evaluate.bm25:
+        yield Item("evaluate_bm25", len(tested))
+    if plan.probes:
+        yield Item("evaluate_probe", len(plan.shown) * len(plan.probes))
+    if plan.indexed:
+        yield Item("index", len(plan.indexed) * len(tested))
