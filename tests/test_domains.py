@@ -11,7 +11,7 @@ from test_report_table import noise, scores_of, write_run
 from koine.collect.domains import collect_domains, name_clusters
 from koine.params import Report
 from koine.records import CONSISTENCY, DOMAINS, PASSAGES, QRELS
-from koine.report.domains import domains
+from koine.report.domains import domains, drops
 from koine.report.steps import report
 from koine.runtime.errors import KoineError
 
@@ -174,6 +174,25 @@ def test_intervals_of_a_difference_in_spread_cover_the_truth(tmp_path: Path) -> 
     rows = found.filter(other_strategy="x-y", statistic="spread")
     assert len(rows) == 100
     assert 0.88 <= ((rows["ci_low"] <= 0) & (rows["ci_high"] >= 0)).mean() <= 1
+
+
+def test_a_drop_is_what_the_mean_loses_and_a_shift_of_all_benchmarks_cancels_out(tmp_path: Path) -> None:
+    homes, aways = evaluated(tmp_path / "home", shift=-0.1), evaluated(tmp_path / "away", shift=-0.1)
+    for number, folder in enumerate(aways):
+        pairs, scores = pl.read_csv(folder / "pairs.csv"), pl.read_parquet(folder / "scores.parquet")
+        pairs.with_columns(benchmark=pl.lit("other")).write_csv(folder / "pairs.csv")
+        worse = pl.col("map") - (0.2 if number < 2 else 0.25)  # hybrid's two seeds, then its rival's
+        scores.with_columns(worse, benchmark=pl.lit("other")).filter(query_lang="en").write_parquet(folder / "scores.parquet")
+    settings = FAST.model_copy(update={"home": "toy", "metrics": ["map"]})
+    found = drops("recipe", [*homes, *aways], settings)
+    CONSISTENCY.check(found, "drops")
+    assert set(found["statistic"]) == {"drop"} and set(found["benchmark"]) == {"other"} and set(found["domain"]) == {"toy"}
+    values = {(row["strategy"], row["other_strategy"]): row for row in found.iter_rows(named=True)}
+    assert {key: row["value"] for key, row in values.items()} == pytest.approx(
+        {("hybrid", ""): 0.2, ("x-y", ""): 0.25, ("hybrid", "x-y"): -0.05}
+    )
+    assert all(row["ci_low"] <= row["value"] <= row["ci_high"] for row in values.values())
+    assert drops("recipe", [*homes, *aways], FAST).is_empty()
 
 
 @pytest.mark.parametrize("asked", [False, True])

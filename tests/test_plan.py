@@ -366,7 +366,7 @@ def shell_lines() -> dict[str, str]:
     lines = {}
     for path in sorted((ROOT / "workflow/rules").glob("*.smk")):
         for name, body in re.findall(r"^rule (\w+):\n(.*?)(?=^rule |\Z)", path.read_text(encoding="utf-8"), re.M | re.S):
-            shell = body[body.index("shell:") + len("shell:") :]
+            shell = re.sub("^#.*", "", body[body.index("shell:") + len("shell:") :], flags=re.M)  # what stands over the next
             lines[name] = ast.literal_eval(f"({shell.strip()})").split(" > {log}")[0]
     return lines
 
@@ -387,6 +387,8 @@ def filled_lines(plan: Plan) -> Iterator[tuple[str, list[str]]]:
         given: list[dict[str, Any]] = [{"flags": plan.flags.get(rule, "")}]
         if rule == "collect_fetch":
             given = [{"flags": flags} for files in plan.fetch.values() for flags in files.values()]
+        elif rule == "collect_own":
+            given = [{"flags": plan.home(SimpleNamespace(own=path))} for path in plan.absent]
         elif rule == "collect_source":
             given = [{"flags": entry["flags"]} for entry in plan.sources.values()]
         elif rule == "collect_benchmark":
@@ -436,7 +438,8 @@ def test_the_command_line_takes_the_line_of_every_rule(commands: Any, recipe: st
         name, command, rest = commands.resolve_command(commands.make_context("koine", [], resilient_parsing=True), words)
         command.make_context(name, rest)  # parses and converts, runs nothing
         seen.add(rule)
-    unused = {rule for rule, used in {"collect_fetch": plan.fetch, "translate_convert": plan.translators}.items() if not used}
+    there = {"collect_fetch": plan.fetch, "collect_own": plan.absent, "translate_convert": plan.translators}
+    unused = {rule for rule, used in there.items() if not used}
     assert {*STEPS} <= seen == set(shell_lines()) - unused
 
 

@@ -171,11 +171,8 @@ def collect_fetch(
     config: Annotated[str, typer.Option(help="Its configuration.")] = "",
     split: Annotated[str, typer.Option(help="Its split.")] = "train",
     column: Annotated[list[str], typer.Option(help="OURS=THEIRS, e.g. question=query; repeatable.")] = [],  # noqa: B006
-    home: Annotated[str, typer.Option(help="Instead: where a person gets it, for what has no address; always an error.")] = "",
 ) -> None:
     """Bring one file of a source: downloaded with its checksum checked, or taken from KOINE_MIRROR."""
-    if home:
-        raise KoineError(f"{out}: no such file; {home}")
     if hub:
         from koine.collect.steps import collect_hub
 
@@ -185,6 +182,12 @@ def collect_fetch(
         from koine.runtime.fetch import fetch
 
         fetch(location, sha256 or None, out)
+
+
+@app.command(rich_help_panel=STEPS)
+def collect_own(out: Out, home: Annotated[str, typer.Option(help="Where a person gets the file.")]) -> None:
+    """Say where a file is to be had that no address serves. It always fails: put the file there, and it is not called."""
+    raise KoineError(f"{out}: no such file; {home}")
 
 
 @app.command(rich_help_panel=STEPS)

@@ -29,7 +29,7 @@ from koine.runtime.files import write_text
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
-Domains = Annotated[int, Field(ge=2)] | str
+Domains = Annotated[int, Field(ge=0)] | str
 Published = Literal["xlm-r", "labse"]
 
 #: Strategies that mix the gradients of a monolingual and a cross-lingual batch in every step; `-half`: in half as many steps.
@@ -640,7 +640,8 @@ class Evaluate(Block):
         [], description="Sub-pools such as `en+fi`, evaluated beside the whole where a benchmark has these languages."
     )
     domains: dict[str, Domains] = Field(
-        {}, description="Benchmarks to report by domain: {mlqa-r: 8} for so many clusters, or a CSV of query_id and domain."
+        {},
+        description="Benchmarks to report by domain: {mlqa-r: 8} for 8 clusters, 0 for none, or a CSV of query_id and domain.",
     )
 
 
@@ -661,6 +662,9 @@ class Report(Block):
     margin_share: Annotated[float, Field(gt=0)] = Field(
         0.05,
         description="As `margin`, as a share of the two means' mean: the lower of both counts; for ranks, this one.",
+    )
+    home: str = Field(
+        "", description="A benchmark of the domain that models were trained in: what they lose on the others is reported (drops)."
     )
     published: dict[Published, str] = Field(
         {}, description="Backbones of arXiv 2408.10536 to yours, as {xlm-r: static}: its tables beside yours."
@@ -745,10 +749,13 @@ class Params(Block):
                 raise ValueError(f"train.backbones: {name!r} is neither defined under backbones nor in the registry ({known})")
         if self.recipe == DEFAULT and self.collect.sources != ["sample"]:
             raise ValueError(f"recipe: give the recipe a name of its own; {DEFAULT!r} writes to results/ itself")
-        for key, named in (("candidates", self.evaluate.candidates), ("domains", self.evaluate.domains)):
+        home = [self.report.home] if self.report.home else []
+        domains = [name for name, wanted in self.evaluate.domains.items() if wanted]
+        used = {"evaluate.candidates": [*self.evaluate.candidates], "evaluate.domains": domains, "report.home": home}
+        for key, named in used.items():
             for name in named:
                 if name not in self.evaluate.benchmarks:
-                    raise ValueError(f"evaluate.{key}: {name!r} is not in evaluate.benchmarks")
+                    raise ValueError(f"{key}: {name!r} is not in evaluate.benchmarks")
         for kind, names in (
             ("datasets.domain", self.train.datasets.domain),
             ("validation.sources", self.train.validation.sources),

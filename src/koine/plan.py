@@ -99,7 +99,7 @@ class Plan:
             for name, benchmark in tested.items()
         }
         #: The labels, if there are any, and the flags of `collect-domains`.
-        self.domains = {name: _domains(wanted, p.translate.source) for name, wanted in p.evaluate.domains.items()}
+        self.domains = {name: _domains(wanted, p.translate.source) for name, wanted in p.evaluate.domains.items() if wanted}
         self.own_files += [path for entry in self.domains.values() for path in entry["files"]]
         #: The files of each probe.
         self.probes = {
@@ -324,7 +324,7 @@ class Plan:
         return self.fetch[wildcards.source][wildcards.file]
 
     def home(self, wildcards: Any) -> str:
-        """The flags of `collect-fetch` for a file that only a person can get."""
+        """The flags of `collect-own` for a file that only a person can get."""
         return shlex.join(["--home", self.homes[wildcards.own]])
 
     def given(self, rule: str) -> Callable[[object], str]:

@@ -297,8 +297,8 @@ CONSISTENCY = Schema(
         "strategy": TEXT,
         "other_backbone": TEXT,  # empty: no comparison
         "other_strategy": TEXT,
-        "statistic": TEXT,  # domain, mean, spread, worst
-        "domain": TEXT,  # of a domain, and of the worst one of a system
+        "statistic": TEXT,  # domain, mean, spread, worst; drop
+        "domain": TEXT,  # of a domain, and of the worst one of a system; of a drop, the benchmark that it is from
         "value": pl.Float64(),
         "ci_low": pl.Float64(),
         "ci_high": pl.Float64(),

@@ -26,18 +26,16 @@ rule collect_fetch:
         "koine collect-fetch {params.flags} --out {output} > {log} 2>&1"
 
 
-# Only while such a file is missing: what a person has put there is never a job's output.
-if plan.absent:
-
-    rule collect_own:
-        output:
-            "{own}",
-        log:
-            "logs/{own}.log",
-        params:
-            flags=plan.home,
-        shell:
-            "koine collect-fetch {params.flags} --out {output} > {log} 2>&1"
+# Only files that are missing match {own}: what a person has put there is never a job's output.
+rule collect_own:
+    output:
+        "{own}",
+    log:
+        "logs/{own}.log",
+    params:
+        flags=plan.home,
+    shell:
+        "koine collect-own {params.flags} --out {output} > {log} 2>&1"
 
 
 rule collect_source:

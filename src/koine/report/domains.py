@@ -1,4 +1,4 @@
-"""Consistency between domains: how much results differ with the subject matter of the questions (domains.csv)."""
+"""How much results differ with what questions are about: between a benchmark's domains, and between benchmarks (domains.csv)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -50,6 +50,50 @@ def domains(recipe: str, evaluated: Sequence[Path], mapped: Mapping[str, Path], 
                     difference = resampled - systems[b].statistics[statistic]
                     rows.append({**system, **_row(statistic, "", difference, systems[a].queries, settings)})
     return CONSISTENCY.frame(rows)
+
+
+def drops(recipe: str, evaluated: Sequence[Path], settings: Report) -> pl.DataFrame:
+    """What each system loses away from a benchmark of the domain that it was trained in (`records.CONSISTENCY`).
+
+    A drop is the mean on `settings.home` less that on another benchmark, in mono, over the languages that both have. Their
+    questions are resampled independently of each other; two systems are compared on the same draws of both.
+
+    Args:
+        recipe: name in the tables.
+        evaluated: folders of `evaluate`.
+        settings: the benchmark of the training domain, without which there are no drops, and those of the intervals.
+    """
+    rows: list[dict[str, Any]] = []
+    for (benchmark, metric), systems in _lost(evaluated, settings).items():
+        named = {"recipe": recipe, "benchmark": benchmark, "setting": "mono", "metric": metric}
+        for (backbone, strategy), (lost, queries) in systems.items():
+            system = {**named, "backbone": backbone, "strategy": strategy, "other_backbone": "", "other_strategy": ""}
+            rows.append({**system, **_row("drop", settings.home, lost, queries, settings)})
+        for a, b in (pair for family in rivals(systems, settings.reference) for pair in family):
+            system = {**named, "backbone": a[0], "strategy": a[1], "other_backbone": b[0], "other_strategy": b[1]}
+            rows.append({**system, **_row("drop", settings.home, systems[a][0] - systems[b][0], systems[a][1], settings)})
+    return CONSISTENCY.frame(rows)
+
+
+def _lost(evaluated: Sequence[Path], settings: Report) -> dict[tuple[str, str], dict[tuple[str, str], tuple[Floats, int]]]:
+    """(benchmark, metric) to systems, with their resampled drops and the number of queries there."""
+    found: dict[tuple[str, str], dict[tuple[str, str], tuple[Floats, int]]] = {}
+    for system, folders in by_system(evaluated).items() if settings.home else ():
+        scores = {
+            name: [SCORES.read(path / "scores.parquet").filter(benchmark=name, setting="mono") for path in paths]
+            for (_, name), paths in folders.items()
+        }
+        home = scores.pop(settings.home, [])
+        for name, seeds in scores.items() if home else ():
+            shared = pl.col("query_lang").is_in(list({*home[0]["query_lang"]} & {*seeds[0]["query_lang"]}))
+            both = [[frame.filter(shared) for frame in frames] for frames in (home, seeds)]
+            if len(both[1][0]):
+                with threadpool_limits(1, user_api="blas"):
+                    here, away = (resample(frames, settings) for frames in both)
+                for metric in (metric for metric in settings.metrics if metric in here and metric in away):
+                    drop = here[metric].resampled - away[metric].resampled
+                    found.setdefault((name, metric), {})[system] = drop, away[metric].queries
+    return found
 
 
 @dataclass(frozen=True)

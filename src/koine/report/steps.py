@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import polars as pl
+
 from koine.params import Report
 from koine.report.claims import Findings, markdown, verdicts
 from koine.report.contrasts import contrasts
-from koine.report.domains import domains
+from koine.report.domains import domains, drops
 from koine.report.groups import answers, groups
 from koine.report.page import Evidence, render
 from koine.report.published import markdown as side_by_side
@@ -49,7 +51,10 @@ def report(
         ("pairs.csv", pairs),
         ("groups.csv", grouped),
         ("answers.csv", answered),
-        ("domains.csv", domains(recipe, evaluated, mapped, settings)),
+        (
+            "domains.csv",
+            pl.concat([domains(recipe, evaluated, mapped, settings), drops(recipe, evaluated, settings)]),
+        ),
         ("contrasts.csv", compared),
         ("claims.csv", decided),
         ("published.csv", printed),
