@@ -159,7 +159,7 @@ def test_a_scale_is_laid_over_its_recipe_and_named_with_it() -> None:
     recipe = {"recipe": "paper", "train": {"seeds": [1], "alpha": 0.4}, "scales": {"full": {"train": {"seeds": [1, 2]}}}}
     offline, full = parse(recipe), parse({**recipe, "scale": "full"})
     assert (offline.recipe, offline.train.seeds, offline.train.alpha) == ("paper", [1], 0.4)
-    assert (full.recipe, full.train.seeds, full.train.alpha) == ("paper-full", [1, 2], 0.4)
+    assert (full.recipe, full.train.seeds, full.train.alpha) == ("paper@full", [1, 2], 0.4)
     with pytest.raises(KoineError, match="'big' is not among the recipe's: full"):
         parse({**recipe, "scale": "big"})
     with pytest.raises(KoineError, match="has no scales"):

@@ -221,6 +221,22 @@ def test_differences_say_which_way_is_better_and_whether_it_is_real() -> None:
     assert '<td class="equal">' in render(evidence(contrasts=weak.with_columns(p_equal=0.01)))
 
 
+def test_strategies_in_several_numbers_of_languages_are_drawn_over_them() -> None:
+    assert 'id="growth"' not in render(evidence())
+    given = evidence()
+    named = {"x-x-mono": "hybrid-of-2", "en-en": "hybrid-of-3"}
+    table = given.table.with_columns(pl.col("strategy").replace(named))
+    for model in given.models:
+        model["strategy"] = named.get(model["strategy"], model["strategy"])
+        model["languages"] = ["en", "ar", "zh", "fi", "el", "de", "es", "hi"][
+            : {"hybrid-of-2": 2, "hybrid-of-3": 3}.get(model["strategy"], 8)
+        ]
+    page = render(evidence(table=table, models=given.models))
+    assert page.count('<svg class="curves growth"') == 2 * (4 + 3 + 4)  # two backbones; `mine` has no rank distance
+    points = re.findall(r"<title>(hybrid\S*), (\d) languages: (\S+), interval", page)
+    assert set(points[:3]) == {("hybrid-of-2", "2", ".300"), ("hybrid-of-3", "3", ".400"), ("hybrid", "8", ".250")}
+
+
 def test_claims_stand_on_the_page_with_their_verdicts() -> None:
     text = "".join(parse(render(evidence())).text)
     assert "Hybrid batches are best when one pool holds the passages of all languages." in text

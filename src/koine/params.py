@@ -694,8 +694,8 @@ class Params(Block):
 
     recipe: str = Field(
         "sample",
-        pattern=NAME,
-        description="Name in every table. The default writes to results/, any other to results/<recipe>/.",
+        pattern=f"{NAME[:-1]}(@[a-z0-9-]+)?$",
+        description="Name in every table, with the scale's after @. The default writes to results/, others to results/<recipe>/.",
     )
     scale: str = Field("", description="Which of its scales a recipe is run at, as `--config scale=full`; empty: as it stands.")
     scales: dict[str, dict[str, Any]] = Field(
@@ -829,7 +829,7 @@ def at_scale(config: dict[str, Any]) -> dict[str, Any]:
         return config
     if scale not in scales:
         raise KoineError(f"scale: {scale!r} is not among the recipe's: {', '.join(scales)}")
-    return {**laid_over(config, scales[scale]), "recipe": f"{config.get('recipe', DEFAULT)}-{scale}"}
+    return {**laid_over(config, scales[scale]), "recipe": f"{config.get('recipe', DEFAULT)}@{scale}"}
 
 
 @cache

@@ -66,6 +66,7 @@ def render(evidence: Evidence) -> str:
         "proof": ("Is the difference real?", proof.differences(view, evidence.contrasts)),
         "claims": ("Claims of the literature", proof.claimed(evidence.claims)),
         "published": ("Published tables", beside(evidence.published)),
+        "growth": ("More languages", results.growth(view)),
         "languages": ("Language by language", results.heat_maps(view, evidence.groups) if len(view.pairs) else None),
         "bias": ("Language bias", results.bias(view, evidence.indexes, evidence.answers)),
         "data": ("Data", origins.data(evidence.collected, evidence.filtered)),
@@ -203,7 +204,8 @@ def _terms(view: View) -> Html:
 
 def _again(view: View, models: list[dict[str, Any]]) -> Html:
     """The command that makes this page, and the versions it was made with."""
-    recipe = "" if view.recipe == DEFAULT else f" --configfile recipes/{view.recipe}.yaml"
+    name, _, scale = view.recipe.partition("@")
+    recipe = ("" if name == DEFAULT else f" --configfile recipes/{name}.yaml") + (f" --config scale={scale}" if scale else "")
     parts = [
         tag("p", "Everything on this page is made again from raw inputs by"),
         tag("pre", f"snakemake --cores all{recipe}"),

@@ -6,10 +6,11 @@ from typing import Any
 
 import polars as pl
 
-from koine.params import SETTINGS
+from koine.params import SETTINGS, count_of
 from koine.report.markup import DASH, Html, count, fraction, join, listing, rank, tag
 from koine.report.statistics import MICRO
 from koine.report.svg import Scale, bar, dot, legend
+from koine.report.svg import growth as svg_growth
 from koine.report.table import UNSEEN
 from koine.report.view import Estimate, View, named_language, value_text, whole
 
@@ -149,6 +150,54 @@ def _other_metrics(view: View, benchmark: str, models: Mapping[str, Sequence[str
     note = tag("p", "Point at a number for its interval.", class_="note")
     summary = tag("summary", "Other metrics: recall, ranks cut at 10 or 20, agreement between languages")
     return tag("details", summary, tag("div", table, class_="wide"), note)
+
+
+def growth(view: View) -> Html | None:
+    """The headline's values over the number of languages that a strategy was trained in, where it was trained in several."""
+    families: dict[str, list[str]] = {}
+    for name in view.strategies:
+        families.setdefault(count_of(name)[0], []).append(name)
+    families = {base: names for base, names in families.items() if len(names) > 1}
+    if not families:
+        return None
+    note = tag(
+        "p",
+        "From left to right, models of the same strategy trained in more and more languages, in the order of the recipe and with "
+        "the source language; steps and batches stay the same. Values are means over all languages of the benchmark, trained in "
+        "or not. Point at a dot for its interval.",
+        class_="note",
+    )
+    names = join([view.label(base if base in view.strategies else own[-1]) for base, own in families.items()], " ")
+
+    def of(benchmark: str) -> Html | None:
+        parts: list[Html] = []
+        for backbone in view.models(benchmark):
+            figures = [_grown(view, benchmark, backbone, families, *column) for column in HEADLINE]
+            if any(figures):
+                parts += [tag("h4", f"backbone {backbone}"), tag("div", *figures, class_="facets")]
+        return join(parts) if parts else None
+
+    return join([note, tag("p", names, class_="note"), *_by_benchmark(view, of)])
+
+
+def _grown(
+    view: View, benchmark: str, backbone: str, families: Mapping[str, Sequence[str]], heading: str, setting: str, metric: str
+) -> Html | None:
+    lines = []
+    for base, names in families.items():
+        points = []
+        for name in names:
+            one, known = view.get(benchmark, backbone, name, setting, metric), view.trained.get((backbone, name))
+            if one and known:
+                text = f"{name}, {len(known)} languages: {one.text(metric)}, interval {one.interval(metric)}"
+                points.append((len(known), one.mean, text))
+        if len(points) > 1:
+            lines.append((view.colour(base if base in view.strategies else names[-1]), sorted(points)))
+    if not lines:
+        return None
+    up = Scale.over(value for _, points in lines for _, value, _ in points)
+    caption = tag("figcaption", f"{heading}{', mAP' if metric == 'map' else ''}, by languages trained in")
+    return tag("figure", caption, svg_growth(lines, up, f"{heading} of {benchmark} by number of training languages"))
 
 
 def heat_maps(view: View, groups: pl.DataFrame) -> Html:

@@ -116,6 +116,28 @@ def curves(lines: Sequence[Line], across: Scale, up: Scale, label: str) -> Html:
     return tag("svg", *grid, *paths, class_="curves", viewBox="0 0 260 142", role="img", aria_label=label)
 
 
+def growth(lines: Sequence[tuple[str, Sequence[tuple[int, float, str]]]], up: Scale, label: str) -> Html:
+    """Values over a doubling number; of each line the class that colours it, and its points with what a pointer reads there."""
+    left, top, width, height = 34.0, 8.0, 216.0, 132.0
+    counts = sorted({count for _, points in lines for count, _, _ in points})
+    across = Scale(math.log2(counts[0]), max(math.log2(counts[-1]), math.log2(counts[0]) + 1), 1)
+    grid: list[Html] = []
+    for tick in up.ticks():
+        y = top + height * (1 - up.at(tick))
+        grid.append(tag("line", x1=left, x2=left + width, y1=y, y2=y, class_="grid"))
+        grid.append(tag("text", f"{tick:g}", x=left - 6, y=y + 4, text_anchor="end"))
+    for count in counts:
+        x = left + width * across.at(math.log2(count))
+        grid.append(tag("text", f"{count}", x=x, y=top + height + 16, text_anchor="middle"))
+    drawn = []
+    for class_, points in lines:
+        places = [(left + width * across.at(math.log2(count)), top + height * (1 - up.at(value))) for count, value, _ in points]
+        path = tag("polyline", points=" ".join(f"{number(x)},{number(y)}" for x, y in places))
+        dots = [tag("circle", tag("title", text), cx=x, cy=y, r="3") for (x, y), (_, _, text) in zip(places, points, strict=True)]
+        drawn.append(tag("g", path, *dots, class_=class_))
+    return tag("svg", *grid, *drawn, class_="curves growth", viewBox="0 0 260 164", role="img", aria_label=label)
+
+
 def histogram(edges: Sequence[float], counts: Sequence[int], threshold: float | None, label: str) -> Html:
     """Bars of counts by score; heights are square roots, so that the few bad ones are seen; the threshold is dashed."""
     width, height = 240.0, 56.0
