@@ -17,7 +17,7 @@ table: $(VENV)/.stamp
 	@koine show $(if $(RECIPE),results/$(basename $(notdir $(RECIPE))))
 
 test: $(VENV)/.stamp
-	@pytest
+	@pytest -n auto --dist loadgroup
 
 lint: $(VENV)/.stamp
 	ruff check .

@@ -24,7 +24,7 @@ from standins import save_marian, sentences
 
 from koine.params import Block, Params, laid_over
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]  # one worker makes the scratch repository
 
 ROOT = Path(__file__).parents[1]
 # Small enough for CI: three languages, two strategies, one seed, few steps. The shape of the DAG is the same.
