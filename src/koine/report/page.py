@@ -17,6 +17,7 @@ from koine.report import origins, proof, results
 from koine.report.markup import Html, count, fraction, join, rank, tag
 from koine.report.published import beside
 from koine.report.svg import explain
+from koine.report.table import MAIN
 from koine.report.view import View, in_words, whole
 
 DEFAULT = "sample"  # the recipe that params.yaml is
@@ -160,7 +161,7 @@ def _found(view: View, benchmark: str, backbone: str, where: bool) -> Html | Non
             against = join([" against ", tag("b", found[1])]) if found[1] else None
             sentences.append(join([before, tag("b", found[0]), against, after]))
     if best := results.winners(view, benchmark, backbone):
-        sentences.append(join(["Highest mAP of all: ", "; ".join(best), "."]))
+        sentences.append(join([f"Highest {MAIN[view.metric(benchmark)]} of all: ", "; ".join(best), "."]))
     if not sentences:
         return None
     place = tag("b", f"{benchmark}, {backbone}. ") if where else None

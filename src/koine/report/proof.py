@@ -5,19 +5,13 @@ from typing import Any
 
 import polars as pl
 
-from koine.params import BM25
+from koine.params import BM25, count_of
 from koine.report.claims import claims, counted, overall
 from koine.report.markup import DASH, Html, fraction, join, rank, tag
 from koine.report.statistics import LOWER_IS_BETTER
+from koine.report.table import MAIN, headings, main_metric
 from koine.report.view import View, whole
 
-#: Columns of the differences: heading, setting, metric.
-COLUMNS = (
-    ("mono", "mono", "map"),
-    ("cross", "cross", "map"),
-    ("multi", "multi", "map"),
-    ("rank distance", "multi", "rank_distance"),
-)
 MARKS = {"better": "↑", "worse": "↓", "equal": "=", "open": "?"}
 
 
@@ -27,8 +21,9 @@ def differences(view: View, contrasts: pl.DataFrame) -> Html | None:
     if own.is_empty():
         return None
     level = 1 - view.confidence
-    reference = own["strategy"][0]
-    detectable = own.filter(metric="map")["detectable"]
+    reference = count_of(own["strategy"][0])[0]
+    several = own["strategy"].n_unique() > 1
+    detectable = own.filter(pl.col("metric").is_in(list(MAIN)))["detectable"]
     marks = (
         (MARKS["better"], f"{reference} is better"),
         (MARKS["worse"], "it is worse"),
@@ -37,11 +32,12 @@ def differences(view: View, contrasts: pl.DataFrame) -> Html | None:
     )
     note = tag(
         "p",
-        f"Each cell is {reference} less the strategy of its row, with the {view.coverage()} interval over seeds and questions, "
-        "and p of a randomisation test over questions, adjusted for the rows of its table (Holm). ",
+        f"Each cell is {reference}{', in as many languages,' if several else ''} less the strategy of its row, with the "
+        f"{view.coverage()} interval over seeds and questions, and p of a randomisation test over questions, adjusted for the "
+        "rows of its table (Holm). ",
         *(tag("span", tag("b", mark), f" {words}; ") for mark, words in marks),
-        f"higher mAP and lower rank distance are better. A true difference in mAP of {_range(detectable)} would have been found "
-        "with a probability of .8.",
+        "higher mAP, nDCG or accuracy and lower rank distance are better. A true difference of "
+        f"{_range(detectable)} would have been found with a probability of .8.",
         class_="note",
     )
     parts: list[Html] = [note]
@@ -63,13 +59,15 @@ def _table(view: View, own: pl.DataFrame, level: float) -> Html:
     rival = pl.when(pl.col("other_backbone") == BM25).then(pl.lit(BM25)).otherwise("other_strategy")
     own = own.with_columns(rival=rival)
     cells = {(row["backbone"], row["rival"], row["setting"], row["metric"]): row for row in own.iter_rows(named=True)}
-    head = tag("tr", tag("th", "less", scope="col"), *(tag("th", heading, scope="col") for heading, _, _ in COLUMNS))
+    there = set(own.select("setting", "metric").rows())
+    columns = [column for column in headings(main_metric(own["metric"])) if column[1:] in there]
+    head = tag("tr", tag("th", "less", scope="col"), *(tag("th", heading, scope="col") for heading, _, _ in columns))
     rows: list[Html] = []
     for backbone in dict.fromkeys(own["backbone"]):
-        rows.append(tag("tr", tag("th", f"backbone {backbone}", colspan="5", scope="colgroup"), class_="group"))
+        rows.append(tag("tr", tag("th", f"backbone {backbone}", colspan=str(len(columns) + 1), scope="colgroup"), class_="group"))
         rivals = set(own.filter(backbone=backbone)["rival"])
         for name in (name for name in [BM25, *view.strategies] if name in rivals):
-            shown = (_difference(cells.get((backbone, name, setting, metric)), level) for _, setting, metric in COLUMNS)
+            shown = (_difference(cells.get((backbone, name, setting, metric)), level) for _, setting, metric in columns)
             label = name if name == BM25 else view.label(name)
             rows.append(tag("tr", tag("th", label, class_="who", scope="row"), *shown))
     return tag("div", tag("table", tag("thead", head), tag("tbody", *rows), class_="full compact"), class_="wide")

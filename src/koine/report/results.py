@@ -11,17 +11,10 @@ from koine.report.markup import DASH, Html, count, fraction, join, listing, rank
 from koine.report.statistics import MICRO
 from koine.report.svg import Scale, bar, dot, legend
 from koine.report.svg import growth as svg_growth
-from koine.report.table import UNSEEN
+from koine.report.table import MAIN, UNSEEN
 from koine.report.view import Estimate, View, named_language, value_text, whole
 
 DARK = 0.6  # share of the colour scale from which text is light
-#: Columns of the headline table: heading, setting, metric.
-HEADLINE = (
-    ("mono", "mono", "map"),
-    ("cross", "cross", "map"),
-    ("multi", "multi", "map"),
-    ("rank distance", "multi", "rank_distance"),
-)
 
 
 def headline(view: View) -> Html:
@@ -32,7 +25,7 @@ def headline(view: View) -> Html:
         over = "questions; of one seed, it does not say how much training itself varies"
     note = tag(
         "p",
-        "mAP: higher is better. Rank distance: lower is better. The dot is the mean, the whisker its "
+        "mAP, nDCG and accuracy: higher is better. Rank distance: lower is better. The dot is the mean, the whisker its "
         f"{view.coverage()} interval (bootstrap over {over}). ",
         tag("b", "Bold"),
         " is the best strategy of a backbone, and the shaded band its interval: a whisker outside the band differs clearly, one "
@@ -68,13 +61,14 @@ def _headline_of(view: View, benchmark: str) -> Html | None:
     if not models:
         return None
     scales = {}
-    for heading, setting, metric in HEADLINE:
+    columns = view.columns(benchmark)
+    for heading, setting, metric in columns:
         found = [view.get(benchmark, b, s, setting, metric) for b, names in models.items() for s in names]
         scales[heading] = Scale.over(value for one in found if one for value in (one.mean, *(one.ends or ())))
     head = [tag("th", "strategy", scope="col")]
     head += [
-        tag("th", heading, tag("small", "mAP") if metric == "map" else None, _axis(scales[heading], metric), scope="col")
-        for heading, _, metric in HEADLINE
+        tag("th", heading, tag("small", MAIN[metric]) if metric in MAIN else None, _axis(scales[heading], metric), scope="col")
+        for heading, _, metric in columns
     ]
     rows: list[Html] = []
     for backbone, names in models.items():
@@ -88,7 +82,7 @@ def _headline_of(view: View, benchmark: str) -> Html | None:
                     scales[heading],
                     view.colour(name),
                 )
-                for heading, setting, metric in HEADLINE
+                for heading, setting, metric in columns
             ]
             rows.append(tag("tr", tag("th", view.label(name), class_="who", scope="row"), *cells))
     table = tag("table", tag("thead", tag("tr", *head)), tag("tbody", *rows), class_="head full")
@@ -123,7 +117,7 @@ def _headline_cell(one: Estimate | None, best: Estimate | None, metric: str, sca
 
 
 def _other_metrics(view: View, benchmark: str, models: Mapping[str, Sequence[str]]) -> Html | None:
-    shown = {(setting, metric) for _, setting, metric in HEADLINE}
+    shown = {(setting, metric) for _, setting, metric in view.columns(benchmark)}
     own = (key[3:] for key in view.results if key[0] == benchmark and not key[4].endswith(MICRO))
     there = dict.fromkeys(name for name in own if name not in shown)
     columns = {setting: [metric for own, metric in there if own == setting] for setting in SETTINGS}
@@ -172,7 +166,7 @@ def growth(view: View) -> Html | None:
     def of(benchmark: str) -> Html | None:
         parts: list[Html] = []
         for backbone in view.models(benchmark):
-            figures = [_grown(view, benchmark, backbone, families, *column) for column in HEADLINE]
+            figures = [_grown(view, benchmark, backbone, families, *column) for column in view.columns(benchmark)]
             if any(figures):
                 parts += [tag("h4", f"backbone {backbone}"), tag("div", *figures, class_="facets")]
         return join(parts) if parts else None
@@ -196,7 +190,7 @@ def _grown(
     if not lines:
         return None
     up = Scale.over(value for _, points in lines for _, value, _ in points)
-    caption = tag("figcaption", f"{heading}{', mAP' if metric == 'map' else ''}, by languages trained in")
+    caption = tag("figcaption", f"{heading}{f', {MAIN[metric]}' if metric in MAIN else ''}, by languages trained in")
     return tag("figure", caption, svg_growth(lines, up, f"{heading} of {benchmark} by number of training languages"))
 
 
@@ -205,7 +199,7 @@ def heat_maps(view: View, groups: pl.DataFrame) -> Html:
     note = tag(
         "p",
         f"One map per strategy (of more than {FEW}, the six main ones): a row is the language of the questions, a column that of "
-        "the passages; numbers are mAP, averaged over seeds. The outlined diagonal is ",
+        "the passages; numbers are mAP (or what the benchmark is judged by), averaged over seeds. The outlined diagonal is ",
         tag("b", "mono"),
         ", everything else ",
         tag("b", "cross"),
@@ -230,9 +224,9 @@ MAPPED = ("untrained", "en-en", "x-x", "x-x-mono", "x-y", "hybrid")
 
 
 def _maps_of(view: View, benchmark: str) -> Html | None:
-    own = (pl.col("benchmark") == benchmark) & (pl.col("metric") == "map") & pl.col("setting").is_in(["mono", "cross"])
+    own = view.pairs.filter(pl.col("setting").is_in(["mono", "cross"]), benchmark=benchmark, metric=view.metric(benchmark))
     keys = ["backbone", "strategy", "query_lang", "doc_lang"]
-    means = view.pairs.filter(own).group_by(keys, maintain_order=True).agg(pl.col("value").mean())
+    means = own.group_by(keys, maintain_order=True).agg(pl.col("value").mean())
     few = len(view.strategies) <= FEW
     maps: dict[tuple[str, str], Cells] = {}
     for backbone, strategy, query, doc, value in means.iter_rows():
@@ -266,7 +260,7 @@ GROUPED = {"seen": "training", "family": "family", "word_order": "word order", "
 def _groups_of(view: View, groups: pl.DataFrame, benchmark: str) -> Html | None:
     """The mAP of questions in each group of languages, for the strategies that have maps."""
     few = len(view.strategies) <= FEW
-    own = groups.filter(pl.col("by").is_in(list(GROUPED)), benchmark=benchmark, metric="map")
+    own = groups.filter(pl.col("by").is_in(list(GROUPED)), benchmark=benchmark, metric=view.metric(benchmark))
     means = {
         tuple(key): value for *key, value in own.select("backbone", "strategy", "setting", "by", "group", "value").iter_rows()
     }
@@ -294,9 +288,9 @@ def _groups_of(view: View, groups: pl.DataFrame, benchmark: str) -> Html | None:
         return None
     note = tag(
         "p",
-        "mAP of the questions in a group's languages (how many), averaged over languages. Family is Glottolog's, word order "
-        "WALS 81A, the resource level the class of Joshi et al. 2020, from 0 to 5. Zero-shot: no model was trained in the "
-        "language. groups.csv has more.",
+        f"{MAIN[view.metric(benchmark)]} of the questions in a group's languages (how many), averaged over languages. Family is "
+        "Glottolog's, word order WALS 81A, the resource level the class of Joshi et al. 2020, from 0 to 5. Zero-shot: no model "
+        "was trained in the language. groups.csv has more.",
         class_="note",
     )
     return tag("details", tag("summary", "By family, word order and resource level of the question's language"), note, *parts)
@@ -414,11 +408,12 @@ NAMED = 3  # strategies that a sentence lists; of more it says how many
 
 
 def winners(view: View, benchmark: str, backbone: str) -> list[str]:
-    """Who has the highest mAP in which settings, as `x-y in cross (its interval overlaps that of hybrid)`."""
+    """Who is best in which settings, by the main metric, as `x-y in cross (its interval overlaps that of hybrid)`."""
     where: dict[tuple[str, str], list[str]] = {}
+    metric = view.metric(benchmark)
     for setting in SETTINGS:
-        found = {name: one for name in view.strategies if (one := view.get(benchmark, backbone, name, setting, "map"))}
-        best = view.best(benchmark, backbone, setting, "map")
+        found = {name: one for name in view.strategies if (one := view.get(benchmark, backbone, name, setting, metric))}
+        best = view.best(benchmark, backbone, setting, metric)
         if best is None or len(found) < 2:
             continue
         first = next(name for name, one in found.items() if one is best)

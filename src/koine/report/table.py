@@ -1,6 +1,6 @@
 """The headline table: means over seeds and cells, with bootstrap intervals over seeds and question ids."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from koine.runtime.console import table as print_table
 from koine.runtime.errors import KoineError
 
 UNSEEN = "unseen"
+#: What benchmarks are judged by, most telling first, and how it is written.
+MAIN = {"map": "mAP", "ndcg@10": "nDCG@10", "accuracy": "accuracy"}
 #: (benchmark, setting) to (backbone, strategy) to metric.
 Systems = dict[tuple[str, str], dict[tuple[str, str], dict[str, Sample]]]
 
@@ -101,23 +103,35 @@ def headline(table: pl.DataFrame) -> dict[str, Any]:
     return nested
 
 
+def main_metric(there: Iterable[str]) -> str:
+    """The first of `MAIN` that is among some metrics."""
+    metrics = set(there)
+    return next((name for name in MAIN if name in metrics), next(iter(MAIN)))
+
+
+def headings(metric: str) -> list[tuple[str, str, str]]:
+    """Heading, setting and metric of the columns of a headline table."""
+    return [*((setting, setting, metric) for setting in SETTINGS), ("rank distance", "multi", "rank_distance")]
+
+
 def show(results: Path) -> None:
-    """Print mAP by setting and rank distance, with intervals, of every benchmark in `results`/table.csv."""
+    """Print the main metric by setting and rank distance, with intervals, of every benchmark in `results`/table.csv."""
     path = results / "table.csv"
     if not path.is_file():
         raise KoineError(f"{path}: no such file; `snakemake --cores all` makes it")
     table = TABLE.check(pl.read_csv(path, schema_overrides=dict(TABLE.columns)), path)
     for (benchmark,), part in table.group_by("benchmark", maintain_order=True):
         values = {(r["backbone"], r["strategy"], r["setting"], r["metric"]): r for r in part.iter_rows(named=True)}
+        metric = main_metric(part["metric"])
+        columns = [column for column in headings(metric) if any(key[2:] == column[1:] for key in values)]
         rows = [
             [
                 f"{backbone} {strategy}",
-                *(_cell(values.get((backbone, strategy, setting, "map")), 3) for setting in SETTINGS),
-                _cell(values.get((backbone, strategy, "multi", "rank_distance")), 0),
+                *(_cell(values.get((backbone, strategy, setting, name)), 3 * (name in MAIN)) for _, setting, name in columns),
             ]
             for backbone, strategy in dict.fromkeys((key[0], key[1]) for key in values)
         ]
-        print_table(f"{benchmark}: mAP and rank distance, with intervals", ["model", *SETTINGS, "rank distance"], rows)
+        print_table(f"{benchmark}: {MAIN[metric]}, with intervals", ["model", *(heading for heading, _, _ in columns)], rows)
 
 
 def _cell(row: dict[str, Any] | None, digits: int) -> str:

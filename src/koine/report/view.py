@@ -11,6 +11,7 @@ import polars as pl
 from koine.params import UNSUPERVISED, count_of
 from koine.report.markup import Html, fraction, language, rank, tag
 from koine.report.statistics import LOWER_IS_BETTER
+from koine.report.table import headings, main_metric
 
 #: Strategies in the order of the page, with what a batch holds, in words and as an example of three batches.
 STRATEGIES = {
@@ -124,6 +125,15 @@ class View:
         found = [self.get(benchmark, backbone, name, setting, metric) for name in self.strategies]
         sign = -1 if metric in LOWER_IS_BETTER else 1
         return max((one for one in found if one), key=lambda one: sign * one.mean, default=None)
+
+    def metric(self, benchmark: str) -> str:
+        """What a benchmark is judged by."""
+        return main_metric(key[4] for key in self.results if key[0] == benchmark)
+
+    def columns(self, benchmark: str) -> list[tuple[str, str, str]]:
+        """Heading, setting and metric of what there is of a benchmark's main results."""
+        there = {key[3:] for key in self.results if key[0] == benchmark}
+        return [column for column in headings(self.metric(benchmark)) if column[1:] in there]
 
     def languages(self, benchmark: str) -> list[str]:
         """Languages of a benchmark, those of the training data first."""
