@@ -95,7 +95,11 @@ def _top(view: View, evidence: Evidence) -> Html:
     questions = evidence.collected.get("kept", 0)
     languages = {lang for model in evidence.models for lang in model.get("languages", [])}
     seeds = len({model["seed"] for model in evidence.models})
-    shape = [count(len(view.backbones), "backbone"), count(len(view.strategies), "strategy", "strategies"), count(seeds, "seed")]
+    shape = [
+        count(len([name for name in view.backbones if name != BM25]), "backbone"),
+        count(len(view.strategies), "strategy", "strategies"),
+        count(seeds, "seed"),
+    ]
     pools = sum(name == whole(name) for name in view.benchmarks)
     tiles = [
         (len(evidence.models), "models: " + " × ".join(shape)),
