@@ -248,6 +248,7 @@ def other_value(path: tuple[str, ...], value: Any) -> Any:
         "directions": ["query_to_doc", "doc_to_doc"],
         "metrics": ["map"],
         "reference": "x-x-mono",
+        "home": "sample",
     }
     if path[-1] in special and value is not None:  # a rule that is off, such as `external`, gets a number below
         return special[path[-1]]
