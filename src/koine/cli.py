@@ -155,7 +155,7 @@ def takes(command: Callable[..., None]) -> Callable[..., None]:
 @app.command(rich_help_panel=STEPS)
 @takes
 def collect_sample(out: Out, settings: Sample) -> None:
-    """Make the embedded sample: a parallel QA corpus in ten languages from CLDR facts, with a benchmark."""
+    """Make the embedded sample: a parallel QA corpus from CLDR facts, in ten languages or up to 115, with a benchmark."""
     from koine.collect.sample import make_sample
 
     make_sample(out, languages=settings.languages, seed=settings.seed, defect_rate=settings.defect_rate)

@@ -90,7 +90,7 @@ def items(plan: Plan, gpu_tflops: float) -> Iterator[Item]:
     kept = min(questions, p.collect.clean.max_questions or questions)
     passages, questions = round(passages * kept / max(1, questions)), kept
     languages = p.translate.languages
-    if set(plan.sample_files) & {*plan.own_files, *_made(plan)}:
+    if _read(plan) & set(plan.sample_files):
         yield Item("collect_sample", 1)
     if fetched := sum(len(found) for found in plan.fetch.values()):
         yield Item("collect_fetch", fetched)
@@ -118,7 +118,7 @@ def items(plan: Plan, gpu_tflops: float) -> Iterator[Item]:
     yield Item("report", 1)
 
 
-def _made(plan: Plan) -> set[str]:
+def _read(plan: Plan) -> set[str]:
     """Every file that a source, a benchmark or a translation reads."""
     resources = [*plan.resources.values(), *plan.reverse.values()]
     read = [*(one["files"] for one in [*plan.sources.values(), *plan.benchmarks.values()]), *resources, plan.truth]

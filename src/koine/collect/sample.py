@@ -40,8 +40,8 @@ DEFECTS = ("number_changed", "wrong_language", "untranslated", "truncated", "nei
 Names = dict[str, str]  # language -> name or sentence
 Split = Literal["train", "eval", "distractor"]
 
-#: What CLDR calls an unknown value of an attribute: the table of a locale, and the code there. All are standard codes for "none" or
-#: "unknown": of ISO 4217 (currencies, three times X), ISO 639 (und), ISO 15924 (Zzzz) and CLDR (ZZ).
+#: What CLDR calls an unknown value of an attribute: the table of a locale, and the code there, which its standard has for
+#: "unknown" or "none": ISO 4217's of currencies, ISO 639's of languages, ISO 15924's of scripts, CLDR's own of territories.
 _UNKNOWN = {
     "territory.currency": ("currencies", "XXX"),
     "territory.language": ("languages", "und"),
