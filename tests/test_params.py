@@ -162,8 +162,10 @@ def test_a_scale_is_laid_over_its_recipe_and_named_with_it() -> None:
     assert (full.recipe, full.train.seeds, full.train.alpha) == ("paper@full", [1, 2], 0.4)
     with pytest.raises(KoineError, match="'big' is not among the recipe's: full"):
         parse({**recipe, "scale": "big"})
-    with pytest.raises(KoineError, match="has no scales"):
-        parse({"scale": "full"})
+    for wrong, message in (({}, "not among the recipe's: it has none"), ({"full": None}, "scales.full: expected parameters")):
+        with pytest.raises(KoineError, match=message):
+            parse({"scale": "full", "scales": wrong})
+    assert "scales: " in mistake({"scale": "full", "scales": ["full"]})
 
 
 def test_all_mistakes_are_told_at_once() -> None:

@@ -822,13 +822,13 @@ def at_scale(config: dict[str, Any]) -> dict[str, Any]:
     Raises:
         KoineError: there is no such scale; the message lists those that there are.
     """
-    scale, scales = config.get("scale"), config.get("scales")
-    if not scale or not isinstance(scales, dict):
-        if scale:
-            raise KoineError(f"scale: {scale!r}, but the recipe has no scales")
+    scale, scales = config.get("scale"), config.get("scales") or {}
+    if not scale or not isinstance(scales, dict):  # what is no mapping is told with the other mistakes
         return config
     if scale not in scales:
-        raise KoineError(f"scale: {scale!r} is not among the recipe's: {', '.join(scales)}")
+        raise KoineError(f"scale: {scale!r} is not among the recipe's: {', '.join(scales) or 'it has none'}")
+    if not isinstance(scales[scale], dict):
+        raise KoineError(f"scales.{scale}: expected parameters, as under the recipe itself")
     return {**laid_over(config, scales[scale]), "recipe": f"{config.get('recipe', DEFAULT)}@{scale}"}
 
 
