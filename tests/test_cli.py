@@ -13,6 +13,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
 from koine.check import check, expectations
 from koine.cli import app
@@ -63,6 +64,21 @@ def test_an_error_is_one_message_without_a_traceback(tmp_path: Path) -> None:
     assert f"{bad}:2: 'passage' is missing" in result.stderr
     assert "Traceback" not in result.stderr
     assert not (tmp_path / "x.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["collect", "a", "--out", "o", "--expect", "squad"], "--expect squad: expected NAME=VALUE"),
+        (["collect", "a", "--out", "o", "--expect", "squad=many"], "--expect: 'many' is no number of questions"),
+        (["collect-benchmark", "--out", "o", "--reader", "beir", "--file", "en"], "--file en: expected NAME=VALUE"),
+        (["collect-fetch", "--out", "o", "--hub", "a/b", "--column", "question"], "--column question: expected NAME=VALUE"),
+        (["report", "a", "--out", "o", "--domains", "mlqa-r"], "--domains mlqa-r: expected NAME=VALUE"),
+        (["report", "a", "--out", "o", "--published", "xlm-r"], "--published xlm-r: expected NAME=VALUE"),
+    ],
+)
+def test_a_pair_that_is_none_is_told_before_anything_is_read(words: list[str], message: str) -> None:
+    assert message in str(CliRunner().invoke(app, words).exception)
 
 
 def test_a_full_disk_is_one_message_and_leaves_no_half_file(tmp_path: Path, qa: Callable[..., pl.DataFrame]) -> None:

@@ -237,6 +237,15 @@ def test_strategies_in_several_numbers_of_languages_are_drawn_over_them() -> Non
     assert set(points[:3]) == {("hybrid-of-2", "2", ".300"), ("hybrid-of-3", "3", ".400"), ("hybrid", "8", ".250")}
 
 
+def test_bm25_has_one_row_whatever_the_number_of_references() -> None:
+    given = evidence().contrasts.filter(backbone="static", other_strategy="x-x-mono", benchmark="xquad-r")
+    lexical = given.with_columns(other_backbone=pl.lit("bm25"), other_strategy=pl.lit("untrained"))
+    fewer = lexical.with_columns(strategy=pl.lit("hybrid-of-2"), difference=pl.lit(0.9))
+    for several in ([given, lexical, fewer], [fewer, lexical, given]):
+        page = render(evidence(contrasts=pl.concat(several)))
+        assert "hybrid, in as many languages, less" not in page and "+.900" not in page and page.count("+.100 ↑") == 2 * 3
+
+
 def test_claims_stand_on_the_page_with_their_verdicts() -> None:
     text = "".join(parse(render(evidence())).text)
     assert "Hybrid batches are best when one pool holds the passages of all languages." in text

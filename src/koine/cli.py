@@ -136,7 +136,7 @@ def takes(command: Callable[..., None]) -> Callable[..., None]:
             values = {field: given.pop(_option(block, field)) for field in block.model_fields}
             for field, about in block.model_fields.items():
                 if get_origin(about.annotation) is dict:  # KEY=VALUE, repeated
-                    values[field] = dict(pair.partition("=")[::2] for pair in values[field])
+                    values[field] = _named("--" + block.prefix + field.replace("_", "-"), values[field])
             try:
                 made[name] = block(**values)
             except ValidationError as error:
@@ -176,7 +176,7 @@ def collect_fetch(
     if hub:
         from koine.collect.steps import collect_hub
 
-        columns = dict(pair.split("=", 1) for pair in column)
+        columns = _named("--column", column)
         collect_hub(out, hub=hub, revision=revision, config=config, split=split, columns=columns)
     else:
         from koine.runtime.fetch import fetch
@@ -225,7 +225,7 @@ def collect_benchmark(
     """Read a benchmark's languages into queries, passages and relevance judgements."""
     from koine.collect import steps
 
-    paths = {lang: Path(path) for lang, path in (pair.split("=", 1) for pair in file)}
+    paths = {lang: Path(path) for lang, path in _named("--file", file).items()}
     steps.collect_benchmark(
         paths, out, name=out.name, reader=reader, candidate=candidate, parallel_only=parallel_only, native=native, split=split
     )
@@ -257,8 +257,10 @@ def collect(
     """Merge sources; duplicates go, and whatever stands in a benchmark, in any language, goes."""
     from koine.collect import steps
 
-    expected = {name: int(count) for name, count in (pair.split("=", 1) for pair in expect)}
-    steps.collect(sources, benchmark, out, settings, expected)
+    expected = _named("--expect", expect)
+    if wrong := [count for count in expected.values() if not count.isdecimal()]:
+        raise KoineError(f"--expect: {wrong[0]!r} is no number of questions")
+    steps.collect(sources, benchmark, out, settings, {name: int(count) for name, count in expected.items()})
 
 
 # --- translate, filter -----------------------------------------------------------------------------------
@@ -591,7 +593,7 @@ def report(
     """Write table.csv, pairs.csv and report.html, with intervals over seeds and questions."""
     from koine.report.steps import report as run
 
-    mapped = {benchmark: Path(path) for benchmark, path in (pair.split("=", 1) for pair in domains)}
+    mapped = {benchmark: Path(path) for benchmark, path in _named("--domains", domains).items()}
     run(evaluated, out, settings, collected=collected, filtered=filtered, models=model, indexes=index, mapped=mapped)
 
 
@@ -699,6 +701,13 @@ def standins(
 
     for folder in write_standins(out, model):
         say(str(folder))
+
+
+def _named(option: str, pairs: list[str]) -> dict[str, str]:
+    """The values of a repeatable option of NAME=VALUE."""
+    if wrong := [pair for pair in pairs if "=" not in pair]:
+        raise KoineError(f"{option} {wrong[0]}: expected NAME=VALUE")
+    return dict(pair.split("=", 1) for pair in pairs)
 
 
 def _known(settings: list[str], metrics: list[str]) -> None:
