@@ -132,12 +132,12 @@ def test_nothing_asked_is_nothing_but_heads_and_an_unknown_backbone_is_an_error(
         published("toy", table, pairs, {"xlm-r": "xlm-r"})
 
 
-def test_the_page_of_tables_has_each_cell_with_both_values() -> None:
+def test_the_page_of_tables_has_each_cell_with_both_values_and_the_difference() -> None:
     table, pairs = results("xquad-r", XQUAD)
     text = markdown(published("toy", table, pairs, {"xlm-r": "static", "labse": "static"}))
     assert text.count("## Table ") == 10
     row = next(line for line in text.splitlines() if line.startswith("| xquad-r | xlm-r / static | map | ar |"))
-    assert row.split(" | ")[4:7] == [".758 / –", ".732 / –", ".762 / .150"]  # mono: 0.1 and 0.2, two seeds
+    assert row.split(" | ")[4:7] == [".758 / –", ".732 / –", ".762 / .150 (−.612)"]  # mono: 0.1 and 0.2, two seeds
     for head, rule in zip(text.splitlines(), text.splitlines()[1:], strict=False):
         if rule.startswith("|---"):
             assert head.count("|") == rule.count("|")

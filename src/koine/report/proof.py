@@ -8,10 +8,10 @@ import polars as pl
 
 from koine.params import BM25, count_of
 from koine.report.claims import claims, counted, overall
-from koine.report.markup import DASH, Html, fraction, join, rank, tag
+from koine.report.markup import DASH, Html, fraction, join, tag
 from koine.report.statistics import LOWER_IS_BETTER
 from koine.report.table import MAIN, headings, main_metric
-from koine.report.view import View, whole
+from koine.report.view import View, signed_text, whole
 
 MARKS = {"better": "↑", "worse": "↓", "equal": "=", "open": "?"}
 
@@ -89,18 +89,10 @@ def _difference(row: Mapping[str, Any] | None, level: float) -> Html:
     if row is None:
         return tag("td", DASH)
     found = outcome(row, level)
-    say = _signed_rank if row["metric"] == "rank_distance" else _signed
+    difference, low, high = (signed_text(row["metric"], row[name]) for name in ("difference", "ci_low", "ci_high"))
     p = "p < .001" if row["p_holm"] < 0.001 else f"p {fraction(row['p_holm'])}"
-    ends = f"{say(row['ci_low'])} to {say(row['ci_high'])}, {p}"
-    return tag("td", tag("b", f"{say(row['difference'])} {MARKS[found]}"), tag("small", f" {ends}", class_="note"), class_=found)
-
-
-def _signed(value: float) -> str:
-    return ("−" if value < 0 else "+") + fraction(abs(value))
-
-
-def _signed_rank(value: float) -> str:
-    return ("−" if value < 0 else "+") + rank(abs(value))
+    ends = tag("small", f" {low} to {high}, {p}", class_="note")
+    return tag("td", tag("b", f"{difference} {MARKS[found]}"), ends, class_=found)
 
 
 def claimed(found: pl.DataFrame) -> Html | None:

@@ -8,7 +8,7 @@ import polars as pl
 from koine.params import Published
 from koine.records import PUBLISHED
 from koine.report.markup import Html, tag
-from koine.report.view import value_text
+from koine.report.view import signed_text, value_text
 from koine.runtime.errors import KoineError
 
 MEAN = "mean"
@@ -63,19 +63,22 @@ def published(recipe: str, table: pl.DataFrame, pairs: pl.DataFrame, backbones: 
 
 
 def markdown(found: pl.DataFrame) -> str:
-    """published.md: the tables side by side; in each cell the paper's value and ours."""
+    """published.md: the tables side by side; in each cell the paper's value, ours and the difference."""
     lines = [
         "# Published tables beside this recipe's",
         "",
-        "Tables of arXiv 2408.10536, a single run without intervals. In each cell: the paper's value / ours, mean over seeds.",
+        "Tables of arXiv 2408.10536, a single run without intervals. In each cell: the paper's value / ours, "
+        "mean over seeds (ours less the paper's).",
     ]
     for (number,), part in found.group_by("table", maintain_order=True):
         columns = part.select("setting", "strategy").unique(maintain_order=True).rows()
         rows: dict[tuple[str, ...], dict[tuple[str, str], str]] = {}
         for row in part.iter_rows(named=True):
             name = (row["benchmark"], f"{row['paper_backbone']} / {row['backbone']}", row["metric"], row["language"])
-            both = [value_text(row["metric"], row[value]) for value in ("paper", "ours")]
-            rows.setdefault(name, {})[row["setting"], row["strategy"]] = " / ".join(both)
+            cell = " / ".join(value_text(row["metric"], row[value]) for value in ("paper", "ours"))
+            if row["difference"] is not None:
+                cell += f" ({signed_text(row['metric'], row['difference'])})"
+            rows.setdefault(name, {})[row["setting"], row["strategy"]] = cell
         heads = ["benchmark", "backbone", "metric", "language", *(f"{setting} {strategy}" for setting, strategy in columns)]
         lines += ["", f"## Table {number}: {TITLES[str(number)]}", "", f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
         lines += [f"| {' | '.join([*name, *(cells.get(column, '') for column in columns)])} |" for name, cells in rows.items()]

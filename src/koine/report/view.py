@@ -69,6 +69,11 @@ def value_text(metric: str, value: float | None) -> str:
     return rank(value) if metric == "rank_distance" else fraction(value)
 
 
+def signed_text(metric: str, difference: float) -> str:
+    """A difference of fractions or ranks, with its sign."""
+    return ("−" if difference < 0 else "+") + value_text(metric, abs(difference))
+
+
 @dataclass(frozen=True)
 class View:
     """The evidence, in order and by name."""
