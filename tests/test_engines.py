@@ -18,6 +18,7 @@ from standins import held_out, save_m2m100, save_marian
 from transformers import AddedToken, M2M100Tokenizer, MBart50Tokenizer, NllbTokenizer, T5Tokenizer
 
 from koine import languages
+from koine.backbones.standins import TRANSLATORS, write_standins
 from koine.languages import SCHEMES
 from koine.params import Decoding
 from koine.records import QA, TRANSLATION
@@ -66,6 +67,21 @@ def test_both_engines_translate_unseen_sentences_exactly(hub: Path, model: str, 
     fast = neural.Ctranslate2(hub / "converted" / model, source, target, settings, Hardware(batch_tokens=40))
     assert by_generate == held_out(target)
     assert fast.translate(held_out(source)) == held_out(target)
+
+
+@pytest.mark.parametrize("model", TRANSLATORS)
+def test_the_recipes_translators_have_stand_ins(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KOINE_MODELS", str(tmp_path))
+    write_standins(tmp_path, [model])
+    assert neural.family(tmp_path / model) == ("nllb" if "nllb" in model else "m2m100")
+    neural.convert(model, "", "float32", tmp_path / "converted")
+    settings = decoding(model, beam=1)
+    for target in ("de", "th", "zh"):
+        for engine in (
+            neural.Generate("en", target, settings, Hardware()),
+            neural.Ctranslate2(tmp_path / "converted", "en", target, settings, Hardware()),
+        ):
+            assert all(engine.translate(["Finland", "Côte d’Ivoire"]))
 
 
 @pytest.mark.parametrize("backend", ["ctranslate2", "transformers"])

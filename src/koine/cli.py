@@ -696,7 +696,7 @@ def standins(
     out: Annotated[Path, typer.Argument(help="The folder that KOINE_MODELS is to name.")],
     model: Annotated[list[str], typer.Option(help="Hub id; repeatable. All of the registry without any.")] = [],  # noqa: B006
 ) -> None:
-    """Write tiny random checkpoints of the pretrained backbones' true architectures, to try a recipe without a network."""
+    """Write tiny random stand-ins of the Hub's encoders and translators, in their true architectures, to try recipes offline."""
     from koine.backbones.standins import write_standins
 
     for folder in write_standins(out, model):

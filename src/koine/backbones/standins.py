@@ -1,14 +1,16 @@
-"""Stand-ins for the pretrained encoders: tiny random checkpoints of their true architectures, in the shape of the Hub.
+"""Stand-ins for pretrained models: tiny random checkpoints of their true architectures, in the shape of the Hub.
 
-With `KOINE_MODELS` set to the folder, every entry of the registry trains, saves and encodes without a network; the vectors
-mean nothing.
+With `KOINE_MODELS` set to the folder, every entry of the registry trains, saves and encodes without a network, and the
+translators of the recipes translate; vectors and translations mean nothing.
 """
 
 import json
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import sentencepiece
 import tokenizers
 import torch
 import transformers
@@ -19,7 +21,7 @@ from sentence_transformers.base.modules.normalize import Normalize
 from sentence_transformers.sentence_transformer.modules import LSTM, Pooling
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 from torch import nn
-from transformers import MBart50Tokenizer, PreTrainedTokenizerFast
+from transformers import M2M100Tokenizer, MBart50Tokenizer, NllbTokenizer, PreTrainedTokenizerFast
 
 from koine.backbones import laser2
 from koine.runtime.errors import KoineError
@@ -43,6 +45,12 @@ _MBART: dict[str, Any] = {
     "decoder_ffn_dim": 2 * DIM,
     "scale_embedding": True,
     "max_position_embeddings": LONGEST,
+}
+#: Hub id of a translator of M2M-100's architecture: its tokenizer.
+TRANSLATORS = {
+    "facebook/m2m100_1.2B": M2M100Tokenizer,
+    "facebook/m2m100_418M": M2M100Tokenizer,
+    "facebook/nllb-200-distilled-600M": NllbTokenizer,
 }
 #: Hub id: configuration, its arguments, kind of tokenizer, and the modules after the language model.
 STANDINS: dict[str, tuple[str, dict[str, Any], str, tuple[str, ...]]] = {
@@ -79,10 +87,14 @@ def write_standins(out: Path, names: Sequence[str] = ()) -> list[Path]:
     Raises:
         KoineError: there is no stand-in for a name.
     """
+    everything = [*STANDINS, *TRANSLATORS]
     for name in names:
-        if name not in STANDINS:
-            raise KoineError(f"{name}: no stand-in; there are {', '.join(STANDINS)}")
-    return [_write(out / name, *STANDINS[name]) for name in names or STANDINS]
+        if name not in everything:
+            raise KoineError(f"{name}: no stand-in; there are {', '.join(everything)}")
+    return [
+        _write_translator(out / name, TRANSLATORS[name]) if name in TRANSLATORS else _write(out / name, *STANDINS[name])
+        for name in names or everything
+    ]
 
 
 def _write(folder: Path, config: str, arguments: dict[str, Any], kind: str, after: Sequence[str]) -> Path:
@@ -111,9 +123,51 @@ def _write(folder: Path, config: str, arguments: dict[str, Any], kind: str, afte
     return folder
 
 
+def _write_translator(folder: Path, kind: Any) -> Path:
+    texts = _texts()
+    folder.mkdir(parents=True, exist_ok=True)
+    if kind is M2M100Tokenizer:
+        with tempfile.TemporaryDirectory() as scratch:
+            made: dict[str, Any] = {
+                "model_prefix": f"{scratch}/pieces",
+                "vocab_size": VOCABULARY,
+                "minloglevel": 2,
+                "num_threads": 1,
+            }
+            sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(texts), character_coverage=1.0, **made)
+            pieces = sentencepiece.SentencePieceProcessor(model_file=f"{scratch}/pieces.model")
+            own = [
+                token for number in range(len(pieces)) if (token := pieces.id_to_piece(number)) not in ("<s>", "</s>", "<unk>")
+            ]
+            ids = {token: number for number, token in enumerate(["<s>", "<pad>", "</s>", "<unk>", *own])}
+            vocabulary = Path(scratch) / "vocab.json"
+            vocabulary.write_text(json.dumps(ids), encoding="utf-8")
+            tokenizer = kind(vocab_file=str(vocabulary), spm_file=f"{scratch}/pieces.model", model_max_length=LONGEST)
+            tokenizer.save_pretrained(folder)
+        size = max(tokenizer.lang_token_to_id.values()) + 1 + tokenizer.num_madeup_words
+    else:
+        letters = sorted({letter for text in texts for letter in text.replace(" ", "▁")})
+        ids = {token: number for number, token in enumerate(["<s>", "<pad>", "</s>", "<unk>", *letters])}
+        tokenizer = kind(vocab=ids, merges=[], model_max_length=LONGEST)
+        tokenizer.save_pretrained(folder)
+        size = len(tokenizer)
+    torch.manual_seed(0)
+    special = {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2, "decoder_start_token_id": 2}
+    config: Any = transformers.M2M100Config
+    model: Any = transformers.M2M100ForConditionalGeneration
+    # Tied to the random embeddings, the output would repeat the code of the language, which is no text.
+    model(config(vocab_size=size, tie_word_embeddings=False, **special, **_MBART)).save_pretrained(folder)
+    return folder
+
+
+def _texts() -> list[str]:
+    """Names of countries in many scripts."""
+    return [name for lang in ("en", "de", "ru", "ar", "hi", "th") for name in Locale(lang).territories.values()]
+
+
 def _tokenizer(kind: str) -> PreTrainedTokenizerFast:
-    """A small tokenizer of the right kind, trained on the names of countries in many scripts."""
-    texts = [name for lang in ("en", "de", "ru", "ar", "hi", "th") for name in Locale(lang).territories.values()]
+    """A small tokenizer of the right kind."""
+    texts = _texts()
     first, last, pad, unknown = ("[CLS]", "[SEP]", "[PAD]", "[UNK]") if kind == "wordpiece" else ("<s>", "</s>", "<pad>", "<unk>")
     special = [first, pad, last, unknown]
     if kind == "wordpiece":
