@@ -720,6 +720,11 @@ def _known(settings: list[str], metrics: list[str]) -> None:
 
 
 def _device(name: str) -> str:
+    if name == "cpu":
+        return name
+    from koine.runtime.gpus import lease
+
+    lease()  # before torch counts them
     if name != "auto":
         return name
     import torch

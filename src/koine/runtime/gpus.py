@@ -1,0 +1,68 @@
+"""The GPUs of one machine: each job leases one by a file lock, and sees no other.
+
+Snakemake counts GPUs and does not say which one a job may use. The lock is the kernel's and goes with its process, however
+that ends: no dead job holds a GPU. Under Slurm, which gives each job its own, and under torchrun, nothing is leased.
+"""
+
+import fcntl
+import os
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import IO
+
+from koine.runtime.console import say
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+PAUSE = 0.5  # seconds between two looks for a free slot
+
+_held: IO[str] | None = None  # for as long as this process lives
+
+
+def lease() -> str | None:
+    """Wait for a free GPU, and let CUDA see it alone; to be called before torch looks for GPUs.
+
+    The slots are those that `CUDA_VISIBLE_DEVICES` names, else all of the machine, by UUID; one process leases once. The locks
+    lie in a folder of the user in the machine's temporary folder, so that all checkouts share them.
+
+    Returns:
+        The GPU, as `CUDA_VISIBLE_DEVICES` now names it; None where there is none, or where others give them out.
+    """
+    global _held
+    given_out = os.environ.get("SLURM_JOB_ID") or os.environ.get("LOCAL_RANK")
+    if given_out or _held or not (slots := _slots()):
+        return os.environ.get(VISIBLE) if _held else None
+    folder = Path(tempfile.gettempdir()) / f"koine-gpus-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    told = False
+    while True:
+        for slot in slots:
+            stream = (folder / slot.replace("/", "_")).open("a+")
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                stream.close()
+                continue
+            stream.truncate(0)
+            stream.write(f"{os.getpid()}\n")  # for people who look
+            stream.flush()
+            _held, os.environ[VISIBLE] = stream, slot
+            return slot
+        if not told:
+            say(f"waiting for a GPU: all {len(slots)} are leased to your other jobs (see {folder}); --device cpu needs none")
+            told = True
+        time.sleep(PAUSE)
+
+
+def _slots() -> list[str]:
+    if VISIBLE in os.environ:
+        named = [name.strip() for name in os.environ[VISIBLE].split(",")]
+        return [] if "-1" in named else [name for name in named if name]  # CUDA's word for none
+    try:
+        found = subprocess.run(
+            ["nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader"], capture_output=True, text=True, timeout=30, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return found.stdout.split() if found.returncode == 0 else []
