@@ -9,18 +9,21 @@ import sys
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace as Namespace
 from typing import Any
 
 import polars as pl
 import pytest
 from typer.testing import CliRunner
 
+from koine.backbones.standins import write_standins
 from koine.check import check, expectations
 from koine.cli import app
 from koine.collect.sample import make_sample
 from koine.collect.steps import collect_benchmark
 from koine.doctor import doctor, load_recipe
 from koine.plan import Plan
+from koine.provision import fetch
 from koine.records import PAIRS, QA, TABLE
 from koine.runtime.errors import KoineError
 
@@ -121,6 +124,37 @@ def test_doctor_names_what_a_recipe_lacks(
     assert not doctor(Path("recipes/squad-fi.yaml"))
     seen = " ".join(capsys.readouterr().err.split())
     assert "squad-fi-memory" in seen and "KOINE_MIRROR lacks" in seen
+
+
+def test_fetch_brings_models_and_data_and_names_what_it_cannot(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for name in ("Snakefile", "params.yaml", "recipes"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KOINE_MODELS", str(tmp_path / "hub"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    asked: list[list[str]] = []
+    monkeypatch.setattr("subprocess.run", lambda command, check: asked.append(command) or Namespace(returncode=len(asked) - 1))
+    write_standins(tmp_path / "hub", ["FacebookAI/xlm-roberta-base", "facebook/m2m100_1.2B"])
+    for _ in range(2):  # the second time the workflow fails
+        with pytest.raises(KoineError, match="paper@full still lacks") as lacking:
+            fetch(Path("recipes/paper.yaml"), "full")
+    said = str(lacking.value)
+    assert "own/wikiqa/WikiQA.tsv: https://" in said and "sentence-transformers/LaBSE: neither a folder" in said
+    assert "xlm-roberta" not in said and "m2m100" not in said and said.count("see above") == 1
+    assert f"xlm-r-base: {tmp_path}/hub/FacebookAI/xlm-roberta-base" in capsys.readouterr().err
+    assert asked[0][asked[0].index("--until") :] == [
+        "--until",
+        "collect_fetch",
+        "--configfile",
+        "recipes/paper.yaml",
+        "--config",
+        "scale=full",
+    ]
+    fetch(Path("params.yaml"))  # the sample needs nothing
+    assert len(asked) == 2
 
 
 def test_check_compares_promised_numbers_with_the_table(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -683,6 +683,14 @@ def plan(
 
 
 @app.command(rich_help_panel=PEOPLE)
+def fetch(recipe: Recipe = Path("params.yaml"), scale: Scale = "") -> None:
+    """Bring a recipe's data and models, for machines without a network: run it where there is one."""
+    from koine.provision import fetch as run
+
+    run(recipe, scale)
+
+
+@app.command(rich_help_panel=PEOPLE)
 def sources() -> None:
     """List the sources and benchmarks that are known by name: languages, licence, version, and where they come from."""
     from koine.collect.registry import listing

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from koine.params import NEURAL, laid_over
+from koine.params import laid_over
 from koine.plan import Plan
 from koine.runtime.console import console
 from koine.runtime.errors import KoineError
@@ -131,10 +131,9 @@ def _recipe(recipe: Path, scale: str) -> Iterator[Finding]:
             yield Finding(name, f"{len(locations)} file(s) to download, e.g. {locations[0]}")
         else:
             yield Finding(name, f"{locations[0]} has no public address: set KOINE_MIRROR (docs/offline.md)", False)
-    for name in plan.params.train.backbones:
-        if start := plan.params.backbones[name].start.model:
-            yield _from_hub(name, start)
-    yield from _translators(plan)
+    for name, (model, _) in plan.named_models.items():
+        yield _from_hub(name, model)
+    yield from _apertium(plan)
     for own in plan.own_files:
         there = Path(own).is_file()
         home = f"; {plan.homes[own]}" if own in plan.homes else ""
@@ -146,18 +145,13 @@ def _from_hub(name: str, hub_id: str) -> Finding:
     return Finding(name, f"{local} is here" if local else f"{hub_id} comes from the Hub", bool(local) or None)
 
 
-def _translators(plan: Plan) -> Iterator[Finding]:
-    """What the recipe's translation engine needs: programs and directions, or models."""
+def _apertium(plan: Plan) -> Iterator[Finding]:
+    """The program's directions that the recipe needs."""
     t = plan.params.translate
-    ways = [(t.source, lang) for lang in t.languages] + [(lang, t.source) for lang in t.round_trip]
-    backends = {way: t.backend_of(next(lang for lang in way if lang != t.source)) for way in ways}
-    for way in (way for way in ways if backends[way] == "apertium"):
-        try:
-            yield Finding("-".join(way), Apertium(*way).version, True)
-        except KoineError as error:
-            yield Finding("-".join(way), str(error), False)
-    neural = [
-        t.decoding.model.format(source=source, target=target) for source, target in ways if backends[source, target] in NEURAL
-    ]
-    for model in dict.fromkeys(neural):
-        yield _from_hub("translation", model)
+    for lang in t.languages:
+        ways = [(t.source, lang), *([(lang, t.source)] if lang in t.round_trip else [])]
+        for way in ways if t.backend_of(lang) == "apertium" else []:
+            try:
+                yield Finding("-".join(way), Apertium(*way).version, True)
+            except KoineError as error:
+                yield Finding("-".join(way), str(error), False)

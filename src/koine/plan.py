@@ -249,6 +249,23 @@ class Plan:
         backbone, _, strategy = self.params.train.mining.model.partition("/")
         return (backbone, strategy) if backbone in self.params.backbones else None
 
+    @property
+    def named_models(self) -> dict[str, tuple[str, str]]:
+        """What the recipe takes from the Hub or from a folder: id and revision of each model, by what it is for."""
+        p = self.params
+        named = {name: (start.model, start.revision) for name in p.train.backbones if (start := p.backbones[name].start).model}
+        t = p.translate
+        for lang in t.languages:
+            ways = [(t.source, lang), *([(lang, t.source)] if lang in t.round_trip else [])]
+            for source, target in ways if t.backend_of(lang) in NEURAL else []:
+                model = t.decoding.model.format(source=source, target=target)
+                named.setdefault(f"translation by {model}", (model, t.decoding.revision))
+        if p.filter.score.encoder:
+            named["filter.score.encoder"] = (p.filter.score.encoder, "")
+        if p.train.mining.model and not self._miner:
+            named["train.mining.model"] = (p.train.mining.model, "")
+        return named
+
     def _mining(self) -> dict[str, Any]:
         """Files and flags of `train-mine`."""
         mining = self.params.train.mining

@@ -14,12 +14,14 @@ rule collect_sample:
         "koine collect-sample {params.flags} --out {params.out} > {log} 2>&1"
 
 
+# Downloads run where Snakemake runs: a cluster's nodes often have no internet.
 rule collect_fetch:
     output:
         "data/raw/{source}/{file}",
     log:
         "logs/raw/{source}/{file}.log",
     retries: 2
+    localrule: True
     params:
         flags=plan.fetched,
     shell:
@@ -32,6 +34,7 @@ rule collect_own:
         "{own}",
     log:
         "logs/{own}.log",
+    localrule: True
     params:
         flags=plan.home,
     shell:

@@ -1,0 +1,40 @@
+"""`koine fetch`: a recipe's data and models, brought where there is a network for jobs that have none."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from koine.doctor import load_recipe
+from koine.plan import Plan
+from koine.runtime.console import say
+from koine.runtime.errors import KoineError
+from koine.runtime.hub import local_model
+
+
+def fetch(recipe: Path, scale: str = "") -> None:
+    """Bring the models into the Hub's cache, and the data into data/raw by the workflow's own rule.
+
+    What a mirror or `KOINE_MODELS` has comes from there; what is here already is not brought again.
+
+    Args:
+        recipe: the recipe, or params.yaml.
+        scale: one of its scales, or nothing.
+
+    Raises:
+        KoineError: something cannot be had, or has to be brought by hand; all the rest was brought.
+    """
+    plan = Plan(load_recipe(recipe, scale))
+    lacking = [f"{path}: {plan.homes[path]}" for path in plan.absent]
+    for name, (model, revision) in plan.named_models.items():
+        try:
+            say(f"{name}: {local_model(model, revision)}")
+        except KoineError as error:
+            lacking.append(str(error))
+    if plan.fetch:
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", "--keep-going", "--quiet", "rules", "reason", "host"]
+        command += ["--until", "collect_fetch", *(["--configfile", str(recipe)] if recipe.name != "params.yaml" else [])]
+        if subprocess.run([*command, *(["--config", f"scale={scale}"] if scale else [])], check=False).returncode:
+            lacking.append("some of the data: see above")
+    if lacking:
+        raise KoineError(f"{plan.params.recipe} still lacks\n  " + "\n  ".join(lacking))
+    say(f"{plan.params.recipe}: all is here; jobs need no network (docs/offline.md)")
