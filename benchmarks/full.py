@@ -30,12 +30,13 @@ NEEDED = ("Snakefile", "params.yaml", "workflow", "recipes", "src", "profiles")
 MIRACL = ["ar", "bn", "de", "en", "es", "fa", "fi", "fr", "hi", "id", "ja", "ko", "ru", "sw", "te", "th", "yo", "zh"]
 QUESTIONS = 60  # of each source
 
+RULES = ("language", "copied", "numbers", "length", "ending", "question", "repetition", "script", "alignment")
 # Sizes; and what a random translator, a CPU and facts of one sentence ask for.
 _FEW = {"optimisation": {"steps": 20, "batch_size": 16}, "tokenizer": {"max_length": 32}}
 SMALLER: dict[str, Any] = {
     "collect": {"clean": {"near_duplicate": 1.0, "contamination_ngram": 25}},
-    "translate": {"shards": 2, "decoding": {"precision": "float32", "beam": 1}},
-    "filter": {"rules": dict.fromkeys(("language", "copied", "numbers", "length", "ending", "question", "script", "alignment"))},
+    "translate": {"shards": 2, "decoding": {"precision": "float32", "beam": 1, "max_tokens": 32}},
+    "filter": {"rules": dict.fromkeys(RULES)},
     "backbones": {"xlm-r-base": _FEW, "labse": _FEW},
     "train": {"seeds": [1], "validation": {"every": 10}},
     "report": {"resamples": 200},
