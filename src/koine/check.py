@@ -16,10 +16,12 @@ import polars as pl
 import yaml
 from rich.markup import escape
 
+from koine.doctor import parse_yaml
 from koine.params import DEFAULT
 from koine.records import TABLE
 from koine.runtime.console import console
 from koine.runtime.errors import KoineError
+from koine.runtime.files import read_text
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,7 @@ def expectations(recipe: Path) -> list[Expectation]:
     Raises:
         KoineError: no such file, or the block is not a list of seven fields each.
     """
-    try:
-        lines = recipe.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        raise KoineError(f"{recipe}: no such recipe") from None
+    lines = read_text(recipe).splitlines()
     if "# expect:" not in lines:
         return []
     block = []
@@ -53,9 +52,13 @@ def expectations(recipe: Path) -> list[Expectation]:
             break
         block.append(line.removeprefix("# "))
     try:
-        return [Expectation(*row) for row in yaml.safe_load("\n".join(block)) or []]
-    except (TypeError, yaml.YAMLError) as error:
+        promised = [Expectation(*row) for row in yaml.safe_load("\n".join(block)) or []]
+    except (TypeError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise KoineError(f"{recipe}: the `# expect:` block is not a list of seven fields each ({error})") from None
+    for one in promised:
+        if not all(isinstance(number, int | float) for number in (one.value, one.tolerance)):
+            raise KoineError(f"{recipe}: # expect: value and tolerance of {one} are numbers")
+    return promised
 
 
 def check(recipe: Path) -> bool:
@@ -67,7 +70,7 @@ def check(recipe: Path) -> bool:
     promised = expectations(recipe)
     if not promised:
         raise KoineError(f"{recipe}: no `# expect:` block in its head, so there is nothing to check")
-    name = yaml.safe_load(recipe.read_text(encoding="utf-8")).get("recipe", DEFAULT)
+    name = parse_yaml(recipe).get("recipe", DEFAULT)
     path = Path("results") / ("" if name == DEFAULT else name) / "table.csv"
     if not path.is_file():
         raise KoineError(f"{path}: no such file; run the recipe first")

@@ -16,6 +16,7 @@ from koine.plan import Plan
 from koine.runtime.console import console
 from koine.runtime.errors import KoineError
 from koine.runtime.fetch import in_mirror
+from koine.runtime.files import read_text
 from koine.runtime.hub import on_disk
 from koine.translate.apertium import Apertium
 
@@ -97,16 +98,25 @@ def load_recipe(recipe: Path, scale: str = "") -> dict[str, Any]:
     """
     merged: dict[str, Any] = {}
     for path in dict.fromkeys((Path("params.yaml"), recipe)):
-        try:
-            layer = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise KoineError(f"{path}: no such file; run koine from the checkout") from None
-        except yaml.YAMLError as error:
-            raise KoineError(f"{path}: not valid YAML: {error}") from None
-        if not isinstance(layer, dict):
-            raise KoineError(f"{path}: expected a mapping of parameters")
-        merged = laid_over(merged, layer)
+        merged = laid_over(merged, parse_yaml(path))
     return {**merged, "scale": scale or merged.get("scale", "")}
+
+
+def parse_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a recipe or in params.yaml.
+
+    Raises:
+        KoineError: it is missing or is not a YAML mapping.
+    """
+    if not path.is_file():
+        raise KoineError(f"{path}: no such file; run koine from the checkout")
+    try:
+        layer = yaml.safe_load(read_text(path))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise KoineError(f"{path}: not valid YAML: {error}") from None
+    if not isinstance(layer, dict):
+        raise KoineError(f"{path}: expected a mapping of parameters")
+    return layer
 
 
 def _recipe(recipe: Path, scale: str) -> Iterator[Finding]:

@@ -224,10 +224,17 @@ def _mewsli(files: dict[str, Path], split: str) -> Iterator[tuple[str, Language]
     folders = sorted(set(files.values()))
     if len(folders) != 1:
         raise KoineError(f"mewsli-x is one folder for all languages, not {len(folders)}")
+
+    def known(code: str, row: str) -> str:
+        try:
+            return languages.canonical(code)
+        except KoineError as error:
+            raise KoineError(f"{folders[0]}: {row}: {error}") from None
+
     entities: dict[str, dict[str, str]] = defaultdict(dict)  # language -> id -> text
     described: dict[str, str] = {}  # id -> language
     for entity, code, text in readers.read_entities(folders[0] / ENTITIES):
-        lang = languages.canonical(code)
+        lang = known(code, f"entity {entity}")
         if lang not in files:
             raise KoineError(f"{folders[0]}: an entity is described in {lang}, which is not among the benchmark's languages")
         entities[lang][entity] = text
@@ -237,7 +244,7 @@ def _mewsli(files: dict[str, Path], split: str) -> Iterator[tuple[str, Language]
     for mention in readers.read_mentions(folders[0] / MENTIONS.format(split)):
         if mention.entity not in described:
             raise KoineError(f"{folders[0]}: mention {mention.id} is of {mention.entity}, which is no candidate")
-        queries[languages.canonical(mention.lang)].append((mention.id, mention.text))
+        queries[known(mention.lang, f"mention {mention.id}")].append((mention.id, mention.text))
         qrels[described[mention.entity]].append((mention.id, mention.entity))
     for lang in files:
         yield (

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from koine.runtime.errors import KoineError
-from koine.runtime.files import read_json, read_jsonl, read_lines
+from koine.runtime.files import LONGEST, parse_json, read_json, read_jsonl, read_lines
 
 Record = dict[str, Any]
 Rows = Iterator[tuple[str, str, Any]]  # place, key (a name or a number from 1), row
@@ -111,8 +111,14 @@ def _items(path: Path) -> Iterator[Any]:
                 break  # the rest of it is in the next chunk
             if end == len(text):
                 break  # a number may go on
+            if "\\u" in text[at:end]:
+                item = parse_json(text[at:end], path)  # refuses half a character
             yield item
             at = end
+        if len(text) - at > LONGEST:
+            raise KoineError(
+                f"{path}: an item of more than {LONGEST >> 20} MiB at {text[at : at + 30]!r}; is this a list of rows?"
+            )
     if text[at:].strip() != "]":
         raise KoineError(f"{path}: not valid JSON, or cut short, at {text[at : at + 30]!r}")
 
@@ -338,7 +344,7 @@ def read_published(path: Path, reader: str) -> Iterator[Record]:
             found = list(records(row, key))
         except KeyError as error:
             raise KoineError(f"{place}: {error} is missing; {remedy}") from None
-        except (TypeError, ValueError, AttributeError, IndexError) as error:
+        except (TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
             raise KoineError(f"{place}: {error}; {remedy}") from None
         yield from found
 

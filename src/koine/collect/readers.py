@@ -53,7 +53,7 @@ def read_squad(path: Path) -> Iterator[Question]:
                     context=context,
                     sentences=breaks,
                 )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise KoineError(f"{where}: not SQuAD format ({type(error).__name__}: {error})") from None
 
 
@@ -76,7 +76,7 @@ def _paragraphs(path: Path) -> Iterator[tuple[str, str, str, tuple[tuple[int, in
             try:
                 context = _text(paragraph["context"])
                 breaks = tuple((int(start), int(end)) for start, end in paragraph.get("sentence_breaks", ()))
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
+            except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
                 raise KoineError(f"{where}: not SQuAD format ({type(error).__name__}: {error})") from None
             yield where, str(article.get("title") or ""), context, breaks, paragraph
 
@@ -153,6 +153,9 @@ def read_beir_texts(path: Path) -> Iterator[tuple[str, str]]:
         yield str(row[key]), f"{row.get('title') or ''} {row['text']}".strip()
 
 
+_GRADE = re.compile(r"-?[0-9]{1,9}")
+
+
 def packed(path: Path) -> Path:
     """The file, or where it is not there the same with .gz."""
     gz = path.with_name(f"{path.name}.gz")
@@ -168,10 +171,10 @@ def read_beir_qrels(folder: Path) -> Iterator[tuple[str, str]]:
     if path is None:
         raise KoineError(f"{folder}/qrels: none of test.tsv, dev.tsv and train.tsv is there")
     for number, line in enumerate(read_text(path).splitlines(), start=1):
-        if number == 1 and not line.rsplit("\t", 1)[-1].lstrip("-").isdigit():
+        if number == 1 and not _GRADE.fullmatch(line.rsplit("\t", 1)[-1]):
             continue  # the header
         fields = line.split("\t")
-        if len(fields) != 3 or not fields[2].lstrip("-").isdigit():
+        if len(fields) != 3 or not _GRADE.fullmatch(fields[2]):
             raise KoineError(f"{path}:{number}: expected query-id, corpus-id and an integer score, tab-separated")
         if int(fields[2]) > 0:
             yield fields[0], fields[1]
@@ -277,7 +280,7 @@ def read_trec_qrels(path: Path) -> Iterator[tuple[str, str]]:
     """(query id, passage id) of every positive judgement of a TREC file: `query Q0 passage grade`."""
     for number, line in enumerate(read_text(path).split("\n"), start=1):
         if fields := line.split():
-            if len(fields) != 4 or not fields[3].lstrip("-").isdigit():
+            if len(fields) != 4 or not _GRADE.fullmatch(fields[3]):
                 raise KoineError(f"{path}:{number}: expected a TREC judgement: query id, Q0, passage id, integer grade")
             if int(fields[3]) > 0:
                 yield fields[0], fields[2]
@@ -372,7 +375,7 @@ def read_mentions(path: Path) -> Iterator[Mention]:
                 around = next((text[a:b] for a, b in spans if a <= start and end <= b), text)
                 asked = f"{_text(mention['mention_span']['text'])}: {' '.join(around.split())}"
                 yield Mention(_text(mention["example_id"]), _text(context["language"]), asked, _text(mention["entity_id"]))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise KoineError(f"{where}: {type(error).__name__}: {error}; {remedy}") from None
 
 

@@ -2,8 +2,10 @@
 
 import gzip
 import hashlib
+import itertools
 import json
 import os
+import re
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -12,6 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from koine.runtime.errors import KoineError
+
+LARGEST = 1 << 30  # bytes of a file that is read at once
+LONGEST = 1 << 26  # bytes of a line
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # an escape of half a character
 
 
 @contextmanager
@@ -66,9 +72,13 @@ def read_text(path: Path) -> str:
     """The text of a file.
 
     Raises:
-        KoineError: the file is missing or is not UTF-8; the message names file and byte.
+        KoineError: the file is missing, has more than 1 GiB or is not UTF-8; the message names file and byte.
     """
     try:
+        if path.stat().st_size > LARGEST:
+            raise KoineError(
+                f"{path}: more than {LARGEST >> 20:,} MiB, too large to be read at once; split it, or give it as JSONL"
+            )
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise KoineError(f"{path}: no such file") from None
@@ -76,19 +86,40 @@ def read_text(path: Path) -> str:
         raise KoineError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
 
 
+def parse_json(text: str, path: Path, line: int | None = None) -> Any:
+    """Parse JSON of which every text can be written again.
+
+    Args:
+        text: the JSON.
+        path: where it stands, for messages.
+        line: its line there; None where it is the whole file.
+
+    Raises:
+        KoineError: it is not JSON, nests too deep, or escapes half a character; the message names file and line.
+    """
+    try:
+        value = json.loads(text)
+        if _SURROGATE.search(text):
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except json.JSONDecodeError as error:
+        raise KoineError(f"{path}:{line or error.lineno}: not valid JSON: {error.msg}") from None
+    except UnicodeEncodeError:
+        place = f"{path}:{line}" if line else str(path)
+        raise KoineError(
+            f"{place}: an escape such as \\ud83d without its second half is no character; repair or drop it"
+        ) from None
+    except (ValueError, RecursionError) as error:  # numbers and nesting beyond what Python reads
+        raise KoineError(f"{path}:{line}: not valid JSON: {error}" if line else f"{path}: not valid JSON: {error}") from None
+    return value
+
+
 def read_json(path: Path) -> Any:
     """Parse a JSON file.
 
     Raises:
-        KoineError: the file is missing, is not UTF-8 or is not JSON; the message names file and line.
+        KoineError: of `read_text` and `parse_json`.
     """
-    text = read_text(path)
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise KoineError(f"{path}:{error.lineno}: not valid JSON: {error.msg}") from None
-    except (ValueError, RecursionError) as error:  # numbers and nesting beyond what Python reads
-        raise KoineError(f"{path}: not valid JSON: {error}") from None
+    return parse_json(read_text(path), path)
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -101,13 +132,10 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line.decode("utf-8"))
+            text = line.decode("utf-8")
         except UnicodeDecodeError:
             raise KoineError(f"{path}:{number}: not UTF-8; save the file as UTF-8") from None
-        except json.JSONDecodeError as error:
-            raise KoineError(f"{path}:{number}: not valid JSON: {error.msg}") from None
-        except (ValueError, RecursionError) as error:
-            raise KoineError(f"{path}:{number}: not valid JSON: {error}") from None
+        row = parse_json(text, path, number)
         if not isinstance(row, dict):
             raise KoineError(f"{path}:{number}: expected a JSON object, found {type(row).__name__}")
         yield number, row
@@ -117,12 +145,18 @@ def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """Yield (line number from 1, line) of a file, one at a time; a file that ends in `.gz` is unpacked on the way.
 
     Raises:
-        KoineError: the file is missing, or its compression is broken.
+        KoineError: the file is missing, its compression is broken, or a line has more than 64 MiB.
     """
     opened = gzip.open if path.suffix == ".gz" else open
     try:
         with opened(path, "rb") as stream:
-            yield from enumerate(stream, start=1)
+            for number in itertools.count(1):
+                line = stream.readline(LONGEST + 1)
+                if not line:
+                    return
+                if len(line) > LONGEST:
+                    raise KoineError(f"{path}:{number}: a line of more than {LONGEST >> 20} MiB; is this a file of lines?")
+                yield number, line
     except FileNotFoundError:
         raise KoineError(f"{path}: no such file") from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
