@@ -6,6 +6,7 @@ remote and is cloned; the tests look at the clone. Slow (minutes): `pytest -m wo
 
 import itertools
 import json
+import logging
 import os
 import random
 import re
@@ -17,9 +18,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import boto3
 import polars as pl
 import pytest
 import yaml
+from moto.server import ThreadedMotoServer
 from standins import save_marian, sentences
 
 from koine.params import Block, Params, laid_over
@@ -345,6 +348,60 @@ def test_a_changed_threshold_reruns_for_real_in_dvc_and_gives_snakemakes_bytes(c
     assert (scratch / "results" / "table.csv").read_bytes() == by_dvc
     assert (scratch / "results" / "pairs.csv").read_bytes() == (folder / "results" / "pairs.csv").read_bytes()
     assert (scratch / "results" / "report.html").read_bytes() == (folder / "results" / "report.html").read_bytes()
+
+
+@pytest.fixture
+def s3() -> Iterator[dict[str, str]]:
+    """Environment of an S3 API on loopback that has a bucket `koine`."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it notes every request
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    account = {"AWS_ACCESS_KEY_ID": "nobody", "AWS_SECRET_ACCESS_KEY": "nothing", "AWS_DEFAULT_REGION": "us-east-1"}
+    yield {**account, "ENDPOINT": f"http://{host}:{port}"}
+    server.stop()
+
+
+def test_an_older_version_comes_back_from_s3_and_its_table_can_be_made_again(
+    origin: Path, tmp_path: Path, s3: dict[str, str]
+) -> None:
+    """Data and models of two versions in a real object store; a colleague takes the first one back."""
+    session = boto3.session.Session(s3["AWS_ACCESS_KEY_ID"], s3["AWS_SECRET_ACCESS_KEY"], region_name=s3["AWS_DEFAULT_REGION"])
+    session.client("s3", endpoint_url=s3["ENDPOINT"]).create_bucket(Bucket="koine")
+    mine, theirs = tmp_path / "mine", tmp_path / "theirs"
+    shutil.copytree(origin, mine, symlinks=True)
+    run(mine, "dvc", "remote", "add", "-f", "-d", "store", "s3://koine/store")
+    run(mine, "dvc", "remote", "modify", "store", "endpointurl", s3["ENDPOINT"])
+    run(mine, "dvc", "push", "-q", env=s3)
+    run(mine, "git", "commit", "-q", "-am", "A store")
+    run(mine, "git", "tag", "old")
+    params = yaml.safe_load((mine / "params.yaml").read_text(encoding="utf-8"))
+    params["backbones"]["static"]["optimisation"]["steps"] = 30
+    (mine / "params.yaml").write_text(yaml.safe_dump(params, allow_unicode=True), encoding="utf-8")
+    run(mine, "dvc", "repro", "-q")
+    run(mine, "git", "commit", "-q", "-am", "More steps")
+    run(mine, "dvc", "push", "-q", env=s3)
+
+    run(tmp_path, "git", "clone", "-q", str(mine), str(theirs))
+    run(theirs, "dvc", "pull", "-q", env=s3)
+    weights = "models/sample/static/hybrid/seed-1/model.safetensors"
+    new = (theirs / weights).read_bytes()
+    assert new == (mine / weights).read_bytes() and planned(theirs) == {}
+    run(theirs, "git", "checkout", "-q", "old")
+    run(theirs, "dvc", "fetch", "-q", env=s3)
+    run(theirs, "dvc", "checkout", "-q", "--force")
+    assert new != (theirs / weights).read_bytes() == (origin / weights).read_bytes()
+    assert planned(theirs) == {}
+    (theirs / "results/table.csv").unlink()
+    run(theirs, "snakemake", "--cores", "all")
+    assert (theirs / "results/table.csv").read_bytes() == (origin / "results/table.csv").read_bytes()
+
+    changed = json.loads(run(mine, "dvc", "metrics", "diff", "old", "--json"))["results/metrics.json"]
+    moved = {name: row["diff"] for name, row in changed.items() if row["diff"]}
+    assert "sample.static.hybrid.multi.map" in moved
+    shown = run(mine, "dvc", "exp", "show", "--csv", "--rev", "HEAD", "-n", "2")
+    assert "backbones.static.optimisation.steps" in shown.splitlines()[0]
+    assert "table.csv" in run(mine, "dvc", "plots", "diff", "old", "--json")
 
 
 def test_squad_runs_from_raw_file_to_table_with_opus_mt_of_its_own(tmp_path: Path) -> None:
