@@ -65,11 +65,16 @@ def test_hostile_names_stay_text_and_the_page_asks_for_nothing(tmp_path: Path, p
         "collected": 9, "kept": 2, "passages": 2, "dropped": dict.fromkeys(HOSTILE, 1),
         "contamination": [{"reason": text, "against": text, "len": 1} for text in HOSTILE], "sources": names,
     }  # fmt: skip
+    examples = [{"source": text, "target": text, "score": 0.5} for text in HOSTILE]  # what a filter dropped: texts of users
+    spread = {"edges": [0, 1], "counts": [1], "threshold": 0.1}
+    filtered = [
+        {"lang": "fi", "pairs": 9, "kept": 2, "dropped": dict.fromkeys(HOSTILE, 1), "scores": dict.fromkeys(HOSTILE, spread),
+         "examples": dict.fromkeys(HOSTILE, examples)}
+    ]  # fmt: skip
     for number, text in enumerate(HOSTILE):
         page = tmp_path / f"{number}.html"
-        page.write_text(
-            render(evidence(recipe=text, languages={text: ("en", "ar", "fi")}, collected=collected)), encoding="utf-8"
-        )
+        given = evidence(recipe=text, languages={text: ("en", "ar", "fi")}, collected=collected, filtered=filtered)
+        page.write_text(render(given), encoding="utf-8")
         asked.clear()
         dom = opened(page, port, "--dump-dom")
         assert MARK not in dom.partition("<body")[2].partition(">")[0] and "<script" not in dom and "<img" not in dom
