@@ -55,6 +55,11 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
 
 
+# Snakemake's own lock, off in profiles/default, would outlive a run that was killed; the kernel's does not.
+onstart:
+    plan.hold_checkout()
+
+
 # The vectors of hybrid+lir are made from those of hybrid: there is no such model. Nor is there one called bm25.
 ruleorder: encode_debias > encode
 ruleorder: evaluate_bm25 > evaluate

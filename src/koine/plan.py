@@ -35,7 +35,9 @@ from koine.params import (
     parse,
     steps_of,
 )
+from koine.runtime.console import say
 from koine.runtime.errors import KoineError
+from koine.runtime.files import lock, read_text
 
 BEIR_FILES = tuple(registry.BEIR.values())
 PACKAGE = Path(__file__).parent
@@ -248,6 +250,21 @@ class Plan:
         """Backbone and strategy of the recipe's own model that finds hard negatives."""
         backbone, _, strategy = self.params.train.mining.model.partition("/")
         return (backbone, strategy) if backbone in self.params.backbones else None
+
+    def hold_checkout(self) -> None:
+        """Let no second run start in this checkout while this process lives.
+
+        Raises:
+            KoineError: another one runs.
+        """
+        path = Path(".snakemake/koine.lock")
+        try:
+            self._lock = lock(path)
+        except OSError as error:  # a file system without locks
+            say(f"{path}: {error}; see to it that no second run starts in this checkout")
+            return
+        if self._lock is None:
+            raise KoineError(f"another run is on in this checkout ({read_text(path).strip()}); wait for it, or stop it")
 
     @property
     def named_models(self) -> dict[str, tuple[str, str]]:

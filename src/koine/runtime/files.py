@@ -1,17 +1,19 @@
 """Writing files so that a crash leaves the old file or the new one, and naming them by their content."""
 
+import fcntl
 import gzip
 import hashlib
 import itertools
 import json
 import os
 import re
+import socket
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from koine.runtime.errors import KoineError
 
@@ -161,6 +163,27 @@ def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
         raise KoineError(f"{path}: no such file") from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise KoineError(f"{path}: not a whole gzip file ({error}); download it again") from None
+
+
+def lock(path: Path) -> IO[str] | None:
+    """Lock a file for as long as what is returned stays open, and write into it whose it is.
+
+    The lock is the kernel's and goes with the process, however that ends: none is left behind for a person to remove.
+
+    Returns:
+        The open file; None where another process holds the lock.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    stream = path.open("a+", encoding="utf-8")
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        stream.close()
+        return None
+    stream.truncate(0)
+    stream.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+    stream.flush()
+    return stream
 
 
 def sha256(path: Path) -> str:

@@ -1,10 +1,9 @@
 """The GPUs of one machine: each job leases one by a file lock, and sees no other.
 
-Snakemake counts GPUs and does not say which one a job may use. The lock is the kernel's and goes with its process, however
-that ends: no dead job holds a GPU. Under Slurm, which gives each job its own, and under torchrun, nothing is leased.
+Snakemake counts GPUs and does not say which one a job may use. A lock goes with its process, so no dead job holds a GPU. Under
+Slurm, which gives each job its own, and under torchrun, nothing is leased.
 """
 
-import fcntl
 import os
 import subprocess
 import tempfile
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from koine.runtime.console import say
+from koine.runtime.files import lock
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 PAUSE = 0.5  # seconds between two looks for a free slot
@@ -34,21 +34,12 @@ def lease() -> str | None:
     if given_out or _held or not (slots := _slots()):
         return os.environ.get(VISIBLE) if _held else None
     folder = Path(tempfile.gettempdir()) / f"koine-gpus-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
     told = False
     while True:
         for slot in slots:
-            stream = (folder / slot.replace("/", "_")).open("a+")
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                stream.close()
-                continue
-            stream.truncate(0)
-            stream.write(f"{os.getpid()}\n")  # for people who look
-            stream.flush()
-            _held, os.environ[VISIBLE] = stream, slot
-            return slot
+            if stream := lock(folder / slot.replace("/", "_")):
+                _held, os.environ[VISIBLE] = stream, slot
+                return slot
         if not told:
             say(f"waiting for a GPU: all {len(slots)} are leased to your other jobs (see {folder}); --device cpu needs none")
             told = True
