@@ -1,10 +1,12 @@
 """Pretrained backbones on stand-ins of their true architectures: trained, saved, opened by sentence-transformers, and
 compared with vectors pooled by hand from the language model's own states."""
 
+import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +21,7 @@ from transformers import AutoModel, AutoTokenizer, MT5EncoderModel
 from koine import backbones
 from koine.backbones.base import TrainableEncoder
 from koine.backbones.laser2 import convert
-from koine.backbones.pretrained import PretrainedEncoder
+from koine.backbones.pretrained import PretrainedEncoder, start_tokenizer
 from koine.backbones.standins import STANDINS, write_standins
 from koine.backbones.tokenizer import SPECIAL
 from koine.params import Backbone, Languages, Optimisation, Params, Start, parse, pretrained_backbones
@@ -266,3 +268,59 @@ def test_flash_attention_is_asked_for_where_it_is_installed(
     monkeypatch.setattr(type(encoder.language_model), "set_attn_implementation", lambda self, name: got.append(name))
     encoder.use_flash_attention()
     assert got == asked
+
+
+# --- what a folder must not do -----------------------------------------------------------------------------------
+
+
+class Runs:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.path,)
+
+
+@pytest.fixture(params=["pickle", "own module", "own module at the root", "own class of transformers"])
+def hostile(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, Path]:
+    """A model folder that would make a file if its code ran or its pickle was read, and that file."""
+    folder, sign = tmp_path / "hub/evil/model", tmp_path / "it-ran"
+    write_standins(tmp_path / "hub", ["sentence-transformers/LaBSE"])
+    (tmp_path / "hub/evil").mkdir()
+    (tmp_path / "hub/sentence-transformers/LaBSE").rename(folder)
+    (folder / "evil.py").write_text(f"from pathlib import Path\nPath({str(sign)!r}).touch()\nclass Evil: pass\n")
+    modules, config = json.loads((folder / "modules.json").read_text()), json.loads((folder / "config.json").read_text())
+    if request.param == "pickle":
+        torch.save({"a": Runs(sign)}, folder / "pytorch_model.bin")
+        (folder / "model.safetensors").unlink()
+    elif request.param == "own class of transformers":
+        config |= {"model_type": "evil", "auto_map": {"AutoConfig": "evil.Evil", "AutoModel": "evil.Evil"}}
+    else:
+        modules[-1]["type"] = "evil.Evil"
+        if "root" in request.param:
+            modules[-1]["path"] = ""
+    (folder / "modules.json").write_text(json.dumps(modules))
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder, sign
+
+
+def test_no_code_of_a_model_folder_runs_and_no_pickle_is_read(
+    hostile: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, sign = hostile
+    monkeypatch.setenv("KOINE_MODELS", str(folder.parents[1]))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    for opened in (
+        lambda: backbones.load("evil/model"),
+        lambda: start_tokenizer(Start(model="evil/model"), 16),
+        lambda: PretrainedEncoder.create(Start(model="evil/model"), folder / "tokenizer.json"),
+    ):
+        try:
+            opened()
+        except KoineError as error:
+            assert "model" in str(error)
+        assert not sign.exists()
+    with pytest.raises(KoineError, match=r"safetensors|trust_remote_code|no model that"):
+        backbones.load("evil/model")

@@ -1,6 +1,6 @@
 """The workflow on a real Slurm (`cluster.py`): the same table, and what becomes of jobs that fail or lose time or node.
 
-`pytest -m slurm` runs what CI runs, `pytest -m slurm_faults` the rest, which waits for time limits and lost nodes. Both need
+`pytest -m slurm` runs what CI runs, `pytest -m faults` the rest, which waits for time limits and lost nodes. Both need
 root and Debian's slurmctld, slurmd and slurm-client.
 """
 
@@ -160,7 +160,7 @@ def when_training(cluster: Cluster, act: Callable[[str, str], None]) -> threadin
     return thread
 
 
-@pytest.mark.slurm_faults
+@pytest.mark.faults
 def test_a_job_out_of_time_is_given_more_and_its_training_goes_on_to_the_same_weights(
     unbroken: Path, local: Path, tmp_path: Path, submit: Submit
 ) -> None:
@@ -172,7 +172,7 @@ def test_a_job_out_of_time_is_given_more_and_its_training_goes_on_to_the_same_we
     assert weights(folder) == weights(unbroken)
 
 
-@pytest.mark.slurm_faults
+@pytest.mark.faults
 def test_a_job_whose_node_dies_ends_on_another(
     unbroken: Path, local: Path, tmp_path: Path, submit: Submit, cluster: Cluster
 ) -> None:
@@ -186,7 +186,7 @@ def test_a_job_whose_node_dies_ends_on_another(
     assert weights(folder) == weights(unbroken)
 
 
-@pytest.mark.slurm_faults
+@pytest.mark.faults
 def test_the_same_command_finishes_what_scancel_ended(
     unbroken: Path, local: Path, tmp_path: Path, submit: Submit, cluster: Cluster
 ) -> None:

@@ -77,7 +77,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FULL = {number: os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)}
+CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
 STEPS, PEOPLE = "Steps of the chain", "For people"
 
 In = Annotated[Path, typer.Option(help="Input.", show_default=False)]
@@ -748,6 +749,16 @@ def _use_threads() -> None:
         torch.set_num_threads(int(threads))
 
 
+def _remedy(error: Exception) -> str:
+    """What a person can do about a disk; empty where it is not the disk. Libraries in Rust say it in words."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number in FULL or any(words in str(error) for words in FULL.values()):
+        return "the disk is full or a quota is reached"
+    if number in CLOSED:
+        return "it may not be written here; look at the rights of the folder, and whether its disk is mounted read-only"
+    return ""
+
+
 def main() -> None:
     """Run the command line; a `KoineError` is a message, Ctrl-C a clean stop, a full disk no traceback."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -756,10 +767,10 @@ def main() -> None:
     except KoineError as error:
         say(f"error: {error}")
         sys.exit(1)
-    except OSError as error:
-        if error.errno not in FULL:
+    except Exception as error:
+        if not (remedy := _remedy(error)):
             raise
-        say(f"error: {error}: the disk is full or a quota is reached; finished files stay, the same command goes on from there")
+        say(f"error: {error}: {remedy}; finished files stay, the same command goes on from there")
         sys.exit(1)
     except KeyboardInterrupt:
         say("stopped; finished files stay, the same command goes on from there")

@@ -7,6 +7,9 @@ model that sentence-transformers loads. `load(model)` opens a folder or a Hub id
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from safetensors import SafetensorError
+
+from koine.runtime.errors import KoineError
 from koine.runtime.files import read_json
 
 if TYPE_CHECKING:
@@ -50,7 +53,17 @@ def load(model: str, device: str = "cpu") -> "Encoder":
     Args:
         model: a folder that Koine or sentence-transformers saved, or a Hub id.
         device: where it computes.
+
+    Raises:
+        KoineError: its files are cut short, or are none of a model.
     """
+    try:
+        return _load(model, device)
+    except SafetensorError as error:
+        raise KoineError(f"{model}: no whole weights ({error}); delete them and run again") from None
+
+
+def _load(model: str, device: str) -> "Encoder":
     manifest = Path(model) / MANIFEST
     kind = read_json(manifest)["kind"] if manifest.is_file() else "frozen"
     if kind == "static":

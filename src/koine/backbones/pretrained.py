@@ -22,7 +22,7 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 from transformers.utils.import_utils import is_flash_attn_2_available
 
 from koine.backbones.base import Kind, TrainableEncoder, Vectors, read_prefixes
-from koine.backbones.tokenizer import Tokens, max_length
+from koine.backbones.tokenizer import Tokens, max_length, read_tokenizer
 from koine.params import Start
 from koine.runtime.errors import KoineError
 from koine.runtime.files import write_text
@@ -87,14 +87,14 @@ class PretrainedEncoder(TrainableEncoder):
             raise KoineError(f"{folder}: no model that sentence-transformers loads: {str(error).splitlines()[0]}") from None
         if not isinstance(model[-1], Normalize):  # so that the folder gives the vectors that were trained
             model.append(Normalize())
-        tokenizer = tokenizers.Tokenizer.from_file(str(tokenizer_file))
+        tokenizer = read_tokenizer(tokenizer_file)
         model.max_seq_length = max_length(tokenizer)
         return cls(model, tokenizer, {"query": "", "passage": ""})
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Open a folder that `save` wrote."""
-        tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+        tokenizer = read_tokenizer(folder / "tokenizer.json")
         model = SentenceTransformer(str(folder), device="cpu", model_kwargs={"use_safetensors": True})
         return cls(model, tokenizer, read_prefixes(folder))
 
@@ -161,7 +161,8 @@ class FrozenEncoder:
 
     def __init__(self, model: str, device: str) -> None:
         try:
-            self._model = SentenceTransformer(str(on_disk(model) or model), device=device)
+            safe = {"use_safetensors": True}
+            self._model = SentenceTransformer(str(on_disk(model) or model), device=device, model_kwargs=safe)
         except (OSError, ValueError) as error:
             raise KoineError(f"{model}: no model that sentence-transformers loads ({error}); offline, see KOINE_MODELS") from None
 

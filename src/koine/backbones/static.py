@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from koine.backbones.base import NORMALIZE, Kind, TrainableEncoder, read_prefixes, write_normalize, write_sentence_transformer
-from koine.backbones.tokenizer import Tokens
+from koine.backbones.tokenizer import Tokens, read_tokenizer
 from koine.params import Architecture
 from koine.runtime.files import atomic, write_text
 
@@ -37,7 +37,7 @@ class StaticEncoder(TrainableEncoder):
 
         A mean of such rows is a random projection of a tf-idf vector: the start already matches words.
         """
-        tokenizer = tokenizers.Tokenizer.from_file(str(tokenizer_file))
+        tokenizer = read_tokenizer(tokenizer_file)
         vocab_size = tokenizer.get_vocab_size()
         draw = torch.Generator().manual_seed(seed)
         weights = torch.randn(vocab_size, architecture.dim, generator=draw)
@@ -50,7 +50,7 @@ class StaticEncoder(TrainableEncoder):
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Open a folder that `save` wrote."""
-        tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+        tokenizer = read_tokenizer(folder / "tokenizer.json")
         return cls(tokenizer, read_prefixes(folder), load_file(folder / "model.safetensors")["embedding.weight"])
 
     def save(self, folder: Path) -> None:

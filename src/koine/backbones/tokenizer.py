@@ -108,6 +108,18 @@ def max_length(tokenizer: tokenizers.Tokenizer) -> int:
     return int(truncation["max_length"])
 
 
+def read_tokenizer(path: Path) -> tokenizers.Tokenizer:
+    """Open a tokenizer.json.
+
+    Raises:
+        KoineError: missing, cut short or something else.
+    """
+    try:
+        return tokenizers.Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises nothing narrower
+        raise KoineError(f"{path}: not a whole tokenizer ({error}); delete it and run again") from None
+
+
 def tokenize(tokenizer: tokenizers.Tokenizer, texts: Sequence[str], prefix: str, special: bool) -> Tokens:
     """Token ids of texts, each with `prefix` before it; `special` adds `<s>` and `</s>`."""
     encodings = tokenizer.encode_batch_fast([prefix + text for text in texts], add_special_tokens=special)

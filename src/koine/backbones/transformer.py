@@ -11,7 +11,7 @@ from torch.nn import functional
 from transformers import AutoModel, PreTrainedModel, XLMRobertaConfig, XLMRobertaModel
 
 from koine.backbones.base import NORMALIZE, Kind, TrainableEncoder, read_prefixes, write_normalize, write_sentence_transformer
-from koine.backbones.tokenizer import SPECIAL, Tokens, max_length
+from koine.backbones.tokenizer import SPECIAL, Tokens, max_length, read_tokenizer
 from koine.params import Architecture
 from koine.runtime.files import write_json, write_text
 
@@ -35,7 +35,7 @@ class TransformerEncoder(TrainableEncoder):
     @classmethod
     def create(cls, architecture: Architecture, tokenizer_file: Path, texts: Tokens, seed: int) -> Self:
         """Random weights, as transformers initialises XLM-R."""
-        tokenizer = tokenizers.Tokenizer.from_file(str(tokenizer_file))
+        tokenizer = read_tokenizer(tokenizer_file)
         torch.manual_seed(seed)
         config = XLMRobertaConfig(
             vocab_size=tokenizer.get_vocab_size(),
@@ -55,7 +55,7 @@ class TransformerEncoder(TrainableEncoder):
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Open a folder that `save` wrote."""
-        tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+        tokenizer = read_tokenizer(folder / "tokenizer.json")
         model = AutoModel.from_pretrained(folder, add_pooling_layer=False, use_safetensors=True)
         return cls(tokenizer, read_prefixes(folder), model)
 

@@ -5,12 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-import tokenizers
 import torch
 
 from koine import backbones
 from koine.backbones.base import Encoder, Kind, TrainableEncoder, Vectors
-from koine.backbones.tokenizer import Tokens, read_tokens, tokenize, write_tokens
+from koine.backbones.tokenizer import Tokens, read_tokenizer, read_tokens, tokenize, write_tokens
 from koine.encode.vectors import Partial
 from koine.records import PASSAGES, QUERIES
 from koine.runtime.console import progress, say
@@ -36,7 +35,7 @@ def encode_tokens(tokenizer: Path, benchmark: Path, out: Path, *, prefixes: dict
         prefixes: put before each query and passage.
         special: whether texts are framed by <s> and </s>.
     """
-    own = tokenizers.Tokenizer.from_file(str(tokenizer))
+    own = read_tokenizer(tokenizer)
     made_with = sha256(tokenizer)
     for kind, name in SIDES:
         rows = _SCHEMAS[name].read(benchmark / f"{name}.parquet")

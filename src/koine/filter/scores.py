@@ -78,6 +78,7 @@ def language(targets: Sequence[str], lang: str, among: Sequence[str]) -> Floats:
     if lang not in known:
         return _like_the_others(heads)
     confidence = np.array(lingua.compute_language_confidence_in_parallel(heads, known[lang]), dtype=np.float64)
+    confidence = confidence.round(9)  # lingua adds in an order of its own: the last digits differ from run to run
     doubted = len(heads) >= FEWEST and np.median(confidence) < 0.5
     return _like_the_others(heads) if doubted else confidence
 

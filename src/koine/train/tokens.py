@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from tokenizers import Tokenizer as FastTokenizer
 
-from koine.backbones.tokenizer import Tokens, read_tokens, tokenize, train_tokenizer, write_tokens
+from koine.backbones.tokenizer import Tokens, read_tokenizer, read_tokens, tokenize, train_tokenizer, write_tokens
 from koine.params import Start, Tokenizer
 from koine.records import MINED, PARALLEL, QA
 from koine.runtime.console import say
@@ -43,7 +42,7 @@ def tokenise(qa: Path, parallel: list[Path], out: Path, settings: Tokenizer, spe
         write_text(out / "tokenizer.json", start_tokenizer(start, settings.max_length).to_str(pretty=True))
     else:
         train_tokenizer([*pairs["question"], *passages["passage"]], settings, out / "tokenizer.json")
-    tokenizer = FastTokenizer.from_file(str(out / "tokenizer.json"))
+    tokenizer = read_tokenizer(out / "tokenizer.json")
     queries = tokenize(tokenizer, pairs["question"].to_list(), settings.query_prefix, special)
     write_tokens(
         out / "queries.arrow",
