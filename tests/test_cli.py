@@ -4,9 +4,11 @@ import json
 import os
 import re
 import resource
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace as Namespace
@@ -67,6 +69,25 @@ def test_an_error_is_one_message_without_a_traceback(tmp_path: Path) -> None:
     assert f"{bad}:2: 'passage' is missing" in result.stderr
     assert "Traceback" not in result.stderr
     assert not (tmp_path / "x.parquet").exists()
+
+
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_command_that_is_stopped_says_so_and_leaves_nothing_half(tmp_path: Path, sent: signal.Signals, status: int) -> None:
+    os.mkfifo(tmp_path / "slow.jsonl")
+    words = ["collect-source", "slow.jsonl", "--reader", "jsonl", "--name", "a", "--licence", "X", "--out", "a.parquet"]
+    program = str(Path(sys.executable).with_name("koine"))
+    command = subprocess.Popen([program, *words], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    writer = None
+    while writer is None:  # until the command reads
+        assert command.poll() is None, command.communicate()
+        with suppress(OSError):
+            writer = os.open(tmp_path / "slow.jsonl", os.O_WRONLY | os.O_NONBLOCK)
+    command.send_signal(sent)
+    said = command.communicate()[1]
+    os.close(writer)
+    assert command.returncode == status and "Traceback" not in said
+    assert status != 130 or "the same command goes on from there" in said
+    assert [path.name for path in tmp_path.iterdir()] == ["slow.jsonl"]
 
 
 @pytest.mark.parametrize(

@@ -772,6 +772,7 @@ def main() -> None:
             raise
         say(f"error: {error}: {remedy}; finished files stay, the same command goes on from there")
         sys.exit(1)
-    except KeyboardInterrupt:
-        say("stopped; finished files stay, the same command goes on from there")
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code == 130:  # typer's answer to Ctrl-C
+            say("stopped; finished files stay, the same command goes on from there")
+        raise
