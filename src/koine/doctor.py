@@ -159,8 +159,7 @@ def _apertium(plan: Plan) -> Iterator[Finding]:
     """The program's directions that the recipe needs."""
     t = plan.params.translate
     for lang in t.languages:
-        ways = [(t.source, lang), *([(lang, t.source)] if lang in t.round_trip else [])]
-        for way in ways if t.backend_of(lang) == "apertium" else []:
+        for way in t.ways(lang) if t.backend_of(lang) == "apertium" else []:
             try:
                 yield Finding("-".join(way), Apertium(*way).version, True)
             except KoineError as error:

@@ -260,6 +260,10 @@ class Translate(Block):
     decoding: Decoding = Decoding()
     shards: Positive = Field(1, description="Jobs per language; fixed, so that the plan is known before any data.")
 
+    def ways(self, lang: str) -> list[tuple[str, str]]:
+        """The directions (source, target) that a language needs: there, and back where round trips are asked for."""
+        return [(self.source, lang), *([(lang, self.source)] if lang in self.round_trip else [])]
+
     def backend_of(self, lang: str) -> BackendName:
         """What translates into a language."""
         return self.backends.get(lang, self.backend)

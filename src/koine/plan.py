@@ -273,8 +273,7 @@ class Plan:
         named = {name: (start.model, start.revision) for name in p.train.backbones if (start := p.backbones[name].start).model}
         t = p.translate
         for lang in t.languages:
-            ways = [(t.source, lang), *([(lang, t.source)] if lang in t.round_trip else [])]
-            for source, target in ways if t.backend_of(lang) in NEURAL else []:
+            for source, target in t.ways(lang) if t.backend_of(lang) in NEURAL else []:
                 model = t.decoding.model.format(source=source, target=target)
                 named.setdefault(f"translation by {model}", (model, t.decoding.revision))
         if p.filter.score.encoder:
@@ -319,10 +318,9 @@ class Plan:
     def _ways(self, lang: str) -> dict[str, tuple[str, str]]:
         """The directions in which CTranslate2 is needed for a language, by the option that names the model."""
         t = self.params.translate
-        ways = {"converted": (t.source, lang)} if t.backend_of(lang) == "ctranslate2" else {}
-        if ways and lang in t.round_trip:
-            ways["converted-back"] = (lang, t.source)
-        return ways
+        return (
+            dict(zip(("converted", "converted-back"), t.ways(lang), strict=False)) if t.backend_of(lang) == "ctranslate2" else {}
+        )
 
     def _converted(self, source: str, target: str) -> str:
         """Folder of a converted model; notes that it has to be converted."""
