@@ -49,7 +49,7 @@ JobRequeue=1
 RebootProgram=/bin/true
 SlurmdParameters=config_overrides
 NodeName=node[1-2] NodeHostname={host} NodeAddr=127.0.0.1 Port=[16821-16822] CPUs=1 RealMemory=8000 State=UNKNOWN
-PartitionName=main Nodes=ALL Default=YES MaxTime=60 State=UP OverSubscribe=NO
+PartitionName=main Nodes=ALL Default=YES MaxTime=UNLIMITED State=UP OverSubscribe=NO
 """
 LINK = Path("/etc/slurm/slurm.conf")
 
