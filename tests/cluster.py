@@ -123,7 +123,7 @@ def slurm(folder: Path) -> Iterator[Cluster]:
             time.sleep(0.1)
         yield cluster
     finally:
-        cluster.run("scancel", "--state=RUNNING,PENDING", "--user=root")
+        subprocess.run(["scancel", "--user=root"], env=cluster.environment, check=False)
         for pid in folder.glob("*.pid"):
             _kill(int(pid.read_text()), signal.SIGTERM)
         LINK.unlink(missing_ok=True)
