@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-MADE = ("data", "models", "results", "logs", ".snakemake")
+OUTPUTS = ("data", "models", "results", "logs", ".snakemake")
 
 
 @dataclass
@@ -65,7 +65,7 @@ def campaign(folder: Path, command: list[str], environment: dict[str, str], tabl
         return True
 
     def clean() -> None:
-        for name in MADE:
+        for name in OUTPUTS:
             shutil.rmtree(folder / name, ignore_errors=True)
 
     clean()

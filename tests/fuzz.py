@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import yaml
-from test_published import PUBLISHED
+from test_published import PUBLISHED, encoded
 
 from koine.check import expectations
 from koine.collect.benchmarks import read_benchmark
@@ -277,17 +277,8 @@ def _subjects() -> dict[str, Subject]:
         ),
     }
     for name, (reader, file, content, _, _) in PUBLISHED.items():
-        text = (
-            content
-            if isinstance(content, str)
-            else "".join(map(json.dumps, content))
-            if ".jsonl" in file
-            else json.dumps(content)
-        )
-        if isinstance(content, list) and ".jsonl" in file:
-            text = "".join(json.dumps(row) + "\n" for row in content)
         file = file.removesuffix(".gz")
-        found[f"published: {name}"] = Subject({file: text.encode()}, _source(reader, file))
+        found[f"published: {name}"] = Subject({file: encoded(file, content)}, _source(reader, file))
     return found
 
 

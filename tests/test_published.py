@@ -32,16 +32,20 @@ from koine.translate.released import Released
 Frames = Callable[..., pl.DataFrame]
 
 
-def dump(path: Path, value: object) -> Path:
-    """JSON; JSONL where the name says so; packed where it ends in .gz; text as it is."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def encoded(name: str, value: object) -> bytes:
+    """JSON; JSONL where the name says so; text as it is."""
     if isinstance(value, str):
-        text = value
-    elif ".jsonl" in path.name:
-        text = "".join(json.dumps(row) + "\n" for row in value)  # type: ignore[attr-defined]
-    else:
-        text = json.dumps(value, indent=1)
-    path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
+        return value.encode()
+    if ".jsonl" in name:
+        return "".join(json.dumps(row) + "\n" for row in value).encode()  # type: ignore[attr-defined]
+    return json.dumps(value, indent=1).encode()
+
+
+def dump(path: Path, value: object) -> Path:
+    """A file of `encoded`, packed where its name ends in .gz."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = encoded(path.name, value)
+    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
     return path
 
 

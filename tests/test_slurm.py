@@ -141,7 +141,7 @@ def weights(folder: Path) -> bytes:
     return (folder / MODEL / "model.safetensors").read_bytes()
 
 
-def when_training(cluster: Cluster, act: Callable[[str, str], None]) -> threading.Thread:
+def when_training(cluster: Cluster, act: Callable[[str, str], object]) -> threading.Thread:
     """Do something to the training job (id, node) once it has run for ten seconds."""
 
     def watch() -> None:
@@ -178,7 +178,7 @@ def test_a_job_whose_node_dies_ends_on_another(
 ) -> None:
     folder = without_models(local, tmp_path / "dark", **LONG)
     killed = []
-    watcher = when_training(cluster, lambda job, node: (cluster.kill_node(node), killed.append(node)))  # type: ignore[func-returns-value]
+    watcher = when_training(cluster, lambda job, node: (cluster.kill_node(node), killed.append(node)))
     done = submit(folder, "--retries", "0", f"{MODEL}/koine.json")
     watcher.join()
     cluster.start_node(killed[0])
@@ -191,7 +191,7 @@ def test_the_same_command_finishes_what_scancel_ended(
     unbroken: Path, local: Path, tmp_path: Path, submit: Submit, cluster: Cluster
 ) -> None:
     folder = without_models(local, tmp_path / "cancelled", **LONG)
-    watcher = when_training(cluster, lambda job, node: cluster.run("scancel", job))  # type: ignore[arg-type, return-value]
+    watcher = when_training(cluster, lambda job, node: cluster.run("scancel", job))
     done = submit(folder, "--retries", "0", f"{MODEL}/koine.json")
     watcher.join()
     assert done.returncode == 1 and "CANCELLED" in done.stdout, done.stdout
