@@ -42,7 +42,16 @@ SMALL = {
     },
     "report": {"resamples": 50},
 }
-ENV = {**os.environ, "DVC_NO_ANALYTICS": "1", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "KOINE_MIRROR": ""}
+#: What stands in the environment and must stand in no file.
+SECRET = "a-secret-of-the-environment"
+ENV = {
+    **os.environ,
+    "DVC_NO_ANALYTICS": "1",
+    "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    "KOINE_MIRROR": "",
+    "HF_TOKEN": SECRET,
+    "AWS_SECRET_ACCESS_KEY": SECRET,
+}
 
 
 def run(folder: Path, *command: str, env: dict[str, str] | None = None) -> str:
@@ -130,6 +139,13 @@ def clone(origin: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_scrambled_clone_has_nothing_to_do_in_either_engine(clone: Path) -> None:
     assert planned(clone) == {}
     assert "up to date" in run(clone, "dvc", "status")
+
+
+def test_no_secret_of_the_environment_is_written(origin: Path) -> None:
+    """Into data, logs, model cards, the engines' own records: nowhere below the repository and its store."""
+    files = [path for path in origin.parent.rglob("*") if path.is_file()]
+    assert any("logs" in path.parts for path in files) and any(path.name == "koine.json" for path in files)
+    assert not [path for path in files if SECRET.encode() in path.read_bytes() and path.name != "test_workflow.py"]
 
 
 def test_a_clone_without_the_store_makes_its_committed_tables_again(origin: Path, tmp_path: Path) -> None:
