@@ -174,6 +174,8 @@ def _json(*rows: Any) -> bytes:
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
 
 
+CSV = b'question;passage;answer;answer_start\r\n"Who wrote it?";"Ada wrote; it";Ada;0\r\nWhen?;"In\n1843";;\r\n'
+
 QA = _json(
     {"id": "a", "question": "Who wrote it?", "passage": "Ada wrote it.", "answer": "Ada", "answer_start": 0, "lang": "en"},
     {"question": "Kuka?", "passage": "Ada kirjoitti.", "negatives": ["It rains."], "group": "g", "domain": "d"},
@@ -220,6 +222,11 @@ MKQA = {"example_id": 1, "queries": {"en": "Who?"}, "answers": {"en": [{"type": 
 BELEBELE = {"link": "l", "question_number": 1, "question": "Who?", "flores_passage": "Ada wrote it."}
 
 
+PASSAGES = _json(
+    {"id": 1, "title": "Ada", "text": "Ada wrote the first program. It computed some numbers. It was 1843."}, {"text": "One."}
+)
+
+
 def _benchmark(reader: str, name: str = "", candidate: str = "passage") -> Callable[[Path], object]:
     def read(folder: Path) -> object:
         files = {"en": folder / name} if reader != "mewsli-x" else {"en": folder, "fi": folder}
@@ -253,6 +260,8 @@ def _subjects() -> dict[str, Subject]:
     }
     found = {
         "source: jsonl": Subject({"qa.jsonl": QA}, _source("jsonl", "qa.jsonl")),
+        "source: csv": Subject({"qa.csv": CSV}, _source("csv", "qa.csv")),
+        "source: passages": Subject({"p.jsonl": PASSAGES}, _source("passages", "p.jsonl")),
         "source: squad": Subject({"squad.json": SQUAD}, _source("squad", "squad.json")),
         "source: beir": Subject(beir, _source("beir", "")),
         "source: gz": Subject({"qa.jsonl.gz": gzip.compress(QA)}, lambda folder: list(read_qa(folder / "qa.jsonl.gz", "jsonl"))),

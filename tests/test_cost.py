@@ -32,10 +32,21 @@ def test_every_recipe_is_valid_and_reckoned_at_every_scale(recipe: Path, scale: 
 
 @pytest.mark.parametrize(
     ("recipe", "scale"),
-    [("params.yaml", ""), ("recipes/squad-fi.yaml", ""), ("recipes/squad.yaml", ""), ("recipes/gradient-mixing.yaml", "standin")],
+    [
+        ("params.yaml", ""),
+        ("recipes/squad-fi.yaml", ""),
+        ("recipes/squad.yaml", ""),
+        ("recipes/gradient-mixing.yaml", "standin"),
+        ("heldout", ""),
+    ],
 )
 def test_jobs_are_those_that_snakemake_plans(recipe: str, scale: str, tmp_path: Path) -> None:
     """In a folder without data or results, so that everything is to be done."""
+    if recipe == "heldout":
+        (tmp_path / "own.yaml").write_text(
+            "{recipe: own, collect: {heldout: {questions: 9}}, evaluate: {benchmarks: [heldout]}}", encoding="utf-8"
+        )
+        recipe = str(tmp_path / "own.yaml")
     for name in ("Snakefile", "params.yaml", "workflow", "recipes", "src", "profiles"):
         (tmp_path / name).symlink_to(Path(name).resolve())
     chosen = [*(["--configfile", recipe] if recipe != "params.yaml" else []), *(["--config", f"scale={scale}"] if scale else [])]

@@ -23,6 +23,7 @@ from koine.languages import SCHEMES
 from koine.params import Decoding
 from koine.records import QA, TRANSLATION
 from koine.runtime.errors import KoineError
+from koine.runtime.files import write_jsonl
 from koine.translate import neural, steps
 from koine.translate.answers import carry
 from koine.translate.apertium import Apertium
@@ -118,6 +119,26 @@ def test_a_model_is_found_below_koine_models_and_errors_say_what_is_missing(hub:
         neural.Ctranslate2(tmp_path, "en", "fi", decoding("meta/m2m"), Hardware())
     with pytest.raises(KoineError, match="cpu has no float16"):
         neural.Ctranslate2(hub / "converted/meta/m2m", "en", "fi", Decoding(model="m", precision="float16"), Hardware())
+
+
+def test_an_engine_is_asked_for_what_no_memory_holds(program: None, tmp_path: Path, qa: Frames) -> None:
+    """The stand-in for Apertium shouts (in ASCII); what was translated by people is left as it is, and goes back all the same."""
+    rows = [{"question": "Who wrote it?", "passage": "Ada wrote it. She was first."}, {"question": "When?", "passage": "Then."}]
+    QA.write(qa(*rows), tmp_path / "qa.parquet")
+    known = {"Who wrote it?": "¿Quién lo escribió?", "Ada wrote it.": "Ada lo escribió.", "Then.": "Entonces."}
+    memory = ({"source_lang": "en", "target_lang": "es", "source": s, "target": t} for s, t in known.items())
+    write_jsonl(tmp_path / "m.jsonl", memory)
+    translate(
+        tmp_path / "qa.parquet", tmp_path / "0.parquet", source="en", target="es", backend="apertium", round_trip=True,
+        resources=[tmp_path / "m.jsonl"],
+    )  # fmt: skip
+    found = {row["source"]: (row["target"], row["back"]) for row in TRANSLATION.read(tmp_path / "0.parquet").to_dicts()}
+    assert found == {
+        "Who wrote it?": ("¿Quién lo escribió?", "¿QUIéN LO ESCRIBIó?"),
+        "Ada wrote it. She was first.": ("ADA WROTE IT. SHE WAS FIRST.",) * 2,  # a sentence of it is unknown
+        "When?": ("WHEN?", "WHEN?"),
+        "Then.": ("Entonces.", "ENTONCES."),
+    }
 
 
 def test_text_that_the_model_cannot_hold_is_cut_not_fatal(hub: Path) -> None:
@@ -441,11 +462,11 @@ def test_released_translations_are_joined_by_id(tmp_path: Path, qa: Frames) -> N
     )
     row = {"id": "7", "question": "Kuka?", "passage": "Ada teki sen.", "answer": "Ada!"}
     (tmp_path / "fi.jsonl").write_text(json.dumps(row) + "\n" + json.dumps({**row, "id": "unknown"}) + "\n")
-    released = Released([tmp_path / "fi.jsonl"], tmp_path / "qa.parquet")
+    released = Released([tmp_path / "fi.jsonl"], QA.read(tmp_path / "qa.parquet"))
     assert released.translate(["Who?", "Ada did.", "Ada", "else"]) == ["Kuka?", "Ada teki sen.", "Ada!", None]
     (tmp_path / "fi.jsonl").write_text(json.dumps({**row, "id": "unknown"}))
     with pytest.raises(KoineError, match="share no id"):
-        Released([tmp_path / "fi.jsonl"], tmp_path / "qa.parquet")
+        Released([tmp_path / "fi.jsonl"], QA.read(tmp_path / "qa.parquet"))
 
 
 @pytest.mark.parametrize(("theirs", "wanted"), [(["Bob.", "Eva."], ["Bob.", "Eva."]), (["Bob."], [None] * 2), (None, [None] * 2)])
@@ -455,4 +476,4 @@ def test_released_negatives_are_joined_by_their_place_where_none_was_left_out(
     QA.write(qa({"id": "s/7", "negatives": ["Bob did.", "Eve did."]}), tmp_path / "qa.parquet")
     row = {"id": "7", "question": "Kuka?", "passage": "Ada.", "negatives": theirs}
     (tmp_path / "fi.jsonl").write_text(json.dumps(row))
-    assert Released([tmp_path / "fi.jsonl"], tmp_path / "qa.parquet").translate(["Bob did.", "Eve did."]) == wanted
+    assert Released([tmp_path / "fi.jsonl"], QA.read(tmp_path / "qa.parquet")).translate(["Bob did.", "Eve did."]) == wanted

@@ -1,12 +1,15 @@
 """Readers: what a file says comes out, whole and in order; what it does not say is an error with its place."""
 
+import csv
+import gzip
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from koine.collect.readers import (
@@ -24,6 +27,7 @@ from koine.collect.readers import (
 from koine.collect.steps import collect_benchmark, collect_source
 from koine.records import PASSAGES, QA, QRELS, QUERIES
 from koine.runtime.errors import KoineError
+from koine.runtime.files import write_jsonl
 
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zs", "Zl", "Zp"]), min_size=1, max_size=12)
 
@@ -449,3 +453,77 @@ def test_the_published_dictionaries_give_only_words(mirror: Path) -> None:
         assert not [entry for entry in entries if set(entry[1]) & set("{}[]()/;") or "not used" in entry[1].casefold()]
         assert all(0 < len(translation.split()) <= LONGEST_TRANSLATION for _, translation in entries)
         assert "the" not in {word for word, _ in entries if "tr-" in name}
+
+
+# --- CSV, passages without questions ---------------------------------------------------------------------------
+
+
+FIELD = st.text(st.characters(codec="utf-8", exclude_characters="\x00\r"), min_size=1).filter(str.strip)
+
+
+@pytest.mark.parametrize(
+    ("name", "separator"), [("a.csv", ","), ("a.csv", ";"), ("a.csv", "\t"), ("a.tsv", "\t"), ("a.csv.gz", ",")]
+)
+@given(rows=st.lists(st.tuples(FIELD, FIELD), min_size=1))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_csv_is_read_back_as_it_was_written(tmp_path: Path, name: str, separator: str, rows: list[tuple[str, str]]) -> None:
+    path = tmp_path / name
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, delimiter=separator)
+    writer.writerow(["query", "passage", "lang"])
+    writer.writerows([*row, ""] for row in rows)
+    content = text.getvalue().encode("utf-8-sig")  # as spreadsheets do
+    path.write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+    read = list(read_qa(path, "csv", columns={"question": "query"}))
+    assert [(row["question"], row["passage"]) for row in read] == rows
+    assert all(row.get("lang") is None for row in read)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", r"a\.csv:1: expected a header"),
+        ("question,question\n", r"a\.csv:1: expected a header with a name for each column"),
+        ("question,passage\nWho?\n", r"a\.csv:2: 1 fields, the header has 2"),
+        ("question,passage\nWho?,Ada.\nWho, then?,Bob.\n", r"a\.csv:3: 3 fields, the header has 2; quote such fields"),
+        ('question,passage\nWho?,"Ada', r"a\.csv:2: not CSV \(unexpected end of data\)"),
+        ("question,passage\nWho?,\n", r"a\.csv:2: 'passage' is missing or empty"),
+        ("question,passage,answer_start\nWho?,Ada.,x\n", r"a\.csv:2: 'answer_start' is no whole number but 'x'"),
+        (b"question,passage\nWho?,\xff\n", r"a\.csv:2: not UTF-8"),
+    ],
+)
+def test_spoilt_csv_is_refused_by_its_line(tmp_path: Path, content: str | bytes, said: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(KoineError, match=said):
+        list(read_qa(path, "csv"))
+
+
+def test_a_missing_column_is_named_as_the_file_has_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"q": "Who?"}\n', encoding="utf-8")
+    with pytest.raises(KoineError, match=r"a\.jsonl:1: 'p' is missing or empty"):
+        list(read_qa(path, "jsonl", columns={"question": "q", "passage": "p"}))
+
+
+def test_a_passage_is_asked_for_by_one_of_its_sentences(tmp_path: Path) -> None:
+    """Inverse cloze task: the question is a sentence, which nine in ten passages then lack."""
+    about = "Number {n} is the first of them. It was built of stone in {n}. Nobody lives in house {n} now."
+    texts = [about.format(n=n) for n in range(300)]
+    path = tmp_path / "p.jsonl"
+    rows = [{"id": n, "title": f"House {n}", "text": text} for n, text in enumerate(texts)]
+    write_jsonl(path, [*rows, {"text": "Only one sentence."}])
+    rows = list(read_qa(path, "passages"))
+    assert [row["id"] for row in rows] == [str(n) for n in range(300)], "one sentence is no question about the rest"
+    kept = 0
+    for row, text in zip(rows, texts, strict=True):
+        assert row["question"] in text and row["group"] == f"House {row['id']}"
+        whole = f"House {row['id']} {text}"
+        kept += row["passage"] == whole
+        assert row["passage"] in (whole, " ".join(whole.replace(row["question"], "").split()))
+    assert 10 < kept < 60
+    places = {text.index(row["question"]) > 0 for row, text in zip(rows, texts, strict=True)}
+    assert places == {True, False} and rows == list(read_qa(path, "passages"))
+    path.write_text('{"title": "x"}\n', encoding="utf-8")
+    with pytest.raises(KoineError, match=r"p\.jsonl:1: 'text' is missing or empty"):
+        list(read_qa(path, "passages"))

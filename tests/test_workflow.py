@@ -220,6 +220,8 @@ CHOOSING = {
     ("collect", "sources"),
     ("collect", "registry"),
     ("collect", "sample", "languages"),
+    ("collect", "heldout", "questions"),
+    ("collect", "heldout", "sources"),
     ("translate", "source"),
     ("translate", "languages"),
     ("translate", "backend"),

@@ -45,6 +45,7 @@ from koine.params import (
     Datasets,
     Decoding,
     Encode,
+    HeldOut,
     IndexKind,
     Languages,
     Mining,
@@ -92,6 +93,8 @@ Scale = Annotated[str, typer.Option(help="One of the recipe's scales, such as st
 Pools = Annotated[list[str], typer.Option(help="Sub-pool as en+fi, evaluated beside the whole; repeatable.")]
 Settings = Annotated[list[str], typer.Option(help="mono, cross or multi; repeatable. All, if none is named.")]
 Metrics = Annotated[list[str], typer.Option(help="As map, ndcg@10; repeatable. The benchmark's own, if none is named.")]
+HeldOutRows = Annotated[Path | None, typer.Option(help="Held-out rows of `koine collect`, which go the same way.")]
+Columns = Annotated[list[str], typer.Option(help="OURS=THEIRS, e.g. question=query; repeatable.")]
 Lang = Annotated[str, typer.Option(help="Language (BCP 47).", show_default=False)]
 
 
@@ -171,7 +174,7 @@ def collect_fetch(
     revision: Annotated[str, typer.Option(help="Its commit.")] = "",
     config: Annotated[str, typer.Option(help="Its configuration.")] = "",
     split: Annotated[str, typer.Option(help="Its split.")] = "train",
-    column: Annotated[list[str], typer.Option(help="OURS=THEIRS, e.g. question=query; repeatable.")] = [],  # noqa: B006
+    column: Columns = [],  # noqa: B006
 ) -> None:
     """Bring one file of a source: downloaded with its checksum checked, or taken from KOINE_MIRROR."""
     if hub:
@@ -200,6 +203,7 @@ def collect_source(
     lang: Lang = "en",
     domain: Annotated[str, typer.Option(help="Where the file says none.")] = "",
     licence: Annotated[str, typer.Option(help="Kept with every row.")] = "",
+    column: Columns = [],  # noqa: B006
 ) -> None:
     """Read a source of questions and passages into a checked table."""
     from koine.collect import steps
@@ -207,7 +211,8 @@ def collect_source(
     if reader in FOLDERS:  # a folder by hand, its three files from Snakemake
         corpora = ("corpus.jsonl", "corpus.jsonl.gz", "collection.tsv")
         files = [path.parent if path.is_file() else path for path in files if path.is_dir() or path.name.endswith(corpora)]
-    steps.collect_source(files, out, name=name, reader=reader, lang=lang, domain=domain, licence=licence)
+    columns = _named("--column", column)
+    steps.collect_source(files, out, name=name, reader=reader, lang=lang, domain=domain, licence=licence, columns=columns)
 
 
 @app.command(rich_help_panel=STEPS)
@@ -252,16 +257,17 @@ def collect(
     sources: Annotated[list[Path], typer.Argument(help="Tables of collect-source.", show_default=False)],
     out: Out,
     settings: Clean,
+    heldout: HeldOut,
     benchmark: Annotated[list[Path], typer.Option(help="Prepared benchmark that must not be trained on.")] = [],  # noqa: B006
     expect: Annotated[list[str], typer.Option(help="SOURCE=QUESTIONS of the literature, to compare; repeatable.")] = [],  # noqa: B006
 ) -> None:
-    """Merge sources; duplicates go, and whatever stands in a benchmark, in any language, goes."""
+    """Merge sources; duplicates go, and whatever stands in a benchmark, in any language, goes; questions may be held out."""
     from koine.collect import steps
 
     expected = _named("--expect", expect)
     if wrong := [count for count in expected.values() if not count.isdecimal()]:
         raise KoineError(f"--expect: {wrong[0]!r} is no number of questions")
-    steps.collect(sources, benchmark, out, settings, {name: int(count) for name, count in expected.items()})
+    steps.collect(sources, benchmark, out, settings, {name: int(count) for name, count in expected.items()}, heldout)
 
 
 # --- translate, filter -----------------------------------------------------------------------------------
@@ -275,12 +281,13 @@ def translate(
     target: Lang,
     backend: Annotated[BackendName, typer.Option(help="What translates.")],
     decoding: Decoding,
-    resource: Annotated[list[Path], typer.Option(help="Memory, release or dictionary; the first match wins.")] = [],  # noqa: B006
+    resource: Annotated[list[Path], typer.Option(help="Memory, release or dictionary; an engine looks memories up first.")] = [],  # noqa: B006
     source: Lang = "en",
     reverse: Annotated[list[Path], typer.Option(help="Memory back into the source language.")] = [],  # noqa: B006
     round_trip: Annotated[bool, typer.Option(help="Let the engine translate back, too.")] = False,
     converted: Annotated[Path | None, typer.Option(help="Folder of translate-convert, for ctranslate2.")] = None,
     converted_back: Annotated[Path | None, typer.Option(help="The same for the way back.")] = None,
+    heldout: HeldOutRows = None,
     shard: Annotated[int, typer.Option(help="This shard, from 0.", min=0)] = 0,
     shards: Annotated[int, typer.Option(help="Number of shards.", min=1)] = 1,
     device: Device = "auto",
@@ -294,7 +301,7 @@ def translate(
         raise KoineError(f"--shard {shard}: shards are counted from 0 to {shards - 1}")
     steps.translate(
         qa, out, source=source, target=target, backend=backend, resources=resource, reverse=reverse, round_trip=round_trip,
-        decoding=decoding, converted=converted, converted_back=converted_back, shard=shard, shards=shards,
+        decoding=decoding, converted=converted, converted_back=converted_back, heldout=heldout, shard=shard, shards=shards,
         hardware=steps.Hardware(_device(device) if backend in NEURAL else "cpu", batch_tokens, threads),
     )  # fmt: skip
 
@@ -321,6 +328,7 @@ def filter_score(
     lang: Lang,
     settings: Score,
     among: Annotated[list[str], typer.Option(help="Languages that the identifier chooses from; repeatable.")] = [],  # noqa: B006
+    heldout: HeldOutRows = None,
     benchmark: Annotated[list[Path], typer.Option(help="Prepared benchmark; shared text is marked.")] = [],  # noqa: B006
     contamination_ngram: Annotated[int, typer.Option(help="Words in a row that count as shared.")] = 13,
     workers: Annotated[int, typer.Option(help="Processes; changes only speed.")] = 1,
@@ -331,7 +339,7 @@ def filter_score(
 
     steps.score(
         qa, translations, benchmark, out, lang=lang, among=among, settings=settings, ngram=contamination_ngram,
-        workers=workers, device=_device(device) if settings.encoder else "cpu",
+        heldout=heldout, workers=workers, device=_device(device) if settings.encoder else "cpu",
     )  # fmt: skip
 
 
@@ -348,6 +356,19 @@ def filter(
     from koine.filter import steps
 
     steps.decide(scores, out, summary, rules=settings, truth=truth)
+
+
+@app.command(rich_help_panel=STEPS)
+def filter_heldout(
+    qa: In,
+    heldout: Annotated[Path, typer.Option(help="Held-out rows of `koine collect`.", show_default=False)],
+    parallel: Annotated[list[Path], typer.Option(help="Kept pairs of one language; repeatable.", show_default=False)],
+    out: Out,
+) -> None:
+    """Make a benchmark of the held-out questions whose translations passed the filter in every language: BEIR folders."""
+    from koine.filter import steps
+
+    steps.benchmark(qa, heldout, parallel, out)
 
 
 # --- train, encode, index, evaluate, report ------------------------------------------------------------------
@@ -599,6 +620,33 @@ def report(
 
 
 # --- for people ------------------------------------------------------------------------------------------
+
+
+@app.command(rich_help_panel=PEOPLE)
+def init(
+    name: Annotated[str, typer.Argument(help="Of the recipe: recipes/NAME.yaml, results/NAME/.", show_default=False)],
+    languages: Annotated[list[str], typer.Option(help="To translate into, as de,fi,sw (BCP 47).", show_default=False)],
+    qa: Annotated[
+        list[str], typer.Option(help="Questions with passages: JSONL, CSV, SQuAD, BEIR folder or Hub id; repeatable.")
+    ] = [],  # noqa: B006
+    passages: Annotated[list[Path], typer.Option(help="If you have no questions: JSONL of texts; repeatable.")] = [],  # noqa: B006
+    memory: Annotated[list[Path], typer.Option(help="Translation memory, TMX or JSONL, looked up first; repeatable.")] = [],  # noqa: B006
+    test: Annotated[list[str], typer.Option(help="LANG=FILE: a test of your own, beside that of held-out questions.")] = [],  # noqa: B006
+    source_language: Lang = "en",
+    licence: Annotated[str, typer.Option(help="Of your data, as CC-BY-4.0; stands in the report and the model card.")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Replace a recipe of this name.")] = False,
+) -> None:
+    """Start with your own data: look at it, and write a recipe with a reason for each choice.
+
+    koine init clinic --qa own/clinic.jsonl --languages de,fi,sw
+    """
+    from koine.init import init as run
+
+    tests = {lang: Path(path) for lang, path in _named("--test", test).items()}
+    run(
+        name, qa=qa, passages=passages, langs=languages, source=source_language, memories=memory, tests=tests, licence=licence,
+        force=force,
+    )  # fmt: skip
 
 
 @app.command(rich_help_panel=PEOPLE)

@@ -107,6 +107,8 @@ def items(plan: Plan, gpu_tflops: float) -> Iterator[Item]:
     pairs = questions * len(languages)
     yield Item("filter_score", len(languages), f"{pairs:,} pairs", pairs / r["filter_pairs_per_s"] / HOUR, 0, 600 * pairs)
     yield Item("filter", len(languages))
+    if plan.heldout:
+        yield Item("filter_heldout", 1)
     chosen = p.train.backbones
     yield Item("train_tokens", len(_tokenised(plan)))
     if p.train.mining.model:

@@ -65,6 +65,8 @@ NEURAL = {"ctranslate2", "transformers"}
 BM25 = "bm25"
 #: The recipe whose tables stand in results/ itself.
 DEFAULT = "sample"
+#: The benchmark that a recipe makes of its own questions (`HeldOut`).
+HELD_OUT = "heldout"
 #: Readers of folders; the others read files.
 FOLDERS = {"beir", "trec", "mewsli-x", "triples"}
 NAME = r"^[a-z0-9][a-z0-9._-]*$"
@@ -87,10 +89,10 @@ class File(Block):
     sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="Checksum; required with a url.")
 
 
-#: Formats of questions and passages; `koine.collect.published` has all but the first three.
+#: Formats of questions and passages; `koine.collect.published` has all but the first five.
 QAReader = Literal[
-    "squad", "jsonl", "beir", "triples", "articles", "dpr", "wikiqa", "duorc", "newsqa", "faq", "medquad", "pubmedqa", "selqa",
-    "qed", "omos-qa",
+    "squad", "jsonl", "csv", "beir", "passages", "triples", "articles", "dpr", "wikiqa", "duorc", "newsqa", "faq", "medquad",
+    "pubmedqa", "selqa", "qed", "omos-qa",
 ]  # fmt: skip
 
 
@@ -114,7 +116,7 @@ class Source(Block):
     )
     split: str = Field("train", description="Split of the Hub data set (or the only one that it has), or of a folder's topics.")
     columns: dict[str, str] = Field(
-        {}, description="Our field to the Hub data set's column, as {question: query, passage: text}."
+        {}, description="Our field to the column of a Hub data set, or of a jsonl or csv file, as {question: query}."
     )
     files: dict[str, File] = Field(description="Files by language (`ja/2` is a second one), by pair `en-fi`, or by split.")
     reader: Literal[QAReader, "lines", "memory", "dictionary"] = Field(description="Format of the files.")
@@ -203,6 +205,16 @@ class Clean(Block):
     max_questions: int = Field(0, ge=0, description="Keep this many questions, drawn by a hash of their id; 0 is all.")
 
 
+class HeldOut(Block):
+    """Questions put aside before training: with their translations they become the benchmark `heldout`."""
+
+    prefix: ClassVar[str] = "heldout-"
+    questions: int = Field(
+        0, ge=0, description="At most this many, whole groups at a time, drawn by a hash; 0: none. `heldout` is the benchmark."
+    )
+    sources: list[str] = Field([], description="Sources that they are taken from; empty for all.")
+
+
 class Collect(Block):
     """Raw questions and passages: from the registry (src/koine/collect/sources.yaml) or from your own files."""
 
@@ -210,6 +222,7 @@ class Collect(Block):
     registry: dict[str, Source] = Field({}, description="Your own sources; see docs/collect.md.")
     sample: Sample = Sample()
     clean: Clean = Clean()
+    heldout: HeldOut = HeldOut()
 
 
 # --- translate -------------------------------------------------------------------------------------------
@@ -753,6 +766,11 @@ class Params(Block):
                 raise ValueError(f"train.backbones: {name!r} is neither defined under backbones nor in the registry ({known})")
         if self.recipe == DEFAULT and self.collect.sources != ["sample"]:
             raise ValueError(f"recipe: give the recipe a name of its own; {DEFAULT!r} writes to results/ itself")
+        if bool(self.collect.heldout.questions) != (HELD_OUT in self.evaluate.benchmarks):
+            raise ValueError(
+                f"collect.heldout.questions: {self.collect.heldout.questions}, and evaluate.benchmarks has "
+                f"{'' if HELD_OUT in self.evaluate.benchmarks else 'no '}{HELD_OUT!r}: questions are put aside for that benchmark"
+            )
         home = [self.report.home] if self.report.home else []
         domains = [name for name, wanted in self.evaluate.domains.items() if wanted]
         used = {"evaluate.candidates": [*self.evaluate.candidates], "evaluate.domains": domains, "report.home": home}
@@ -767,6 +785,9 @@ class Params(Block):
             for name in names:
                 if name not in self.collect.sources:
                     raise ValueError(f"train.{kind}: {name!r} is not in collect.sources")
+        for name in self.collect.heldout.sources:
+            if name not in self.collect.sources:
+                raise ValueError(f"collect.heldout.sources: {name!r} is not in collect.sources")
         for lang in self.train.validation.languages:
             if lang not in (self.translate.source, *self.translate.languages):
                 raise ValueError(f"train.validation.languages: {lang!r} is not trained on")

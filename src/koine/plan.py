@@ -23,6 +23,7 @@ from koine.params import (
     DEFAULT,
     ENGINES,
     FOLDERS,
+    HELD_OUT,
     NEURAL,
     UNSUPERVISED,
     Benchmark,
@@ -62,6 +63,9 @@ class Plan:
         self.sample_files = [f"{self.sample}/{name}" for name in sample_files(p.collect.sample.languages)]
         named = {name: registry.source(name, p) for name in [*p.collect.sources, *p.translate.resources, *p.translate.reverse]}
         tested = registry.benchmarks(p)
+        #: Rows and files of the benchmark of the recipe's own questions, if there is one: the workflow makes them.
+        self.heldout = [f"{self.data}/collect/heldout.parquet"] if HELD_OUT in tested else []
+        self.heldout_files = _paths(HELD_OUT, tested[HELD_OUT]) if HELD_OUT in tested else []
         probes = {name: registry.probe(name) for name in p.evaluate.probes}
         for name in p.collect.sources:
             if named[name].reader in {"memory", "dictionary"}:
@@ -85,7 +89,7 @@ class Plan:
             for name, source in {**tested, **named, **probes}.items()
             if source.path is not None
             for path in _paths(name, source)
-            if path not in self.sample_files
+            if path not in (*self.sample_files, *self.heldout_files)
         ]
         #: Where sources of a `path` can be had, by source.
         self.homes = {
@@ -108,7 +112,7 @@ class Plan:
             name: {key: _path(name, probe, file.name) for key, file in probe.files.items()} for name, probe in probes.items()
         }
         self.resources = {
-            lang: _for_language(named, p.translate.resources, p.translate.source, lang) for lang in p.translate.languages
+            lang: _for_language(named, self._serving(lang, named), p.translate.source, lang) for lang in p.translate.languages
         }
         for lang, files in self.resources.items():
             if not files and p.translate.backend_of(lang) not in ENGINES:
@@ -139,8 +143,12 @@ class Plan:
         #: Flags by rule (and by wildcard, where they differ).
         self.flags = {
             "collect_sample": flags(p.collect.sample),
-            "collect": " ".join([flags(p.collect.clean), *_options("expect", expected)]),
-            "translate": f"--source {p.translate.source} --shards {p.translate.shards}",
+            "collect": " ".join(
+                [flags(p.collect.clean), *([flags(p.collect.heldout)] if self.heldout else []), *_options("expect", expected)]
+            ),
+            "translate": shlex.join(
+                ["--source", p.translate.source, "--shards", str(p.translate.shards), *_options("heldout", self.heldout)]
+            ),
             "filter_score": self._filter_score_flags(),
             "filter": flags(p.filter.rules) + "".join(f" --truth {path}" for path in self.truth),
             "encode": flags(p.encode),
@@ -187,8 +195,9 @@ class Plan:
         self.pools = shlex.join(_options("pool", p.evaluate.pools))
         self.settings = {name: shlex.join(_options("setting", benchmark.settings)) for name, benchmark in tested.items()}
         self.metrics = {name: shlex.join(_options("metric", benchmark.metrics)) for name, benchmark in tested.items()}
-        #: What training must not have seen, and what it sees.
-        self.tested = shlex.join(_options("benchmark", [f"{self.data}/collect/benchmarks/{name}" for name in self.benchmarks]))
+        #: What training must not have seen, and what it sees. Held-out questions are put aside, which is another way.
+        self.foreign = [name for name in self.benchmarks if name != HELD_OUT]
+        self.tested = shlex.join(_options("benchmark", [f"{self.data}/collect/benchmarks/{name}" for name in self.foreign]))
         self.parallel = shlex.join(_options("parallel", [f"{self.data}/filter/{lang}.parquet" for lang in p.translate.languages]))
         self.shards = list(range(p.translate.shards))
 
@@ -305,6 +314,11 @@ class Plan:
             words += ["--mined", files[-1]]
         return {"files": files, "flags": shlex.join(words)}
 
+    def _serving(self, lang: str, named: dict[str, Source]) -> list[str]:
+        """The resources that a language's backend can read: an engine looks memories up, and no dictionaries."""
+        t = self.params.translate
+        return [name for name in t.resources if named[name].reader == "memory" or t.backend_of(lang) not in ENGINES]
+
     def per_run(self, pattern: str, runs: list[str] | None = None) -> list[str]:
         """`pattern` filled with every {run} (all of them, or these) and every {benchmark}."""
         runs = self.runs if runs is None else runs
@@ -334,7 +348,7 @@ class Plan:
         p = self.params
         among = _options("among", [p.translate.source, *p.translate.languages])
         ngram = _options("contamination-ngram", [str(p.collect.clean.contamination_ngram)])
-        return f"{shlex.join([*among, *ngram])} {flags(p.filter.score)}"
+        return f"{shlex.join([*among, *ngram, *_options('heldout', self.heldout)])} {flags(p.filter.score)}"
 
     @property
     def reported(self) -> str:
@@ -401,7 +415,9 @@ def _paths(name: str, source: Source) -> list[str]:
 
 
 def _source_flags(source: Source) -> str:
-    return shlex.join(["--reader", source.reader, "--lang", source.lang, "--domain", source.domain, "--licence", source.licence])
+    words = ["--reader", source.reader, "--lang", source.lang, "--domain", source.domain, "--licence", source.licence]
+    named = {} if source.hub else source.columns  # a Hub data set's are renamed as it is fetched
+    return shlex.join(words + _options("column", [f"{ours}={theirs}" for ours, theirs in named.items()]))
 
 
 def _benchmark_flags(name: str, benchmark: Benchmark, params: Params) -> str:

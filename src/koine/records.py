@@ -162,6 +162,12 @@ QA = Schema(
     nullable=frozenset({"answer", "answer_start", "negatives"}),
 )
 
+
+def read_collected(qa: Path, heldout: Path | None = None) -> pl.DataFrame:
+    """QA rows to train on and, behind them, those held out: both are translated and filtered."""
+    return pl.concat([QA.read(path) for path in (qa, heldout) if path])
+
+
 #: One distinct text with its translation; `back` is the translation of `target` into the source language. `spans`
 #: aligns pieces, in characters: start and end in `source`, then in `target`, four numbers a piece.
 TRANSLATION = Schema(

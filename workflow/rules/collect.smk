@@ -97,9 +97,10 @@ rule collect:
         sources=expand("<data>/collect/sources/{source}.parquet", source=plan.sources),
         benchmarks=expand(
             "<data>/collect/benchmarks/{benchmark}/queries.parquet",
-            benchmark=plan.benchmarks,
+            benchmark=plan.foreign,
         ),
     output:
+        plan.heldout,
         qa="<data>/collect/qa.parquet",
         dropped="<data>/collect/dropped.parquet",
         summary="<data>/collect/collect.json",

@@ -3,13 +3,14 @@
 
 rule filter_score:
     input:
+        plan.heldout,
         qa="<data>/collect/qa.parquet",
         translations=expand(
             "<data>/translate/{{lang}}/{shard}.parquet", shard=plan.shards
         ),
         benchmarks=expand(
             "<data>/collect/benchmarks/{benchmark}/queries.parquet",
-            benchmark=plan.benchmarks,
+            benchmark=plan.foreign,
         ),
     output:
         "<data>/filter/{lang}.scores.parquet",
@@ -42,3 +43,22 @@ rule filter:
     shell:
         "koine filter --scores {input.scores} {params.flags} "
         "--out {output.kept} --summary {output.summary} > {log} 2>&1"
+
+
+rule filter_heldout:
+    input:
+        qa="<data>/collect/qa.parquet",
+        heldout=plan.heldout,
+        parallel=expand(
+            "<data>/filter/{lang}.parquet", lang=plan.params.translate.languages
+        ),
+    output:
+        plan.heldout_files,
+    log:
+        "logs/<data>/filter_heldout.log",
+    params:
+        out=subpath(output[0], ancestor=2),
+        parallel=plan.parallel,
+        code=plan.code("filter"),
+    shell:
+        "koine filter-heldout --qa {input.qa} --heldout {input.heldout} {params.parallel} --out {params.out} > {log} 2>&1"

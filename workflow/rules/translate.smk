@@ -16,6 +16,7 @@ rule translate_convert:
 
 rule translate:
     input:
+        plan.heldout,
         qa="<data>/collect/qa.parquet",
         resources=lookup(dpath="{lang}", within=plan.resources),
         back=lookup(dpath="{lang}", within=plan.reverse),

@@ -11,8 +11,9 @@ import numpy.typing as npt
 import polars as pl
 
 from koine.collect.normalise import normalise, quarters, words
-from koine.params import Clean
+from koine.params import Clean, HeldOut
 from koine.records import TEXTS
+from koine.runtime.errors import KoineError
 from koine.runtime.files import text_id
 
 MINHASH_BANDS, MINHASH_ROWS = 20, 5  # finds pairs of Jaccard >= 0.8 with probability > 0.999
@@ -182,6 +183,54 @@ def clean(pairs: pl.DataFrame, contamination: Contamination, settings: Clean) ->
         chosen = sorted(kept["id"], key=text_id)[: settings.max_questions]
         kept = kept.filter(pl.col("id").is_in(chosen))
     return clean_negatives(kept, contamination, banned, settings.near_duplicate), dropped
+
+
+def hold_out(pairs: pl.DataFrame, settings: HeldOut) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Put questions aside as a benchmark: whole groups, so that nothing about an article or entity is seen in training.
+
+    Args:
+        pairs: clean QA rows (`records.QA`).
+        settings: how many questions, and of which sources.
+
+    Returns:
+        The rows to train on, the held-out ones, and what is dropped for their sake, with `reason` and `against` as of `clean`:
+        rows of other groups that ask a held-out question or have its passage. Held-out passages are no negatives.
+
+    Raises:
+        KoineError: no group is small enough, or nothing is left to train on.
+    """
+    own = pairs.filter(pl.col("source").is_in(settings.sources or pairs["source"].unique().to_list()))
+    sizes = dict(own.group_by("group").len().iter_rows())
+    chosen, left = [], settings.questions
+    for group in sorted(sizes, key=text_id):
+        if sizes[group] <= left:
+            chosen.append(group)
+            left -= sizes[group]
+    heldout = own.filter(pl.col("group").is_in(chosen))
+    rest = pairs.join(heldout, on="id", how="anti", maintain_order="left")
+    if heldout.is_empty() or rest.is_empty():
+        smallest = min(sizes.values(), default=0)
+        raise KoineError(
+            f"collect.heldout.questions: {settings.questions} of {len(own):,} questions in {len(sizes):,} groups (the smallest "
+            f"has {smallest:,}) cannot be put aside: whole groups go, and some must be left to train on"
+        )
+    asked = {normalise(row["question"]): row["id"] for row in heldout.iter_rows(named=True)}
+    answer = dict(heldout.select("passage_id", "id").iter_rows())
+    same_passage = pl.col("passage_id").replace_strict(answer, default=None, return_dtype=pl.String)
+    questions = pl.col("question").map_elements(normalise, return_dtype=pl.String)
+    same_question = questions.replace_strict(asked, default=None, return_dtype=pl.String)
+    rest = rest.with_columns(
+        reason=pl.when(same_passage.is_not_null()).then(pl.lit("passage is held out")).otherwise(pl.lit("question is held out")),
+        against=pl.coalesce(same_passage, same_question),
+    )
+    dropped = rest.filter(pl.col("against").is_not_null())
+    training = rest.filter(pl.col("against").is_null()).drop("reason", "against")
+    if training.is_empty():
+        raise KoineError("collect.heldout.questions: every other question is asked, or answered, by a held-out one too")
+    seen = pl.element().is_in(heldout["passage"].unique().implode())
+    negatives = pl.col("negatives").list.eval(pl.element().filter(~seen))
+    negatives = pl.when(negatives.list.len() > 0).then(negatives)
+    return training.with_columns(negatives=negatives), heldout, dropped
 
 
 def clean_negatives(pairs: pl.DataFrame, contamination: Contamination, banned: set[str], threshold: float) -> pl.DataFrame:

@@ -6,14 +6,15 @@ of the records is decided elsewhere.
 
 import re
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from koine.collect.published import FORMATS, read_published, read_triples
 from koine.runtime.errors import KoineError
-from koine.runtime.files import read_json, read_jsonl, read_text
+from koine.runtime.files import read_csv, read_json, read_jsonl, read_text, text_id
+from koine.translate.sentences import sentences
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def _text(value: Any) -> str:
     return value
 
 
-def read_qa(path: Path, reader: str, others: bool = False) -> Iterator[dict[str, Any]]:
+def read_qa(path: Path, reader: str, others: bool = False, columns: Mapping[str, str] | None = None) -> Iterator[dict[str, Any]]:
     """QA records `{id, group, domain, question, passage, answer, answer_start, lang, negatives}`; absent fields are None.
 
     Args:
@@ -95,6 +96,7 @@ def read_qa(path: Path, reader: str, others: bool = False) -> Iterator[dict[str,
             of `published.triples_files`.
         reader: one of `params.QAReader`.
         others: whether passages come too that answer no question, as records without one.
+        columns: of `jsonl` and `csv`, our field to the file's.
 
     Raises:
         KoineError: a row lacks its question or passage, or holds something else than text.
@@ -109,11 +111,13 @@ def read_qa(path: Path, reader: str, others: bool = False) -> Iterator[dict[str,
                 "answer": question.answer,
                 "answer_start": None if question.answer_start is None else question.answer_start - _left_space(question.context),
             }
-    elif reader == "jsonl":
-        for number, row in read_jsonl(path):
+    elif reader in ("jsonl", "csv"):
+        for number, found in read_jsonl(path) if reader == "jsonl" else _csv_rows(path):
+            row = found | {ours: found.get(theirs) for ours, theirs in (columns or {}).items()}
             for key in ("question", "passage"):
                 if not isinstance(row.get(key), str) or not row[key].strip():
-                    raise KoineError(f"{path}:{number}: {key!r} is missing or empty; each row needs question and passage")
+                    theirs = (columns or {}).get(key, key)
+                    raise KoineError(f"{path}:{number}: {theirs!r} is missing or empty; each row needs question and passage")
             for key in ("answer", "lang", "domain"):
                 if not isinstance(row.get(key), str | None):
                     raise KoineError(f"{path}:{number}: {key!r} is not text but {row[key]!r:.40}")
@@ -125,6 +129,8 @@ def read_qa(path: Path, reader: str, others: bool = False) -> Iterator[dict[str,
             if not isinstance(negatives, list | None) or not all(isinstance(t, str) and t.strip() for t in negatives or ()):
                 raise KoineError(f"{path}:{number}: 'negatives' is no list of texts but {row['negatives']!r:.40}")
             yield {**row, "id": str(number) if row.get("id") is None else row["id"], "negatives": negatives}
+    elif reader == "passages":
+        yield from _cloze(path)
     elif reader == "beir":
         queries, corpus = (dict(read_beir_texts(path / f"{name}.jsonl")) for name in ("queries", "corpus"))
         for query_id, passage_id in read_beir_qrels(path):
@@ -137,7 +143,50 @@ def read_qa(path: Path, reader: str, others: bool = False) -> Iterator[dict[str,
     elif reader in FORMATS:
         yield from (record for record in read_published(path, reader) if others or "question" in record)
     else:
-        raise KoineError(f"{path}: reader {reader!r} gives no questions; use squad, jsonl or beir")
+        raise KoineError(f"{path}: reader {reader!r} gives no questions; use squad, jsonl, csv or beir")
+
+
+def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Rows as those of JSONL: what is empty is not there, and where an answer starts is a number."""
+    for number, fields in read_csv(path):
+        row: dict[str, Any] = {name: text for name, text in fields.items() if text.strip()}
+        if "answer_start" in row:
+            if not _GRADE.fullmatch(row["answer_start"]):
+                raise KoineError(f"{path}:{number}: 'answer_start' is no whole number but {row['answer_start']!r:.40}")
+            row["answer_start"] = int(row["answer_start"])
+        yield number, row
+
+
+#: Words of a sentence that may stand for a question.
+CLOZE_WORDS = range(4, 41)
+#: One passage in so many keeps the sentence, so that equal words count, too.
+CLOZE_KEPT = 10
+
+
+def _cloze(path: Path) -> Iterator[dict[str, Any]]:
+    """Pseudo-questions of passages that nobody has asked about: a sentence asks for the passage that it was taken from.
+
+    This is the inverse cloze task of Lee et al. (arXiv 1906.00300, section 3), with its one in ten that keep the sentence. Which
+    sentence is taken follows from the text alone. A passage of one sentence, or without one of a usual length, gives nothing.
+    """
+    for number, row in read_jsonl(path):
+        text = row.get("text", row.get("passage"))
+        if not isinstance(text, str) or not text.strip():
+            raise KoineError(f"{path}:{number}: 'text' is missing or empty; a row has text, and perhaps id and title")
+        spans = sentences(text)
+        usual = [(start, end) for start, end in spans if len(text[start:end].split()) in CLOZE_WORDS]
+        if len(spans) < 2 or not usual:
+            continue
+        draw = int(text_id(text), 16)
+        start, end = usual[draw % len(usual)]
+        rest = text if draw // len(usual) % CLOZE_KEPT == 0 else f"{text[:start].rstrip()} {text[end:].lstrip()}".strip()
+        key = row.get("_id", row.get("id"))
+        yield {
+            "id": str(number) if key is None else str(key),
+            "group": str(row.get("group") or row.get("title") or "") or None,
+            "question": text[start:end],
+            "passage": f"{row.get('title') or ''} {rest}".strip(),
+        }
 
 
 def _left_space(text: str) -> int:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 import yaml
 
 from koine.licences import labelled
-from koine.params import Benchmark, File, Params, Probe, Source, language_of
+from koine.params import HELD_OUT, Benchmark, File, Params, Probe, Source, language_of
 from koine.runtime.errors import KoineError
 
 T = TypeVar("T")
@@ -72,6 +72,8 @@ def benchmark(name: str, params: Params | None = None) -> Benchmark:
         KoineError: there is none of this name; the message lists the nearest ones, or the members of a set.
     """
     own = params.evaluate.registry if params else {}
+    if name == HELD_OUT and params and params.collect.heldout.questions:
+        return _held_out(params)
     if name in _built_in().sets and name not in own:
         members = _built_in().sets[name]
         few = ", ".join(members[:3])
@@ -80,6 +82,20 @@ def benchmark(name: str, params: Params | None = None) -> Benchmark:
     if name == "sample" and params:  # it is made in as many languages as are asked for
         found = found.model_copy(update={"files": {lang: File(name=lang) for lang in params.collect.sample.languages}})
     return _placed(found, params)
+
+
+def _held_out(params: Params) -> Benchmark:
+    """The benchmark of a recipe's own questions: folders that `koine filter-heldout` writes, once translations are there."""
+    t = params.translate
+    own = [source(name, params).size for name in params.collect.heldout.sources or params.collect.sources]
+    sizes = (params.collect.heldout.questions, sum(size[1] for size in own if size))
+    questions, passages = (size * (1 + len(t.languages)) for size in sizes)
+    return Benchmark(
+        path=f"data/{params.recipe}/filter/{HELD_OUT}/{{name}}",
+        reader="beir",
+        files={lang: File(name=lang) for lang in (t.source, *t.languages)},
+        size=(questions, passages),
+    )
 
 
 def _placed(found: S, params: Params | None) -> S:

@@ -8,9 +8,9 @@ from typing import Any
 import polars as pl
 
 from koine.collect import benchmarks, readers, registry
-from koine.collect.clean import Contamination, clean
+from koine.collect.clean import Contamination, clean, hold_out
 from koine.collect.sample import make_sample
-from koine.params import BenchmarkReader, Candidate, Clean, language_of
+from koine.params import BenchmarkReader, Candidate, Clean, HeldOut, language_of
 from koine.records import PASSAGES, QA, QRELS, QUERIES, write_parquet
 from koine.runtime.console import progress, say, table
 from koine.runtime.errors import KoineError
@@ -68,7 +68,10 @@ def _plain(value: object) -> str:
 QRELS_COLUMNS = ("query-id", "corpus-id", "score")
 
 
-def collect_source(files: Sequence[Path], out: Path, *, name: str, reader: str, lang: str, domain: str, licence: str) -> None:
+def collect_source(
+    files: Sequence[Path], out: Path, *, name: str, reader: str, lang: str, domain: str, licence: str,
+    columns: Mapping[str, str] | None = None,
+) -> None:  # fmt: skip
     """Read one source into QA rows (`records.QA`).
 
     Ids are made unique over sources by the source's name; a passage is named by its text, so that the questions
@@ -76,7 +79,7 @@ def collect_source(files: Sequence[Path], out: Path, *, name: str, reader: str, 
     """
     rows: list[dict[str, Any]] = []
     for path in files:
-        for record in readers.read_qa(path, reader):
+        for record in readers.read_qa(path, reader, columns=columns):
             passage = record["passage"].strip()
             negatives = dict.fromkeys(text.strip() for text in record.get("negatives") or ())
             negatives.pop(passage, None)
@@ -180,15 +183,18 @@ def benchmark_contamination(folders: Iterable[Path], ngram: int) -> Contaminatio
 
 
 def collect(
-    sources: Sequence[Path], tested: Sequence[Path], out: Path, settings: Clean, expected: Mapping[str, int] | None = None
-) -> None:
-    """Merge sources, drop duplicates and whatever a benchmark contains.
+    sources: Sequence[Path], tested: Sequence[Path], out: Path, settings: Clean, expected: Mapping[str, int] | None = None,
+    heldout: HeldOut | None = None,
+) -> None:  # fmt: skip
+    """Merge sources, drop duplicates and whatever a benchmark contains, and put held-out questions aside.
 
     Args:
         sources: QA tables of `collect_source`.
         tested: prepared benchmarks, whose texts must not be trained on.
-        out: folder; gets qa.parquet, dropped.parquet and collect.json (counts, for the report).
+        out: folder; gets qa.parquet (what is trained on), dropped.parquet and collect.json (counts, for the report), and
+            heldout.parquet, if questions are held out.
         settings: what is a duplicate, what is contamination.
+        heldout: how many questions are put aside, if any.
         expected: by source, how many questions the literature kept; collect.json has it, and a difference is said.
 
     Raises:
@@ -199,8 +205,15 @@ def collect(
     kept, dropped = clean(pairs, contamination, settings)
     if kept.is_empty():
         raise KoineError("nothing is left to train on: every question is a duplicate or stands in a benchmark")
+    put_aside = 0
+    if heldout and heldout.questions:
+        kept, aside, more = hold_out(kept, heldout)
+        dropped, put_aside = pl.concat([dropped, more]).sort("id"), len(aside)
+        QA.write(aside, out / "heldout.parquet")
+        passages, groups = aside["passage_id"].n_unique(), aside["group"].n_unique()
+        say(f"put {put_aside:,} questions on {passages:,} passages aside, of {groups:,} groups")
     QA.write(kept, out / "qa.parquet")
-    counts = dropped.group_by("reason", "against").len().filter(~pl.col("reason").str.contains("duplicate"))
+    counts = dropped.group_by("reason", "against").len().filter(~pl.col("reason").str.contains("duplicate|held out"))
     by_reason = dropped.group_by("reason").len().sort("reason")
     per_source = kept.group_by("source", "licence").len("questions").sort("source").to_dicts()
     for one in per_source:
@@ -214,6 +227,7 @@ def collect(
         {
             "collected": len(pairs),
             "kept": len(kept),
+            **({"heldout": put_aside} if put_aside else {}),
             "passages": kept["passage_id"].n_unique(),
             "negatives": int(kept["negatives"].list.len().sum()),
             "dropped": dict(by_reason.iter_rows()),

@@ -8,16 +8,17 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from koine.collect.registry import BEIR
 from koine.collect.steps import benchmark_contamination
 from koine.filter import scores
 from koine.filter.alignment import alignment
 from koine.filter.profiles import profile
 from koine.filter.scores import Floats
 from koine.params import Rules, Score
-from koine.records import PARALLEL, QA, TEXT, TRANSLATION, Schema
+from koine.records import PARALLEL, QA, TEXT, TRANSLATION, Schema, read_collected
 from koine.runtime.console import say, table
 from koine.runtime.errors import KoineError
-from koine.runtime.files import read_jsonl, text_id, write_json
+from koine.runtime.files import read_jsonl, text_id, write_json, write_jsonl, write_text
 from koine.translate.answers import Carried, carry
 
 TEXT_SCORES = (
@@ -71,7 +72,7 @@ SCORED = Schema(
 
 def score(
     qa: Path, translations: Sequence[Path], benchmarks: Sequence[Path], out: Path, *,
-    lang: str, among: Sequence[str], settings: Score, ngram: int, workers: int, device: str = "cpu",
+    lang: str, among: Sequence[str], settings: Score, ngram: int, workers: int, device: str = "cpu", heldout: Path | None = None,
 ) -> None:  # fmt: skip
     """Join the collected pairs with their translations and score them; one row for every collected pair.
 
@@ -87,8 +88,9 @@ def score(
         settings: encoder and external scores, where there are any.
         ngram: n of the contamination check.
         workers, device: processes, and where an encoder computes; execution only.
+        heldout: held-out rows, scored too.
     """
-    pairs = QA.read(qa)
+    pairs = read_collected(qa, heldout)
     texts = {row["text_id"]: row for path in translations for row in TRANSLATION.read(path).iter_rows(named=True)}
     contamination = benchmark_contamination(benchmarks, ngram)
     columns: dict[str, list[object]] = {name: pairs[name].to_list() for name in ("id", "passage_id")}
@@ -272,6 +274,49 @@ def decide(scored: Path, out: Path, summary: Path, *, rules: Rules, truth: Path 
     )
     if truth is not None:
         say(f"{lang}: planted defects: {report['planted']}")
+
+
+def benchmark(qa: Path, heldout: Path, parallel: Sequence[Path], out: Path) -> None:
+    """Make a parallel benchmark of the held-out questions that passed the filter in every language.
+
+    The candidates are all passages of their sources, those trained on too, in each language in which they passed: what a person
+    searches is the whole collection.
+
+    Args:
+        qa: QA rows to train on.
+        heldout: held-out QA rows.
+        parallel: kept pairs (`records.PARALLEL`), a file for each language.
+        out: folder; gets a BEIR folder for each language, with the same ids.
+
+    Raises:
+        KoineError: no question passed in every language.
+    """
+    asked = QA.read(heldout)
+    every = pl.concat([asked, QA.read(qa).filter(pl.col("source").is_in(asked["source"].unique().implode()))])
+    columns = ["id", "passage_id", "question", "passage"]
+    versions = {str(asked["lang"][0]): every.select(columns)}
+    for path in parallel:
+        kept = PARALLEL.read(path)
+        versions[str(kept["lang"][0])] = kept.join(every, on="id", how="semi", maintain_order="left").select(columns)
+    left = asked.select("id")
+    rows = []
+    for lang, version in versions.items():
+        own = asked.join(version, on="id", how="semi")
+        left = left.join(version, on="id", how="semi", maintain_order="left")
+        rows.append((lang, len(own), f"{len(own) / len(asked):.1%}", version["passage_id"].n_unique()))
+    if left.is_empty():
+        raise KoineError("no held-out question passed the filter in every language; hold out more (collect.heldout.questions)")
+    for lang, version in versions.items():
+        own = left.join(version, on="id", maintain_order="left")
+        passages = version.unique("passage_id", keep="first", maintain_order=True)
+        queries = ({"_id": row["id"], "text": row["question"]} for row in own.iter_rows(named=True))
+        write_jsonl(out / lang / BEIR["queries"], queries)
+        corpus = ({"_id": row["passage_id"], "text": row["passage"]} for row in passages.iter_rows(named=True))
+        write_jsonl(out / lang / BEIR["corpus"], corpus)
+        judged = "".join(f"{query}\t{passage}\t1\n" for query, passage in own.select("id", "passage_id").iter_rows())
+        write_text(out / lang / BEIR["qrels"], f"query-id\tcorpus-id\tscore\n{judged}")
+    title = f"{len(left):,} of {len(asked):,} held-out questions passed in every language"
+    table(title, ["language", "passed", "share", "candidates"], rows)
 
 
 def _drop_negatives(kept: pl.DataFrame, scored: pl.DataFrame, rules: Rules) -> pl.DataFrame:

@@ -44,14 +44,17 @@ def _collected(collected: Json) -> Iterator[Html]:
     yield tag("h3", "Collected questions")
     passages = f" on {count(collected['passages'], 'passage')}" if "passages" in collected else ""
     yield tag("p", f"Of {count(total, 'collected question')}, {kept:,} ({share(kept, total)}){passages} were kept.")
-    pieces = [("kept", kept), *dropped.items()]
+    heldout = collected.get("heldout", 0)
+    pieces = [("kept", kept), *([("held out", heldout)] if heldout else []), *dropped.items()]
     flow = [
         tag("div", f"{name} {n:,}", style=f"flex:{n} 1 0", class_="kept" if i == 0 else None, title=f"{name}: {n:,}")
         for i, (name, n) in enumerate(pieces)
         if n
     ]
     yield tag("div", *flow, class_="flow")
-    unlisted = total - kept - sum(dropped.values())
+    if heldout:
+        yield tag("p", f"{count(heldout, 'question')} were put aside for the benchmark of the recipe's own questions.")
+    unlisted = total - kept - heldout - sum(dropped.values())
     if unlisted > 0:
         yield tag("p", f"Another {count(unlisted, 'question')} were left out to keep to the recipe's limit.", class_="note")
     if dropped:

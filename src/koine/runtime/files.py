@@ -1,5 +1,6 @@
 """Writing files so that a crash leaves the old file or the new one, and naming them by their content."""
 
+import csv
 import fcntl
 import gzip
 import hashlib
@@ -141,6 +142,43 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         if not isinstance(row, dict):
             raise KoineError(f"{path}:{number}: expected a JSON object, found {type(row).__name__}")
         yield number, row
+
+
+def read_csv(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield (line number from 1, fields by the header's names) for each row of a CSV file; `.tsv` is tab-separated.
+
+    What separates fields otherwise is whichever of comma, semicolon and tab the header has most of. Quoted fields may hold
+    line breaks, as spreadsheets write them.
+
+    Raises:
+        KoineError: not UTF-8, no header, or a row with more or fewer fields than the header; the message names file and line.
+    """
+    line = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal line
+        for line, content in read_lines(path):
+            try:
+                yield content.decode("utf-8-sig" if line == 1 else "utf-8")
+            except UnicodeDecodeError:
+                raise KoineError(f"{path}:{line}: not UTF-8; save the file as UTF-8") from None
+
+    text = lines()
+    first = next(text, "")
+    separator = "\t" if ".tsv" in path.suffixes else max(",;\t", key=first.count)
+    csv.field_size_limit(LONGEST)
+    rows = csv.reader(itertools.chain([first], text), delimiter=separator, strict=True)
+    try:
+        header = [name.strip() for name in next(rows, [])]
+        if not any(header) or len(set(header)) < len(header):
+            raise KoineError(f"{path}:1: expected a header with a name for each column, found {first.strip()!r:.80}")
+        for fields in rows:
+            if len(fields) != len(header) and any(fields):
+                raise KoineError(f"{path}:{line}: {len(fields)} fields, the header has {len(header)}; quote such fields")
+            if any(fields):
+                yield line, dict(zip(header, fields, strict=True))
+    except csv.Error as error:
+        raise KoineError(f"{path}:{line}: not CSV ({error})") from None
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:

@@ -32,7 +32,8 @@ def tokenise(qa: Path, parallel: list[Path], out: Path, settings: Tokenizer, spe
     collected = QA.read(qa)
     sources = collected.select("id", "source", "licence")
     pairs = collected.with_columns(negative_ids=named).select(columns)
-    pairs = pl.concat([pairs, *(PARALLEL.read(path).select(columns) for path in parallel)]).sort("lang", "id")
+    kept = [PARALLEL.read(path).select(columns).join(collected, on="id", how="semi") for path in parallel]  # none held out
+    pairs = pl.concat([pairs, *kept]).sort("lang", "id")
     negatives = pairs.select("lang", passage_id="negative_ids", passage="negatives").drop_nulls().explode("passage_id", "passage")
     passages = pl.concat([pairs.select("passage_id", "lang", "passage"), negatives.select("passage_id", "lang", "passage")])
     passages = passages.unique(["passage_id", "lang"], keep="first", maintain_order=True).sort("lang", "passage_id")

@@ -7,8 +7,9 @@ the same questions in another language under the same ids.
 from collections.abc import Sequence
 from pathlib import Path
 
+import polars as pl
+
 from koine.collect.readers import read_qa
-from koine.records import QA
 from koine.runtime.errors import KoineError
 
 READERS = {".json": "squad", ".jsonl": "jsonl"}
@@ -20,15 +21,14 @@ class Released:
     Args:
         files: in the target language: SQuAD JSON, JSONL (`id,question,passage`, optional `answer,negatives`), or folders of
             BEIR or of mMARCO's triples.
-        qa: the collected questions, whose texts are looked up.
+        rows: the collected questions (`records.QA`), whose texts are looked up.
 
     Raises:
         KoineError: no question has the id of a collected one.
     """
 
-    def __init__(self, files: Sequence[Path], qa: Path) -> None:
+    def __init__(self, files: Sequence[Path], rows: pl.DataFrame) -> None:
         self._translations: dict[str, str] = {}
-        rows = QA.read(qa)
         # Ids of different sources may be equal; a collected id is `source/id`.
         own = {row["id"].split("/", 1)[1]: row for row in rows.iter_rows(named=True)}
         for path in files:
@@ -46,7 +46,7 @@ class Released:
                         self._translations.setdefault(text, str(translation).strip())
         if not self._translations:
             names = ", ".join(map(str, files))
-            raise KoineError(f"translate.resources: {names} share no id with {qa}; released translations are joined by id")
+            raise KoineError(f"translate.resources: {names} share no id with the collected questions, by which they are joined")
 
     def __len__(self) -> int:
         return len(self._translations)

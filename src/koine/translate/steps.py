@@ -8,8 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+import polars as pl
+
 from koine.params import Decoding
-from koine.records import QA, TRANSLATION
+from koine.records import TRANSLATION, read_collected
 from koine.runtime.console import progress, say
 from koine.runtime.errors import KoineError
 from koine.runtime.files import text_id
@@ -63,7 +65,8 @@ class Hardware:
 def translate(
     qa: Path, out: Path, *, source: str, target: str, backend: str, resources: Sequence[Path] = (), reverse: Sequence[Path] = (),
     round_trip: bool = False, decoding: Decoding | None = None, converted: Path | None = None,
-    converted_back: Path | None = None, hardware: Hardware = Hardware(), shard: int = 0, shards: int = 1,
+    converted_back: Path | None = None, heldout: Path | None = None, hardware: Hardware = Hardware(), shard: int = 0,
+    shards: int = 1,
 ) -> None:  # fmt: skip
     """Translate the distinct texts (questions, passages, answers, negatives) whose id falls into one shard.
 
@@ -73,18 +76,19 @@ def translate(
             beside it holds what is done, and a killed job goes on from there.
         source, target: languages (BCP 47).
         backend: one of `params.Translate.backend`.
-        resources: files of the looked-up backends.
+        resources: files of the looked-up backends; of an engine, memories that are looked up before it is asked.
         reverse: memories from `target` to `source`; they fill `back`.
         round_trip: let the engine translate its translations back; fills `back` too.
         decoding: model and decoding settings of the neural backends.
         converted, converted_back: folders of `convert`, for `ctranslate2`.
+        heldout: held-out rows, translated too.
         hardware: where and how fast.
         shard, shards: this shard's number from 0, and how many there are.
 
     Raises:
         KoineError: the resources hold nothing for this direction, or the engine does not know it.
     """
-    rows = QA.read(qa)
+    rows = read_collected(qa, heldout)
     distinct = {text for column in ("question", "passage", "answer") for text in rows[column].drop_nulls()}
     distinct |= set(rows["negatives"].explode().drop_nulls())
     chosen = {text_id(text): text for text in distinct}
@@ -94,17 +98,22 @@ def translate(
     spans: list[list[int] | None] = [None] * len(texts)
     back: list[str | None] = [None] * len(texts)
     if backend in LOOKUPS:
-        known = _lookup(backend, resources, source, target, qa)
+        known = _lookup(backend, resources, source, target, rows)
         targets = [text for chunk in progress(_chunks(texts), f"{source}-{target}") for text in known.translate(chunk)]
     else:
         make = partial(_engine, backend, decoding=decoding or Decoding(), hardware=hardware)
-        forth = _sentence_wise(make(source, target, converted=converted), texts, [pieces(text) for text in texts], target, out)
-        targets = [text or None for text, _ in forth]
-        spans = [[number for pair in zip(pieces(text), there, strict=True) for span in pair for number in span]
-                 for text, (_, there) in zip(texts, forth, strict=True)]  # fmt: skip
+        targets = list(Memory(resources, source, target).translate(texts))
+        rest = [number for number, text in enumerate(targets) if text is None]
+        asked = [texts[number] for number in rest]
+        forth = _sentence_wise(make(source, target, converted=converted), asked, [pieces(text) for text in asked], target, out)
+        cut: list[list[Span]] = [pieces(text or "") for text in targets]
+        for number, (text, there) in zip(rest, forth, strict=True):
+            targets[number], cut[number] = text or None, there
+            pairs = zip(pieces(texts[number]), there, strict=True)
+            spans[number] = [number for pair in pairs for span in pair for number in span]
         if round_trip:
             engine = make(target, source, converted=converted_back)
-            done = _sentence_wise(engine, [t for t, _ in forth], [there for _, there in forth], source, out, ".back")
+            done = _sentence_wise(engine, [text or "" for text in targets], cut, source, out, ".back")
             back = [text or None for text, _ in done]
     if reverse:
         memory = Memory(reverse, target, source)
@@ -117,9 +126,9 @@ def translate(
     say(f"{source}-{target}: {found:,} of {len(texts):,} texts translated, {sum(b is not None for b in back):,} back")
 
 
-def _lookup(backend: str, resources: Sequence[Path], source: str, target: str, qa: Path) -> Lookup:
+def _lookup(backend: str, resources: Sequence[Path], source: str, target: str, rows: pl.DataFrame) -> Lookup:
     if backend == "released":
-        return Released(resources, qa)
+        return Released(resources, rows)
     make: dict[str, Callable[[Sequence[Path], str, str], Lookup]] = {"memory": Memory, "lexicon": Lexicon}
     known = make[backend](resources, source, target)
     if not len(known):
