@@ -413,7 +413,7 @@ def filled_lines(plan: Plan) -> Iterator[tuple[str, list[str]]]:
         for params in given:
             words = line.format(
                 params=SimpleNamespace(**{**common, **params}),
-                input=Files(qa="qa", scores="s", sources="a b", translations="0 1", tokenizer="t", train="a", test="b"),
+                input=Files(qa="qa", heldout="h", scores="s", sources="a b", translations="0 1", tokenizer="t", train="a", test="b"),
                 output=Files(kept="kept", summary="sum"),
                 resources=SimpleNamespace(execution=plan.execution.get(rule, ""), launch=plan.execution["launch"]),
                 wildcards=SimpleNamespace(
@@ -466,7 +466,7 @@ def test_a_step_gets_the_parameters_that_the_recipe_says(commands: Any, recipe: 
     plan = Plan(config_of)
     p = plan.params
     made = {rule: calls_of(commands, plan, rule, got) for rule in targets}
-    assert made["collect"][0]["settings"] == p.collect.clean
+    assert (made["collect"][0]["settings"], made["collect"][0]["heldout"]) == (p.collect.clean, p.collect.heldout)
     assert made["filter"][0]["rules"] == p.filter.rules
     assert made["report"][0]["settings"] == p.report
     assert [call["settings"] for call in made["train_tokens"]] == [backbone.tokenizer for backbone in p.backbones.values()]
