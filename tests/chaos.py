@@ -28,7 +28,9 @@ class Tally:
         return 1 - self.runs * self.undisturbed / self.seconds
 
 
-def campaign(folder: Path, command: list[str], environment: dict[str, str], tables: list[str], kills: int, seed: int) -> Tally:
+def campaign(
+    folder: Path, command: list[str], environment: dict[str, str], tables: list[str], kills: int, seed: int, share: float = 1.0
+) -> Tally:
     """Run an experiment unbroken, then again and again from nothing, killed `kills` times in all.
 
     Args:
@@ -38,6 +40,8 @@ def campaign(folder: Path, command: list[str], environment: dict[str, str], tabl
         tables: results that must be the same bytes each time.
         kills: SIGKILLs of the whole process group in all.
         seed: draws the moments.
+        share: of the unbroken run's time, within which a start is killed. The smaller, the more often a run is killed; it must
+            leave time for the longest job.
 
     Raises:
         RuntimeError: the command failed of itself.
@@ -74,8 +78,7 @@ def campaign(folder: Path, command: list[str], environment: dict[str, str], tabl
     tally.undisturbed, tally.seconds = tally.seconds, 0.0
     while tally.kills < kills:
         clean()
-        # Half a run on average: most moments of it are reached, and it ends after a few kills.
-        while not attempt(draw.uniform(0, tally.undisturbed) if tally.kills < kills else None):
+        while not attempt(draw.uniform(0, share * tally.undisturbed) if tally.kills < kills else None):
             pass
         tally.runs += 1
         tally.differences += [(folder / table).read_bytes() for table in tables] != expected

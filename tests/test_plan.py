@@ -413,7 +413,9 @@ def filled_lines(plan: Plan) -> Iterator[tuple[str, list[str]]]:
         for params in given:
             words = line.format(
                 params=SimpleNamespace(**{**common, **params}),
-                input=Files(qa="qa", heldout="h", scores="s", sources="a b", translations="0 1", tokenizer="t", train="a", test="b"),
+                input=Files(
+                    qa="qa", heldout="h", scores="s", sources="a b", translations="0 1", tokenizer="t", train="a", test="b"
+                ),
                 output=Files(kept="kept", summary="sum"),
                 resources=SimpleNamespace(execution=plan.execution.get(rule, ""), launch=plan.execution["launch"]),
                 wildcards=SimpleNamespace(
