@@ -75,10 +75,12 @@ def test_a_recipe_is_written_that_the_workflow_takes(start: Run) -> None:
 def test_what_the_recipe_reads_is_what_the_step_reads(start: Run) -> None:
     """Other names of columns, another separator: the flags that Snakemake would pass read the file."""
     rows = "".join(f"What is {n}?;A number, {n}.;{n // 2}\n" for n in range(100))
-    Path("a.csv").write_text("query;context;group\n" + rows, encoding="utf-8")
+    Path("a.csv").write_text("query;context;url\n" + rows, encoding="utf-8")
     start("mine", "--qa", "a.csv", "--languages", "fi")
     plan = Plan(load_recipe(Path("recipes/mine.yaml")))
-    assert shlex.split(plan.sources["mine"]["flags"])[-4:] == ["--column", "question=query", "--column", "passage=context"]
+    named = ["question=query", "passage=context", "group=url"]
+    assert shlex.split(plan.sources["mine"]["flags"])[-6:] == [word for pair in named for word in ("--column", pair)]
+    assert "there are 50 (a `url` each)" in " ".join(Path("recipes/mine.yaml").read_text().replace("#", "").split())
     words = ["collect-source", *plan.sources["mine"]["files"], "--name", "mine", *shlex.split(plan.sources["mine"]["flags"])]
     assert CliRunner().invoke(app, [*words, "--out", "qa.parquet"]).exit_code == 0
     first = QA.read(Path("qa.parquet")).to_dicts()[0]

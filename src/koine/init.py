@@ -33,9 +33,10 @@ from koine.runtime.hub import on_disk
 from koine.translate.apertium import Apertium
 from koine.translate.memory import Memory
 
-#: What people call the two columns; the first that is there counts.
+#: What people call the columns; the first that is there counts.
 QUESTION = ("question", "query", "anchor", "title")
 PASSAGE = ("passage", "context", "positive", "document", "text", "answer", "response", "content")
+GROUP = ("group", "title", "article", "url", "document_id", "doc_id")
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 IDENTIFIED = 500  # questions whose language is looked at
@@ -228,6 +229,8 @@ def _columns(path: Path, reader: QAReader, called: str = "") -> dict[str, str]:
                 f"{', '.join(known[1:])})"
             )
         found[ours] = theirs
+    group = next((name for name in GROUP if name in first and name not in found.values()), None)
+    found |= {"group": group} if group else {}
     return {ours: theirs for ours, theirs in found.items() if ours != theirs}
 
 
@@ -391,7 +394,7 @@ def _recipe(wanted: Wanted, files: Sequence[File], ways: Mapping[str, Way]) -> I
     heldout = min(MOST_HELD_OUT, questions // HELD_OUT_SHARE)
     yield from _comment(
         f"One question in {HELD_OUT_SHARE} (no more than {MOST_HELD_OUT}) is put aside for the test, with its whole group: there "
-        f"are {groups:,}, and none is cut through, so that nothing about what is tested is seen in training.",
+        f"are {groups:,} ({_called(files)}), and none is cut through, so that nothing about what is tested is seen in training.",
         2,
     )
     yield f"  heldout: {{ questions: {heldout}, sources: {_flow(own)} }}"
@@ -415,6 +418,12 @@ def _recipe(wanted: Wanted, files: Sequence[File], ways: Mapping[str, Way]) -> I
     yield from _backbone(questions + borrowed - heldout, passages, [] if asked else own)
     yield ""
     yield from _evaluate(wanted, len(passages), [] if asked else own)
+
+
+def _called(files: Sequence[File]) -> str:
+    """What a group is in the first file."""
+    named = files[0].columns.get("group") or ("group" if any(row.get("group") for row in files[0].rows) else "")
+    return f"a `{named}` each" if named else "a passage each; name articles or entities in a column `group`, if you know them"
 
 
 def _source_name(name: str, number: int) -> str:
