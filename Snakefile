@@ -71,3 +71,4 @@ rule all:
         "<results>/table.csv",
         "<results>/pairs.csv",
         "<results>/report.html",
+        plan.cards,

@@ -377,7 +377,7 @@ def filled_lines(plan: Plan) -> Iterator[tuple[str, list[str]]]:
     common = {"out": "out", "vectors": "v", "benchmark": "b", "model": "m", "tokens": "t", "source": plan.params.translate.source}
     common |= {"recipe": plan.params.recipe, "pools": plan.pools, "parallel": plan.parallel}
     common |= {"benchmarks": plan.tested, "reported": plan.reported, "settings": next(iter(plan.settings.values()))}
-    common |= {"metrics": next(iter(plan.metrics.values()))}
+    common |= {"metrics": next(iter(plan.metrics.values())), "results": plan.results}
 
     class Files(SimpleNamespace):
         def __str__(self) -> str:
@@ -414,7 +414,8 @@ def filled_lines(plan: Plan) -> Iterator[tuple[str, list[str]]]:
             words = line.format(
                 params=SimpleNamespace(**{**common, **params}),
                 input=Files(
-                    qa="qa", heldout="h", scores="s", sources="a b", translations="0 1", tokenizer="t", train="a", test="b"
+                    qa="qa", heldout="h", scores="s", sources="a b", translations="0 1", tokenizer="t", train="a", test="b",
+                    models="m",
                 ),
                 output=Files(kept="kept", summary="sum"),
                 resources=SimpleNamespace(execution=plan.execution.get(rule, ""), launch=plan.execution["launch"]),

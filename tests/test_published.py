@@ -3,7 +3,6 @@
 import gzip
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -11,7 +10,6 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from toy import train_one
 
 from koine.cli import collect_source as by_hand
 from koine.collect import published, registry
@@ -25,8 +23,6 @@ from koine.records import PASSAGES, QA, QRELS, QUERIES
 from koine.report.origins import _collected
 from koine.runtime.errors import KoineError
 from koine.runtime.files import read_json
-from koine.train.steps import _card
-from koine.train.tokens import TrainingSet
 from koine.translate.released import Released
 
 Frames = Callable[..., pl.DataFrame]
@@ -568,7 +564,7 @@ def test_a_name_of_both_a_source_and_a_benchmark_is_the_same_data() -> None:
 
 
 def test_every_qa_reader_is_one_that_reads(tmp_path: Path) -> None:
-    assert {*get_args(QAReader)} == {*FORMATS, "squad", "jsonl", "beir", "triples"}
+    assert {*get_args(QAReader)} == {*FORMATS, "squad", "jsonl", "csv", "beir", "passages", "triples"}
     assert {*get_args(QAReader)} & FOLDERS == {"beir", "triples"}
 
 
@@ -655,14 +651,6 @@ def test_the_list_of_sources_says_what_their_licences_forbid() -> None:
     assert rows["wikiqa"] == "LicenseRef-MSR-Data (non-commercial, no-redistribution)"
     assert rows["mlqa-r"] == "CC-BY-NC-4.0 (non-commercial)"
     assert rows["duorc"] == "MIT"
-
-
-def test_the_model_card_repeats_the_licences_of_what_was_trained_on(corpus: Path, tmp_path: Path) -> None:
-    card = (train_one(corpus, tmp_path / "model", strategy="untrained") / "README.md").read_text(encoding="utf-8")
-    assert "| far | 100 |  |" in card and "| near | 300 |  |" in card
-    data = replace(TrainingSet.open(corpus / "static", "en"), licences={"near": "CC-BY-NC-4.0", "far": "MIT"})
-    card = _card("hybrid", data, 1)
-    assert "| far | 100 | MIT |\n| near | 300 | CC-BY-NC-4.0 (non-commercial) |" in card
 
 
 def test_another_count_than_the_literature_s_is_said_and_kept(

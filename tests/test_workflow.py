@@ -198,13 +198,14 @@ FEEDS = {
     "filter": ["train_tokens", "report"],
     "train_tokens": ["train", "encode_tokens"],
     "encode_tokens": ["encode"],
-    "train": ["encode", "report"],
+    "train": ["encode", "report", "report_cards"],
     "encode": ["encode_debias", "index", "evaluate"],
     "encode_debias": ["evaluate"],
     "index": ["report"],
     "evaluate": ["report"],
     "evaluate_bm25": ["report"],
-    "report": [],
+    "report": ["report_cards"],
+    "report_cards": [],
 }
 
 

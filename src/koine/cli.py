@@ -619,6 +619,17 @@ def report(
     run(evaluated, out, settings, collected=collected, filtered=filtered, models=model, indexes=index, mapped=mapped)
 
 
+@app.command(rich_help_panel=STEPS)
+def report_cards(
+    models: Annotated[list[Path], typer.Argument(help="koine.json of each model.", show_default=False)],
+    results: Annotated[Path, typer.Option(help="Folder of `koine report`.", show_default=False)],
+) -> None:
+    """Write each model's card (README.md): its results, its language bias, its data and their licences."""
+    from koine.report.card import cards
+
+    cards(models, results)
+
+
 # --- for people ------------------------------------------------------------------------------------------
 
 

@@ -118,6 +118,7 @@ def items(plan: Plan, gpu_tflops: float) -> Iterator[Item]:
     yield Item("encode_tokens", len(chosen) * len(tested))
     yield from _evaluated(plan, tested, gpu_tflops)
     yield Item("report", 1)
+    yield Item("report_cards", 1)
 
 
 def _read(plan: Plan) -> set[str]:

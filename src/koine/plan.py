@@ -255,6 +255,11 @@ class Plan:
         return [run for run in self.runs if run.split("/")[1] in self.trained]
 
     @property
+    def cards(self) -> list[str]:
+        """The model card of each model of the tables."""
+        return [f"{self.models}/{run}/README.md" for run in self.shown]
+
+    @property
     def _miner(self) -> tuple[str, str] | None:
         """Backbone and strategy of the recipe's own model that finds hard negatives."""
         backbone, _, strategy = self.params.train.mining.model.partition("/")

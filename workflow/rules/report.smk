@@ -1,4 +1,4 @@
-# Report: the tables with their intervals, and the page.
+# Report: the tables with their intervals, the page, and the models' cards.
 
 
 rule report:
@@ -56,3 +56,19 @@ rule report:
         code=plan.code("report"),
     shell:
         "koine report {params.reported} {params.flags} --out {params.out} > {log} 2>&1"
+
+
+rule report_cards:
+    input:
+        table="<results>/table.csv",
+        pairs="<results>/pairs.csv",
+        models=plan.per_run("<models>/{run}/koine.json", plan.shown),
+    output:
+        plan.cards,
+    log:
+        "logs/<data>/report_cards.log",
+    params:
+        results=subpath(input.table, parent=True),
+        code=plan.code("report"),
+    shell:
+        "koine report-cards {input.models} --results {params.results} > {log} 2>&1"

@@ -60,7 +60,6 @@ rule train:
             "modules.json",
             "config_sentence_transformers.json",
             "train.jsonl",
-            "README.md",
         ),
     log:
         "logs/<models>/<run>/train.log",

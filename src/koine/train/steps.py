@@ -14,7 +14,6 @@ import torch
 
 from koine import __version__, backbones
 from koine.backbones.base import Kind, TrainableEncoder
-from koine.licences import labelled
 from koine.params import UNSUPERVISED, Architecture, Datasets, Languages, Optimisation, Start, Validation, steps_of
 from koine.runtime.errors import KoineError
 from koine.runtime.files import read_json, sha256, text_id, write_json, write_text
@@ -147,7 +146,6 @@ def train(
     write_text(out / "train.jsonl", "".join(json.dumps(line) + "\n" for line in log))
     if name != "untrained":
         shutil.copyfile(checkpoints.folder / "speed.jsonl", out / "speed.jsonl")
-    write_text(out / "README.md", _card(strategy, data, seed))
     write_json(
         out / backbones.MANIFEST,
         {
@@ -158,6 +156,10 @@ def train(
             "seed": seed,
             "languages": data.languages,
             "questions": len(data.passage_of),
+            "sources": {
+                name: {"questions": count, "licence": data.licences[name]}
+                for name, count in sorted(Counter(data.sources).items())
+            },
             **settings,
             **found,
             "versions": {package: version(package) for package in ("torch", "tokenizers", "transformers")}
@@ -203,31 +205,3 @@ def _validated(data: TrainingSet, held: npt.NDArray[np.bool_], validation: Valid
             raise KoineError(f"validation.languages: {lang!r} is not among {', '.join(data.languages)}")
     languages = [data.languages.index(lang) for lang in validation.languages or data.languages]
     return HeldOut(data, np.flatnonzero(held), languages, optimisation)
-
-
-def _card(strategy: str, data: TrainingSet, seed: int) -> str:
-    """A short model card, with the licences of what the model learned from."""
-    languages = "\n".join(f"- {lang}" for lang in data.languages)
-    counts = sorted(Counter(data.sources).items())
-    sources = "\n".join(f"| {name} | {count:,} | {labelled(data.licences[name])} |" for name, count in counts)
-    return f"""---
-library_name: sentence-transformers
-pipeline_tag: sentence-similarity
-language:
-{languages}
----
-# A Koine retriever
-
-Trained with the `{strategy}` strategy (seed {seed}) on {len(data.passage_of):,} questions in
-{len(data.languages)} languages. How it was made stands in `koine.json`; how well it retrieves, in the
-`results/` of the experiment that made it.
-
-| source | questions | licence (and what it forbids, as far as its name says) |
-|---|---|---|
-{sources}
-
-    from sentence_transformers import SentenceTransformer
-
-    model = SentenceTransformer("this folder")
-    queries, passages = (model.encode(["a text"], prompt_name=kind) for kind in ("query", "passage"))
-"""
