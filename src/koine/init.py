@@ -129,11 +129,15 @@ def init(
     with tempfile.TemporaryDirectory() as scratch:
         trial = Path(scratch) / path.name
         trial.write_text(text, encoding="utf-8")
-        Plan(load_recipe(trial))  # complains before anything is written
+        plan = Plan(load_recipe(trial))  # complains before anything is written
     write_text(path, text)
     print_cost(path)
     say(f"{path} is written. Read its comments: each choice is yours to change. Then:")
-    for command in (f"koine doctor {path}", f"snakemake --cores all --configfile {path}", f"koine show results/{name}"):
+    model = plan.indexed[0]
+    search = (
+        f'koine search --model models/{name}/{model} --index data/{name}/index/{model}/{HELD_OUT} "a question in any language"'
+    )
+    for command in (f"koine doctor {path}", f"snakemake --cores all --configfile {path}", f"koine show results/{name}", search):
         say(f"    {command}")
     return path
 
