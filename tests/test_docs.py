@@ -158,7 +158,6 @@ def test_a_broken_link_a_missing_anchor_and_a_page_out_of_the_navigation_stop_th
     for name in DOCS.iterdir():
         (tmp_path / "docs" / name.name).symlink_to(name)
     (tmp_path / "mkdocs.yml").write_text((ROOT / "mkdocs.yml").read_text(encoding="utf-8"), encoding="utf-8")
-    make_site(tmp_path / "site", tmp_path / "mkdocs.yml")
     stray = "# Stray\n\n[a](nowhere.md) [b](index.md#nothing) [c](../results/nothing.csv)\n"
     (tmp_path / "docs" / "stray.md").write_text(stray, encoding="utf-8")
     with caplog.at_level(logging.WARNING, logger="mkdocs"), pytest.raises(Abort, match="4 warnings"):
