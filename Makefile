@@ -1,6 +1,7 @@
 # make table    the embedded sample, from nothing to results/table.csv and results/report.html
 # make test     the tests
 # make report   open the way to the page
+# make docs     the documentation as a site, into site/
 # Needs python3 (3.11 or newer, with venv) and make; everything else is set up in $(VENV).
 
 VENV ?= .venv
@@ -10,7 +11,7 @@ RECIPE ?=
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 
-.PHONY: table test lint report clean
+.PHONY: table test lint report docs clean
 
 table: $(VENV)/.stamp
 	@snakemake --cores all --quiet rules reason host $(if $(RECIPE),--configfile $(RECIPE))
@@ -28,6 +29,10 @@ lint: $(VENV)/.stamp
 
 report: table
 	@echo "open $(abspath results$(if $(RECIPE),/$(basename $(notdir $(RECIPE))))/report.html)"
+
+docs: $(VENV)/.stamp
+	@NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
+	@echo "open $(abspath site)/index.html"
 
 clean:
 	rm -rf $(VENV)

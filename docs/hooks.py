@@ -1,0 +1,35 @@
+"""What the site (`make docs`) does beside MkDocs: files of the repository that pages link to become part of it.
+
+On GitHub `../results/paper/table.csv` leads out of `docs/` to the file. In the site the file stands at `results/paper/table.csv`
+below its root, so such a link loses one `../`; a Markdown file becomes a page.
+"""
+
+import re
+from pathlib import Path
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files, InclusionLevel
+from mkdocs.structure.pages import Page
+
+LINK = re.compile(r"(?<=\]\()((?:\.\./)+)([^)#\s]+)")
+
+
+def _outside(page: str, ups: str) -> bool:
+    """Whether so many `../` lead from a page out of `docs/`, to the repository's root."""
+    return len(ups) // 3 == page.count("/") + 1
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the files outside of `docs/` that its pages link to."""
+    for page in list(files.documentation_pages()):
+        for ups, path in LINK.findall(page.content_string):
+            source = Path(config.docs_dir).parent / path
+            if _outside(page.src_uri, ups) and source.is_file() and files.get_file_from_path(path) is None:
+                files.append(File.generated(config, path, abs_src_path=str(source), inclusion=InclusionLevel.NOT_IN_NAV))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Let links to these files lead to where they stand in the site."""
+    uri = page.file.src_uri
+    return LINK.sub(lambda link: link[1][3:] + link[2] if _outside(uri, link[1]) else link[0], markdown)
