@@ -1,7 +1,8 @@
-"""Draws the figures of the documentation: `python docs/figures.py` writes `docs/images/chain.svg` and `docs/images/reading.svg`.
+"""Draws the figures of the documentation: `python docs/figures.py` writes those in `docs/images`.
 
-The numbers of the second are computed here, by Koine's own metrics, from the two rankings below. A test draws both again and
-compares. The files are plain SVG without scripts and fonts; their colours follow the reader's (light or dark).
+`headline` shows a committed table; the numbers of `reading` are computed here, by Koine's own metrics, from two rankings. A test
+draws all of them again and compares. The files are plain SVG without scripts and fonts; their colours follow the reader's
+(light or dark).
 """
 
 import itertools
@@ -10,6 +11,7 @@ from html import escape
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 from koine.evaluate.metrics import metrics
 
@@ -32,6 +34,10 @@ text { fill: var(--ink); font-size: 14px; }
 .hit { fill: var(--tint); stroke: var(--accent); }
 .arrow { fill: none; stroke: var(--muted); stroke-width: 1.4; }
 .span { fill: none; stroke: var(--accent); stroke-width: 2; }
+.bar { fill: var(--line); }
+.ours { fill: var(--accent); }
+.on { fill: var(--paper); }
+.range { stroke: var(--ink); stroke-width: 1.3; }
 marker path { fill: var(--muted); }
 """
 
@@ -199,6 +205,65 @@ def reading() -> str:
     return drawing(852, 392, "One question, six passages, two models", f"{QUESTION} Of six passages, {ranked}.", inner)
 
 
+# --- the headline of README ------------------------------------------------------------------------------------------------
+
+TABLE = Path(__file__).parents[1] / "results/squad-fi/table.csv"
+BENCHMARK = "squad-dev-parallel:en+fi"
+#: Backbone and strategy of a row, and what it is called.
+ROWS = {
+    ("bm25", "untrained"): "BM25",
+    ("static", "untrained"): "untrained",
+    ("static", "x-x-mono"): "monolingual batches",
+    ("static", "x-y"): "cross-lingual batches",
+    ("static", "hybrid"): "hybrid batches",
+}
+#: Setting and metric of a panel, its name and what is good.
+PANELS = {
+    ("mono", "map"): ("one language", "mAP, more is better"),
+    ("cross", "map"): ("across two", "mAP, more is better"),
+    ("multi", "map"): ("one pool of both", "mAP, more is better"),
+    ("multi", "rank_distance"): ("language bias", "rank distance, less is better"),
+}
+
+
+def headline() -> str:
+    """Strategies of `recipes/squad-fi.yaml`, with their intervals, in the three settings and by language bias."""
+    table = pl.read_csv(TABLE).filter(benchmark=BENCHMARK)
+    found = {(r["backbone"], r["strategy"], r["setting"], r["metric"]): r for r in table.iter_rows(named=True)}
+    left, apart, bar, top, row = 168, 172, 140, 74, 30
+    inner = [
+        text(14, top + row * n + 16, name, "head accent" if name.startswith("hybrid") else "")
+        for n, name in enumerate(ROWS.values())
+    ]
+    said = []
+    for m, (panel, (name, about)) in enumerate(PANELS.items()):
+        x = left + apart * m
+        inner += [text(x, 32, name, "head"), text(x, 50, about, "small")]
+        most = max(found[*system, *panel]["ci_high"] for system in ROWS)
+        for n, (system, called) in enumerate(ROWS.items()):
+            own, y = found[*system, *panel], top + row * n
+            ends = [round(x + bar * own[key] / most, 1) for key in ("mean", "ci_low", "ci_high")]
+            shown = f"{own['mean']:.0f}" if panel[1] == "rank_distance" else f"{own['mean']:.2f}".lstrip("0")
+            inside = ends[0] - x > 60
+            inner += [
+                tag(
+                    "rect",
+                    x=x,
+                    y=y,
+                    width=round(ends[0] - x, 1),
+                    height=22,
+                    rx=3,
+                    class_="ours" if called.startswith("hybrid") else "bar",
+                ),
+                tag("path", d=f"M{ends[1]} {y + 11}H{ends[2]}", class_="range"),
+                text(x + 6 if inside else ends[2] + 6, y + 16, shown, "on" if inside and called.startswith("hybrid") else ""),
+            ]
+            said.append(f"{called}, {name}: {shown}")
+    width, height = left + apart * len(PANELS) + 6, top + row * len(ROWS) + 12
+    title = "Hybrid batches against their rivals on SQuAD's questions in English and Finnish"
+    return drawing(width, height, title, "; ".join(said) + ". 95 % intervals over three seeds and 1,684 questions.", inner)
+
+
 if __name__ == "__main__":
-    for name, drawn in {"chain": chain(), "reading": reading()}.items():
+    for name, drawn in {"chain": chain(), "reading": reading(), "headline": headline()}.items():
         (IMAGES / f"{name}.svg").write_text(drawn, encoding="utf-8")

@@ -306,7 +306,7 @@ def figures() -> ModuleType:
 
 
 def test_the_figures_are_what_their_script_draws(figures: ModuleType) -> None:
-    for name in ("chain", "reading"):
+    for name in ("chain", "reading", "headline"):
         drawn = getattr(figures, name)()
         assert (figures.IMAGES / f"{name}.svg").read_text(encoding="utf-8") == drawn, "run python docs/figures.py"
 
