@@ -62,7 +62,7 @@ def submit(cluster: Cluster) -> Submit:
     """Runs Snakemake in a folder, its jobs on the cluster; the exit status is the test's to judge."""
 
     def run_there(folder: Path, *options: str, memory: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
-        command = ["snakemake", *HERE, "--set-resources", *MEMORY, *memory, *options]
+        command = ["snakemake", *options, *HERE, "--set-resources", *MEMORY, *memory]  # the last takes all that follows
         environment = ENV | {"SLURM_CONF": cluster.environment["SLURM_CONF"]}
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
         return subprocess.CompletedProcess(command, done.returncode, done.stdout + done.stderr)
@@ -121,9 +121,9 @@ def test_a_failing_job_is_reported_with_the_end_of_its_log(local: Path, tmp_path
 
 # --- faults ------------------------------------------------------------------------------------------------------
 
-#: A training that takes between one and some minutes on any machine.
+#: A training of two minutes on a core of its own, more than the first attempt is given.
 LONG = {
-    "backbones": {"static": {"optimisation": {"steps": 30_000}}},
+    "backbones": {"static": {"optimisation": {"steps": 60_000}}},
     "train": {"strategies": ["hybrid"], "validation": {"every": 0, "share": 0.0, "patience": 0}},
 }
 MODEL = "models/sample/static/hybrid/seed-1"
