@@ -132,6 +132,8 @@ def mistake(config: dict[str, Any]) -> str:
             "evaluate.registry.mine.candidat: no such parameter; did you mean 'candidate'?",
         ),
         ({"encode": {"zzz": 1}}, "encode.zzz: no such parameter (known: dtype)"),
+        ({"train": {"backbones": [{"static": 1}]}}, "train.backbones.0: Input should be a valid string"),
+        ({"train": {"backbones": 5}}, "train.backbones: Input should be a valid list"),
         ({"train": {"strategies": ["hybird"]}}, "unknown strategy 'hybird'; did you mean 'hybrid'?"),
         ({"train": {"strategies": ["x-x-momo"]}}, "unknown strategy 'x-x-momo'; did you mean 'x-x-mono'?"),
         ({"train": {"strategies": ["hybrid@1.5"]}}, "unknown strategy 'hybrid@1.5'"),

@@ -753,7 +753,9 @@ class Params(Block):
         defined = given.get("backbones") if isinstance(given, dict) else None
         if not isinstance(defined, dict) or not isinstance(given.get("train"), dict):
             return given
-        named = [name for name in [*defined, *(given["train"].get("backbones") or [])] if name in pretrained_backbones()]
+        trained = given["train"].get("backbones")
+        names = [*defined, *(trained if isinstance(trained, list) else [])]
+        named = [name for name in names if isinstance(name, str) and name in pretrained_backbones()]
         own = {name: defined.get(name) or {} for name in named}
         whole = {name: laid_over(pretrained_backbones()[name], block) for name, block in own.items() if "kind" not in block}
         return {**given, "backbones": {**defined, **whole}}
