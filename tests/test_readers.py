@@ -186,6 +186,19 @@ def test_a_bad_jsonl_row_is_named_with_its_line_and_field(tmp_path: Path, row: d
     assert f"{path}:2: {field!r}" in str(error.value)
 
 
+@pytest.mark.parametrize("reader", ["squad", "jsonl"])
+def test_an_answer_beyond_any_text_is_refused_with_its_place(tmp_path: Path, reader: str) -> None:
+    row = {"id": 1, "question": "Who?", "passage": "Ada.", "answer_start": 10**30}
+    answer = {"text": "Ada", "answer_start": 10**30}
+    paragraph = {"context": "Ada.", "qas": [{"id": "1", "question": "Who?", "answers": [answer]}]}
+    path = tmp_path / "a"
+    path.write_text(
+        json.dumps(row if reader == "jsonl" else {"data": [{"title": "t", "paragraphs": [paragraph]}]}), encoding="utf-8"
+    )
+    with pytest.raises(KoineError, match=str(path)):
+        collect_source([path], tmp_path / "o", name="x", reader=reader, lang="en", domain="", licence="")  # type: ignore[arg-type]
+
+
 def test_a_source_keeps_what_its_rows_say(tmp_path: Path) -> None:
     path = lines(
         tmp_path / "a.jsonl",

@@ -13,7 +13,7 @@ from typing import Any
 
 from koine.collect.published import FORMATS, read_published, read_triples
 from koine.runtime.errors import KoineError
-from koine.runtime.files import read_csv, read_json, read_jsonl, read_text, text_id
+from koine.runtime.files import LARGEST, read_csv, read_json, read_jsonl, read_text, text_id
 from koine.translate.sentences import sentences
 
 
@@ -49,7 +49,7 @@ def read_squad(path: Path) -> Iterator[Question]:
                     id=str(qa["id"]),
                     text=_text(qa["question"]).strip(),
                     answer=_text(answer["text"]) if "text" in answer else None,
-                    answer_start=None if start is None else int(start),
+                    answer_start=None if start is None else _characters(int(start)),
                     title=title,
                     context=context,
                     sentences=breaks,
@@ -80,6 +80,12 @@ def _paragraphs(path: Path) -> Iterator[tuple[str, str, str, tuple[tuple[int, in
             except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
                 raise KoineError(f"{where}: not SQuAD format ({type(error).__name__}: {error})") from None
             yield where, str(article.get("title") or ""), context, breaks, paragraph
+
+
+def _characters(count: int) -> int:
+    if abs(count) > LARGEST:
+        raise OverflowError(f"{count} is no place in a text")
+    return count
 
 
 def _text(value: Any) -> str:
@@ -121,7 +127,7 @@ def read_qa(path: Path, reader: str, others: bool = False, columns: Mapping[str,
             for key in ("answer", "lang", "domain"):
                 if not isinstance(row.get(key), str | None):
                     raise KoineError(f"{path}:{number}: {key!r} is not text but {row[key]!r:.40}")
-            if not isinstance(row.get("answer_start"), int | None):
+            if not isinstance(row.get("answer_start"), int | None) or abs(row.get("answer_start") or 0) > LARGEST:
                 raise KoineError(f"{path}:{number}: 'answer_start' is no whole number but {row['answer_start']!r:.40}")
             negatives = row.get("negatives")
             if isinstance(negatives, str):  # a column of triples: query, positive, negative
