@@ -53,7 +53,7 @@ for (const button of all("td button[popovertarget]")) {
 
 function key(row, column) {
   const cell = row.cells[column];
-  const text = (cell.querySelector("button, b") ?? cell).textContent.trim();
+  const text = (cell.querySelector(":scope > button, :scope > b, :scope > .name") ?? cell).textContent.trim();
   const plain = text.replaceAll(",", "").replace("−", "-");
   return /^[-+]?\.?\d/.test(plain) ? parseFloat(plain) : text;
 }
