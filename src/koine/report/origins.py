@@ -311,7 +311,7 @@ def cost(view: View, models: Sequence[Json], logs: Sequence[Sequence[Json]], fil
             spent = [_spent(model, log) for model, log in own if log]
             if spent:
                 steps, texts, tokens, operations = (sum(column) / len(spent) for column in zip(*spent, strict=True))
-                shown = [f"{len(spent)}", *(f"{value:,.0f}" for value in (steps, texts, tokens))]
+                shown = [f"{len(spent)}", f"{steps:,.0f}", f"{texts:,.0f}", f"{tokens / 1e6:,.1f}"]
                 shown.append(f"{operations:.1e}" if operations else DASH)
                 cells = [tag("td", text, class_="n") for text in shown]
                 rows.append(tag("tr", tag("td", backbone), tag("td", view.label(name)), *cells,
@@ -337,7 +337,8 @@ def cost(view: View, models: Sequence[Json], logs: Sequence[Sequence[Json]], fil
         class_="note",
     )
     heads = [tag("th", text, scope="col") for text in ("backbone", "strategy")]
-    heads += [tag("th", text, class_="n", scope="col") for text in ("seeds", "steps", "pairs seen", "tokens read", "operations")]
+    counted = ("seeds", "steps", "pairs seen", "million tokens", "operations")
+    heads += [tag("th", text, class_="n", scope="col") for text in counted]
     said = caption("What training took, by strategy")
     table = tag("table", said, tag("thead", tag("tr", *heads)), tag("tbody", *rows), class_="compact sort")
     return join([tiles, tag("div", table, class_="wide"), note])

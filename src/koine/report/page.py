@@ -25,6 +25,9 @@ from koine.report.table import MAIN
 from koine.report.view import View, in_words, whole
 
 
+SUMMED = 4  # paragraphs of the summary; more are folded, so that the verdicts stay in sight
+
+
 @dataclass(frozen=True)
 class Evidence:
     """Everything the page shows.
@@ -157,8 +160,11 @@ def _summary(view: View) -> list[Html]:
     mains = [name for name in view.benchmarks if name == whole(name)]
     places = [(benchmark, backbone) for benchmark in mains for backbone in view.models(benchmark) if backbone != BM25]
     where = len(places) > 1
-    paragraphs = [_found(view, benchmark, backbone, where) for benchmark, backbone in places]
-    return [one for one in paragraphs if one] or [tag("p", "There are no results to sum up.", class_="lead")]
+    paragraphs = [one for benchmark, backbone in places if (one := _found(view, benchmark, backbone, where))]
+    if not paragraphs:
+        return [tag("p", "There are no results to sum up.", class_="lead")]
+    shown, folded = paragraphs[:SUMMED], paragraphs[SUMMED:]
+    return [*shown, *([tag("details", tag("summary", f"{len(folded)} more"), *folded)] if folded else [])]
 
 
 def _spoken(strategy: str) -> str:
@@ -215,7 +221,7 @@ def _terms(view: View) -> Html:
         "multi": ("multi", "One pool with the passages of all languages; each of them has its own right passage."),
         "rank_distance": ("rank distance", "In multi: how far apart the first and the last right passage are ranked."),
     }
-    figures = [tag("figure", explain(name), tag("h4", title), tag("figcaption", text)) for name, (title, text) in scenes.items()]
+    figures = [tag("figure", explain(name), tag("h3", title), tag("figcaption", text)) for name, (title, text) in scenes.items()]
     intro = tag(
         "p",
         "A retriever turns questions and passages into vectors, and answers a question with the passages whose vectors are "
@@ -237,7 +243,7 @@ def _terms(view: View) -> Html:
         )
     heads = ("strategy", "a training batch holds", "three batches of two pairs")
     head = tag("tr", *(tag("th", text, scope="col") for text in heads))
-    table = tag("table", caption("Strategies"), tag("thead", head), tag("tbody", *rows))
+    table = tag("table", caption("Strategies"), tag("thead", head), tag("tbody", *rows), class_="prose")
     strategies = tag("div", table, class_="wide") if rows else None
     lead = tag("p", "Under each strategy a training batch holds:") if rows else None
     return join([intro, tag("div", *figures, class_="scenes"), measure, lead, strategies])

@@ -110,7 +110,7 @@ def claimed(found: pl.DataFrame) -> Html | None:
         words = tag("td", claim.claim, tag("small", f" {claim.source}", class_="note"))
         if own["contrast"][0]:
             verdicts.append(verdict)
-            tested.append(tag("tr", words, tag("td", _verdict(verdict)), tag("td", counted(own))))
+            tested.append(tag("tr", tag("td", _verdict(verdict)), words, tag("td", counted(own))))
         else:
             others.append(tag("tr", words, tag("td", own["why"][0].removeprefix("not tested here: "))))
     note = tag(
@@ -122,7 +122,7 @@ def claimed(found: pl.DataFrame) -> Html | None:
     parts = [note]
     if tested:
         tally = [tag("div", tag("b", f"{verdicts.count(name)}"), _verdict(name)) for name in VERDICTS]
-        parts = [tag("div", *tally, class_="tiles"), note, _claims("Verdicts", ("claim", "verdict here", "contrasts"), tested)]
+        parts = [tag("div", *tally, class_="tiles"), note, _claims("Verdicts", ("verdict here", "claim", "contrasts"), tested)]
     if others:
         summary = tag("summary", f"{count(len(others), 'claim')} that this recipe does not test, and what each needs")
         parts.append(tag("details", summary, _claims("Claims not tested here", ("claim", "needs"), others)))
@@ -135,4 +135,4 @@ def _verdict(name: str) -> Html:
 
 def _claims(said: str, heads: Sequence[str], rows: Sequence[Html]) -> Html:
     head = tag("thead", tag("tr", *(tag("th", text, scope="col") for text in heads)))
-    return tag("div", tag("table", caption(said), head, tag("tbody", *rows), class_="full"), class_="wide")
+    return tag("div", tag("table", caption(said), head, tag("tbody", *rows), class_="full prose"), class_="wide")
