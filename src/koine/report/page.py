@@ -24,8 +24,7 @@ from koine.report.svg import explain
 from koine.report.table import MAIN
 from koine.report.view import View, in_words, whole
 
-
-SUMMED = 4  # paragraphs of the summary; more are folded, so that the verdicts stay in sight
+SUMMED = 2  # paragraphs of the summary; more are folded, so that the verdicts stay in sight
 
 
 @dataclass(frozen=True)

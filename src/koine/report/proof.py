@@ -103,7 +103,9 @@ def claimed(found: pl.DataFrame) -> Html | None:
     """Each claim with its verdict: how many came out how, those that the recipe tests, and the others folded."""
     if found.is_empty():
         return None
-    tested, others, verdicts = [], [], []
+    tested: list[Html] = []
+    others: list[Html] = []
+    verdicts: list[str] = []
     for claim in claims():
         own = found.filter(claim=claim.id)
         verdict = overall(own["verdict"].to_list())

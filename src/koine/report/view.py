@@ -162,7 +162,7 @@ class View:
             base = name.partition("@")[0]
             if base in MIXED:
                 families.setdefault(base, []).append(name)
-        ends = [name for name in ("x-y", "x-x-mono") if name in self.strategies]
+        ends: list[str] = [name for name in ("x-y", "x-x-mono") if name in self.strategies]
         return {base: names + (ends if base == "hybrid" else []) for base, names in families.items() if len(names) > 1}
 
     def coverage(self) -> str:
@@ -175,8 +175,7 @@ class View:
 
     def label(self, strategy: str) -> Html:
         """A strategy's name with a dot of its colour."""
-        dot = tag("span", class_="swatch", aria_hidden="true")
-        return tag("span", dot, tag("span", strategy), class_=f"name {self.colour(strategy)}")
+        return tag("span", strategy, class_=f"name {self.colour(strategy)}")
 
     def colours(self) -> str:
         """The style sheet of the strategies: a hybrid at its own α, or in fewer languages, is a shade of the hybrid's colour."""
@@ -190,7 +189,7 @@ class View:
             if name in shades:
                 ink = 30 + round(45 * shades.index(name) / max(1, len(shades) - 1))
                 colour = f"color-mix(in oklab, var(--ink) {ink}%, var(--hybrid))"
-            rules.append(f".{self.colour(name)} {{ color: {colour}; }}")
+            rules.append(f".{self.colour(name)} {{ --own: {colour}; color: var(--own); }}")
         return "\n".join(rules)
 
 
