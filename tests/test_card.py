@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 from koine.cli import app
 from koine.records import PAIRS, TABLE
-from koine.report.card import card, command
+from koine.report.card import card
+from koine.report.commands import workflow
 from koine.runtime.errors import KoineError
 from koine.runtime.files import read_json, write_json
 
@@ -80,7 +81,7 @@ def test_a_model_that_the_tables_lack_is_an_error() -> None:
     ],
 )
 def test_a_recipe_is_made_again_by_its_command(recipe: str, wanted: str) -> None:
-    assert command(recipe) == wanted
+    assert workflow(recipe) == wanted
 
 
 def test_the_command_puts_a_card_beside_a_trained_model(corpus: Path, tmp_path: Path) -> None:

@@ -293,6 +293,7 @@ def changed_by(path: Path) -> set[str]:
         ("encode/vectors.py", {"index", "evaluate"}, {"collect", "translate", "filter", "train"}),
         ("evaluate/metrics.py", {"evaluate"}, {"collect", "translate", "filter", "train", "encode", "index"}),
         ("report/page.css", {"report"}, set(STEPS) - {"report"}),
+        ("report/page.js", {"report"}, set(STEPS) - {"report"}),
         ("collect/sample_templates.yaml", {"collect"}, {"translate", "filter", "train", "encode", "index", "report"}),
         ("collect/sources.yaml", set(), set(STEPS)),  # its entries are flags
         ("records.py", set(STEPS) - {"report"}, set()),

@@ -1,17 +1,26 @@
 """The page: whole, escaped, the same every time, and asking nothing of the network."""
 
+import html
 import re
+import shlex
+import subprocess
+from base64 import b64encode
+from hashlib import sha256
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+import yaml
 
 from koine import params
+from koine.doctor import load_recipe
+from koine.plan import Plan
 from koine.records import CLAIMS, CONTRASTS, PAIRS, PUBLISHED, TABLE
 from koine.report import view
 from koine.report.claims import Findings, verdicts
+from koine.report.commands import Commands
 from koine.report.groups import groups
 from koine.report.markup import Html, fraction, join, language, listing, rank, tag
 from koine.report.origins import smooth
@@ -23,7 +32,7 @@ HOSTILE = "<script>alert(1)</script>"
 LANGUAGES = ("en", "ar", "zh", "pt-BR", "fi", "el")
 STRATEGIES = ("hybrid@0.3", "hybrid", "x-x-mono", "untrained", "en-en", "hybrid@0.7")
 BENCHMARKS = {"xquad-r": LANGUAGES, "mine": LANGUAGES[:3], "xquad-r:en+fi": ("en", "fi")}
-VOID = {"meta"}
+VOID = {"meta", "input"}
 
 
 def evidence(recipe: str = "test", languages: dict[str, tuple[str, ...]] = BENCHMARKS, **parts: Any) -> Evidence:
@@ -116,7 +125,7 @@ def evidence(recipe: str = "test", languages: dict[str, tuple[str, ...]] = BENCH
         "indexes": {
             "static/hybrid/seed-1/xquad-r": {"kind": "flat", "vectors": 13014, "dim": 128, "bytes": 5_000_000, "recall@10": 1.0}
         },
-        "confidence": 0.95,
+        "settings": params.Report(),
     }  # fmt: skip
     return Evidence(**(given | parts))
 
@@ -128,7 +137,7 @@ NO_GROUPS = groups(PAIRS.frame([]), ["map"])
 EMPTY = Evidence(
     table=TABLE.frame([]), pairs=PAIRS.frame([]), answers=NO_ANSWERS.with_columns(share=0.0), contrasts=CONTRASTS.frame([]),
     groups=NO_GROUPS, published=PUBLISHED.frame([]),
-    claims=CLAIMS.frame([]), collected={}, filtered=[], models=[], curves=[], indexes={}, confidence=0.9,
+    claims=CLAIMS.frame([]), collected={}, filtered=[], models=[], curves=[], indexes={}, settings=params.Report(confidence=0.9),
 )  # fmt: skip
 
 
@@ -163,19 +172,28 @@ def parse(page: str) -> Balance:
     return parser
 
 
+def section(page: str, name: str) -> str:
+    found = re.search(rf'<section id="{name}".*?</section>', page, re.DOTALL)
+    assert found, name
+    return found[0]
+
+
 @pytest.mark.parametrize("given", [evidence(), EMPTY, evidence(indexes={}, models=[], curves=[], collected={}, filtered=[])])
 def test_page_is_whole_and_the_same_every_time(given: Evidence) -> None:
     page = render(given)
     assert page == render(given)
     parser = parse(page)
-    targets = {value for tag, name, value in parser.attributes if name == "id"}
-    assert {value for tag, name, value in parser.attributes if name == "href"} == {f"#{target}" for target in targets}
+    targets = [value for tag, name, value in parser.attributes if name == "id"]
+    assert len(targets) == len(set(targets))
+    assert {value for tag, name, value in parser.attributes if name == "href"} <= {f"#{target}" for target in targets}
+    assert {value for tag, name, value in parser.attributes if name == "popovertarget"} <= set(targets)
 
 
 def test_page_loads_nothing() -> None:
     page = render(evidence())
     parser = parse(page)
-    assert not {"script", "link", "img", "iframe", "object", "embed"} & set(parser.tags)
+    assert parser.tags.count("script") == parser.tags.count("style") == 1
+    assert not {"link", "img", "iframe", "object", "embed"} & set(parser.tags)
     assert not [value for _, name, value in parser.attributes if name in ("src", "srcset", "xlink:href", "data")]
     assert not re.search(r"https?://|@import|url\(", page)
 
@@ -189,7 +207,7 @@ def test_hostile_names_stay_names() -> None:
         model |= {"strategy": HOSTILE, "backbone": HOSTILE, "versions": {HOSTILE: HOSTILE}, "languages": [HOSTILE]}
     given.indexes[f"{HOSTILE}/b"] = {"kind": HOSTILE, "vectors": 1, "dim": 1, "bytes": 1}
     parser = parse(render(given))
-    assert "script" not in parser.tags
+    assert parser.tags.count("script") == 1
     assert not [name for _, name, _ in parser.attributes if name.startswith("on")]
     assert HOSTILE in parser.text
 
@@ -232,7 +250,9 @@ def test_strategies_in_several_numbers_of_languages_are_drawn_over_them() -> Non
             : {"hybrid-of-2": 2, "hybrid-of-3": 3}.get(model["strategy"], 8)
         ]
     page = render(evidence(table=table, models=given.models))
-    assert page.count('<svg class="curves growth"') == 2 * (4 + 3 + 4)  # two backbones; `mine` has no rank distance
+    assert section(page, "growth").count('<svg class="curves trend"') == 2 * (
+        4 + 3 + 4
+    )  # two backbones; `mine` has no rank distance
     points = re.findall(r"<title>(hybrid\S*), (\d) languages: (\S+), interval", page)
     assert set(points[:3]) == {("hybrid-of-2", "2", ".300"), ("hybrid-of-3", "3", ".400"), ("hybrid", "8", ".250")}
 
@@ -276,7 +296,7 @@ def test_missing_values_are_dashes() -> None:
 
 def test_languages_that_gave_no_pairs_are_marked() -> None:
     given = evidence()
-    view = View.of(given.table, given.pairs, given.models, given.confidence)
+    view = View.of(given.table, given.pairs, given.models, given.settings.confidence)
     assert view.trained["static", "en-en"] == ["en"]
     assert view.trained["static", "untrained"] == []
     assert view.trained["static", "hybrid"] == ["en", "ar", "zh"]
@@ -284,27 +304,153 @@ def test_languages_that_gave_no_pairs_are_marked() -> None:
     assert view.benchmarks == ["xquad-r", "xquad-r:en+fi", "mine"]
     assert view.languages("xquad-r")[:3] == ["en", "ar", "zh"]
     page = render(given)
-    assert '<th scope="col" title="Finnish (fi)"><span class="unseen">fi</span></th>' in page
+    assert '<th scope="col" title="Finnish (fi)" data-lang="fi"><span class="unseen">fi</span></th>' in page
 
 
 def test_best_of_each_backbone_is_bold_and_lowest_rank_distance_is_best() -> None:
     given = evidence()
-    view = View.of(given.table, given.pairs, given.models, given.confidence)
+    view = View.of(given.table, given.pairs, given.models, given.settings.confidence)
     best = view.best("xquad-r", "static", "multi", "rank_distance")
     assert best is not None and best.mean == 400.0
     # Three settings of three benchmarks with two metrics, and rank distance of two, for two backbones.
     assert len(re.findall(r'<td [^>]*class="[^"]*\bbest\b', render(given))) == (3 * 3 * 2 + 2) * 2
 
 
+def test_verdicts_come_first() -> None:
+    names = re.findall(r'<section id="(\w+)"', render(evidence()))
+    assert names[:3] == ["claims", "terms", "results"] and names[-1] == "again"
+    tested, _, rest = section(render(evidence()), "claims").partition("<details>")
+    assert "Hybrid batches are best when one pool" in tested and "not tested" not in tested
+    assert "claims that this recipe does not test" in rest and "<td>it needs " in rest
+
+
 def test_command_names_the_recipe() -> None:
-    assert "snakemake --cores all --configfile recipes/test.yaml" in render(evidence())
+    assert "<pre>snakemake --cores all --configfile recipes/test.yaml</pre>" in render(evidence())
     assert "<pre>snakemake --cores all</pre>" in render(evidence(recipe="sample"))
+    full = Commands.of(evidence(recipe="paper@full").pairs, [], params.Report()).snakemake("x")
+    assert full == "snakemake --cores all x --configfile recipes/paper.yaml --config scale=full"
+
+
+def test_every_number_of_the_results_opens_the_commands_of_its_row() -> None:
+    page = render(evidence())
+    found = dict(re.findall(r'<div id="(c\d+)" popover="" role="dialog" aria-label="([^"]+)">', page))
+    assert len(found) == 3 * 2 * len(STRATEGIES)
+    opened = re.findall(r'<button popovertarget="(c\d+)" value="([^"]+)">', page)
+    assert len(opened) == (4 + 3 + 4) * 2 * len(STRATEGIES) and {name for name, _ in opened} == set(found)
+    assert {value for _, value in opened} == {"mono,map,", "cross,map,", "multi,map,", "multi,rank_distance,"}
+    name = next(name for name, title in found.items() if title == "static hybrid@0.3 on xquad-r:en+fi")
+    text = re.search(rf'id="{name}".*?<pre>(.*?)</pre>', page, re.DOTALL)
+    assert text and text[1] == (
+        "snakemake --cores all data/test/evaluate/static/hybrid@0.3/seed-1/xquad-r/pairs.csv --configfile recipes/test.yaml\n"
+        "koine report data/test/evaluate/static/hybrid@0.3/seed-1/xquad-r --out cell\n"
+        "grep &#x27;^test,static,hybrid@0.3,xquad-r:en+fi,<span></span>&#x27; cell/table.csv"
+    )
+
+
+@pytest.mark.parametrize("recipe", ["params.yaml", *sorted(map(str, Path("recipes").glob("*.yaml")))])
+def test_commands_name_the_files_of_the_workflow(recipe: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = yaml.safe_load(Path(recipe).read_text(encoding="utf-8")) if recipe == "params.yaml" else load_recipe(Path(recipe))
+    plan = Plan(given)
+    runs = [(run.split("/"), benchmark) for run in plan.evaluated for benchmark in plan.benchmarks]
+    columns = {
+        "backbone": pl.String(),
+        "strategy": pl.String(),
+        "seed": pl.Int64(),
+        "benchmark": pl.String(),
+        "recipe": pl.String(),
+    }
+    rows = [(b, s, int(seed.removeprefix("seed-")), name, plan.params.recipe) for (b, s, seed), name in runs]
+    commands = Commands.of(pl.DataFrame(rows, schema=columns, orient="row"), [], plan.params.report)
+    targets, models = set(), set()
+    for backbone, strategy, _, benchmark, _ in rows:
+        lines = (commands.row(backbone, strategy, benchmark) or "").splitlines()
+        words = subprocess.run(["bash", "-c", f"printf '%s\\n' {lines[0]}"], capture_output=True, text=True, check=True).stdout
+        assert words.split()[:3] == ["snakemake", "--cores", "all"]
+        targets |= {word for word in words.split() if word.startswith(plan.data)}
+        assert words.split()[-2:] == ["--configfile", recipe] or recipe == "params.yaml"
+        if alone := commands.alone(backbone, strategy, benchmark):
+            models.add(shlex.split(alone)[3])
+            assert shlex.split(alone)[5] == f"{plan.data}/collect/benchmarks/{benchmark}"
+    assert targets == set(plan.per_run(f"{plan.data}/evaluate/{{run}}/{{benchmark}}/pairs.csv", plan.evaluated))
+    assert models <= set(plan.per_run(f"{plan.models}/{{run}}", plan.shown)) and models
+
+
+def test_commands_of_languages_not_trained_in_say_which_were() -> None:
+    given = evidence()
+    commands = Commands.of(given.pairs, given.models, params.Report(resamples=50))
+    row = commands.row("static", "en-en", "xquad-r:unseen") or ""
+    assert row.count("models/test/static/hybrid@0.3/seed-1/koine.json") == 2 and " --resamples 50 --out" in row
+    assert Commands.of(given.pairs, [], params.Report()).row("static", "en-en", "xquad-r:unseen") is None
+    assert commands.row("static", "none", "xquad-r") is None
+    changed = commands.alone("static", "hybrid+lir@3", "xquad-r")
+    assert changed is None  # nothing was evaluated
+    assert commands.alone("static", "en-en", "xquad-r:en+fi") == (
+        "koine evaluate --model models/test/static/en-en/seed-1 --benchmark data/test/collect/benchmarks/xquad-r "
+        "--pool en+fi --out cell"
+    )
+
+
+def test_strategies_at_several_alphas_are_drawn_over_them() -> None:
+    drawn = section(render(evidence()), "alpha")
+    assert drawn.count('<svg class="curves trend"') == 2 * (4 + 3 + 4)
+    titles = re.findall(r"<title>(\S+), α = (\S+): (\S+), interval", drawn)
+    assert titles[:4] == [
+        ("hybrid@0.3", "0.3", ".200"),
+        ("hybrid", "0.5", ".250"),
+        ("hybrid@0.7", "0.7", ".450"),
+        ("x-x-mono", "1", ".300"),
+    ]
+    few = evidence().table.filter(~pl.col("strategy").str.contains("@"))
+    alone = evidence()
+    models = [model for model in alone.models if "@" not in model["strategy"]]
+    pairs = alone.pairs.filter(~pl.col("strategy").str.contains("@"))
+    assert 'id="alpha"' not in render(evidence(table=few, pairs=pairs, models=models, curves=[[] for _ in models]))
+
+
+def test_cost_is_counted() -> None:
+    cost = section(render(evidence()), "cost")
+    # 200 logged steps up to 1990, of batches of 64; hybrid's log has two batches a step.
+    rows = re.findall(r'<tr data-backbone="static" data-strategy="([^"]+)">(.*?)</tr>', cost)
+    assert {name: re.findall(r'<td class="n">([^<]+)</td>', cells)[1:3] for name, cells in rows}["hybrid"] == ["1,991", "254,848"]
+    assert "untrained" not in dict(rows)
+    deep = evidence()
+    for model in deep.models:
+        model["architecture"] = {"layers": 2, "dim": 10}
+    for log in deep.curves:
+        for line in log:
+            line["tokens"] = 100
+    assert "2.9e+09" in section(render(deep), "cost")  # 6 × 12 × 2 × 10² × 199,100 for one batch a step
+
+
+def test_texts_that_were_dropped_are_in_their_own_language_and_direction() -> None:
+    given = evidence()
+    spread = {"edges": [0, 0.5, 1], "counts": [4, 12], "threshold": 0.2}
+    given.filtered[0] |= {
+        "scores": {"language": spread},
+        "examples": {"language": [{"source": "Who?", "target": "من؟", "score": 0.1}]},
+    }
+    page = render(given)
+    assert '<td lang="en" dir="auto">Who?</td><td lang="ar" dir="auto">من؟</td><td class="n">.100</td>' in page
+    assert '<path d="M0 56v-32.3h119V56M120 56v-56h119V56"/>' in page
+
+
+def test_the_policy_of_the_page_knows_its_script_and_its_styles() -> None:
+    page = render(evidence())
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]+)"', page)
+    assert policy and page.index("Content-Security-Policy") < page.index("<style>")
+    rules = dict(rule.split(" ", 1) for rule in html.unescape(policy[1]).split("; "))
+    assert rules.pop("default-src") == rules.pop("base-uri") == rules.pop("form-action") == "'none'"
+    for name, element in (("style-src", "style"), ("script-src", "script")):
+        inside = re.search(rf"<{element}>(.*?)</{element}>", page, re.DOTALL)
+        assert inside and rules.pop(name) == f"'sha256-{b64encode(sha256(inside[1].encode()).digest()).decode()}'"
+    assert not rules and ' style="' not in page
+    assert "<" not in (Path(view.__file__).parent / "page.js").read_text(encoding="utf-8").replace(" < ", "").replace("=>", "")
 
 
 def test_texts_are_escaped_and_markup_is_not() -> None:
     assert tag("p", "a < b", tag("b", "c"), None, title='"') == '<p title="&quot;">a &lt; b<b>c</b></p>'
     assert join(["&", Html("&amp;")], " & ") == "&amp; &amp; &amp;"
-    assert tag("rect", x=1.50, y=2, class_="a", aria_label="b", rx=None) == '<rect x="1.5" y="2" class="a" aria-label="b"></rect>'
+    assert tag("rect", x=1.50, y=2, class_="a", aria_label="b", rx=None) == '<rect x="1.5" y="2" class="a" aria-label="b"/>'
 
 
 @pytest.mark.parametrize(
@@ -346,4 +492,4 @@ def test_the_page_knows_every_strategy_that_can_be_trained() -> None:
     assert set(view.STRATEGIES) == set(params.STRATEGIES)
     css = (Path(view.__file__).parent / "page.css").read_text(encoding="utf-8")
     for name in view.STRATEGIES:
-        assert css.count(f"--{name.removesuffix('-half')}:") == 2, name  # light and dark
+        assert css.count(f"--{name.removesuffix('-half')}: light-dark(") == 1, name

@@ -159,6 +159,16 @@ def test_the_same_scores_give_the_same_bytes_and_another_seed_other_intervals(tm
     assert one == again != other
 
 
+def test_a_system_alone_has_the_interval_that_it_has_among_others(tmp_path: Path) -> None:
+    """As the page's commands promise, which make one row again."""
+    own = runs(tmp_path / "own", lambda *key: random_effect(*key) / 2)
+    others = [
+        write_run(tmp_path / "x-y" / str(seed), scores_of(random_effect, ["en", "fi"], 30, seed), seed, "x-y") for seed in (0, 1)
+    ]
+    among = intervals([*others, *own], SETTINGS).filter(strategy="hybrid")
+    assert among.write_csv() == intervals(own, SETTINGS).write_csv()
+
+
 def test_models_and_benchmarks_stay_apart(tmp_path: Path) -> None:
     folders = []
     for strategy, level in (("x-y", 0.2), ("hybrid", 0.8)):

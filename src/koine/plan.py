@@ -483,7 +483,7 @@ def code_digest(step: str) -> str:
     for name in sorted(seen):
         digest.update(name.encode() + b"\0" + _module_path(name).read_bytes())  # type: ignore[union-attr]
     for data in sorted((PACKAGE / step).rglob("*")):
-        if data.suffix in {".yaml", ".csv", ".html", ".css"} and data.name not in _FLAGS:
+        if data.suffix in {".yaml", ".csv", ".html", ".css", ".js"} and data.name not in _FLAGS:
             digest.update(data.name.encode() + b"\0" + data.read_bytes())
     return digest.hexdigest()[:12]
 

@@ -12,8 +12,9 @@ import yaml
 
 from koine.languages import name as language_name
 from koine.licences import labelled
-from koine.params import BM25, DEFAULT
+from koine.params import BM25
 from koine.records import PAIRS, TABLE
+from koine.report.commands import workflow
 from koine.report.table import MAIN, headings, main_metric
 from koine.report.view import value_text, whole
 from koine.runtime.console import say
@@ -44,13 +45,6 @@ def _read(path: Path, schema: Any) -> pl.DataFrame:
         raise KoineError(f"{path}: no such file; `koine report` makes it")
     frame: pl.DataFrame = schema.check(pl.read_csv(path, schema_overrides=dict(schema.columns)), path)
     return frame
-
-
-def command(recipe: str) -> str:
-    """What makes a recipe's results again: a recipe is called as its file, with the scale's name after `@`."""
-    name, _, scale = recipe.partition("@")
-    own = "" if name == DEFAULT else f" --configfile recipes/{name}.yaml"
-    return f"snakemake --cores all{own}" + (f" --config scale={scale}" if scale else "")
 
 
 def card(model: dict[str, Any], table: pl.DataFrame, pairs: pl.DataFrame) -> str:
@@ -132,7 +126,7 @@ def _body(model: dict[str, Any], table: pl.DataFrame, own: pl.DataFrame, pairs: 
         yield ""
     yield "## How it was made"
     yield ""
-    yield f"    {command(recipe)}"
+    yield f"    {workflow(recipe)}"
     yield ""
     versions = ", ".join(f"{package} {number}" for package, number in model["versions"].items())
     yield f"makes it and its tables again, seed {model['seed']}; all settings are in `koine.json`. Versions: {versions}."

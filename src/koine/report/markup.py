@@ -10,7 +10,8 @@ from html import escape
 
 from babel import Locale, UnknownLocaleError
 
-_VOID = frozenset({"meta"})
+_VOID = frozenset({"meta", "input"})
+_SHAPES = frozenset({"circle", "line", "path", "polygon", "polyline", "rect"})
 DASH = "–"
 
 
@@ -30,12 +31,20 @@ def tag(name: str, /, *children: str | None, **attributes: str | float | None) -
     """
     values = ((key.rstrip("_").replace("_", "-"), value) for key, value in attributes.items() if value is not None)
     opened = name + "".join(f' {key}="{escape(value if isinstance(value, str) else number(value))}"' for key, value in values)
-    return Html(f"<{opened}>" if name in _VOID else f"<{opened}>{join(children)}</{name}>")
+    inner = join(children)
+    if name in _SHAPES and not inner:
+        return Html(f"<{opened}/>")
+    return Html(f"<{opened}>" if name in _VOID else f"<{opened}>{inner}</{name}>")
 
 
 def join(parts: Iterable[str | None], separator: str = "") -> Html:
     """Markup and text one after the other."""
     return Html(escape(separator).join(part if isinstance(part, Html) else escape(part) for part in parts if part is not None))
+
+
+def caption(text: str) -> Html:
+    """What a table is, for those who do not see the headings around it."""
+    return tag("caption", text, class_="sr")
 
 
 def number(value: float) -> str:
@@ -72,6 +81,11 @@ def listing(words: Iterable[str], last: str = "and") -> str:
     """`a, b and c`."""
     *before, final = list(words) or [""]
     return f"{', '.join(before)} {last} {final}" if before else final
+
+
+def script_name(code: str) -> str:
+    """English name of a script (ISO 15924); the code itself where it has none."""
+    return str(Locale("en").scripts.get(code, code))
 
 
 def language(code: str) -> str:

@@ -1,11 +1,13 @@
-"""Where the results come from: the page's sections on data, training, and indexes."""
+"""Where the results come from: the page's sections on data, training, indexes, and what all that took."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import polars as pl
+
 from koine.filter.steps import REASONS
 from koine.licences import labelled
-from koine.report.markup import Html, count, fraction, join, listing, share, tag
+from koine.report.markup import DASH, Html, caption, count, fraction, join, listing, share, tag
 from koine.report.svg import Line, Point, Scale, curves, dashes, histogram
 from koine.report.view import View, named_language
 
@@ -15,11 +17,14 @@ WINDOW = 2  # neighbours on either side that smooth a point
 Json = Mapping[str, Any]
 
 
-def _table(heads: Sequence[tuple[str, str | None]], rows: Sequence[Sequence[Html]], class_: str | None = None) -> Html:
-    """A table from headings (text, class) and rows of cells."""
+Head = tuple[str, str | None]
+
+
+def _table(said: str, heads: Sequence[Head], rows: Sequence[Sequence[Html]], class_: str = "sort") -> Html:
+    """A table from its caption, headings (text, class) and rows of cells."""
     head = tag("tr", *(tag("th", text, class_=own, scope="col") for text, own in heads))
     body = [tag("tr", *cells) for cells in rows]
-    return tag("div", tag("table", tag("thead", head), tag("tbody", *body), class_=class_), class_="wide")
+    return tag("div", tag("table", caption(said), tag("thead", head), tag("tbody", *body), class_=class_), class_="wide")
 
 
 def _cell(value: str | int) -> Html:
@@ -29,12 +34,18 @@ def _cell(value: str | int) -> Html:
 def _filled(part: int, whole_: int, widest: float) -> Html:
     """A count over a bar of its share; `widest` is the share that fills the cell."""
     width = 100 * part / whole_ / widest if whole_ and widest else 0
-    return tag("td", f"{part:,}", class_="n fill", style=f"--p:{width:.1f}%", title=share(part, whole_))
+    return tag("td", f"{part:,}", class_=f"n fill v{width:.0f}", title=share(part, whole_))
 
 
-def data(collected: Json, filtered: Sequence[Json]) -> Html | None:
-    """What was collected, what went and why, and what the filter did to the translations."""
-    parts = [*(_collected(collected) if collected else ()), *(_filtered(filtered) if filtered else ())]
+def data(collected: Json, filtered: Sequence[Json], source: str | None) -> Html | None:
+    """What was collected, what went and why, and what the filter did to the translations.
+
+    Args:
+        collected: collect.json.
+        filtered: a summary per language.
+        source: the language that was translated from, where it is known.
+    """
+    parts = [*(_collected(collected) if collected else ()), *(_filtered(filtered, source) if filtered else ())]
     planted = [summary for summary in filtered if summary.get("planted")]
     return join([*parts, *(_planted(planted) if planted else ())]) or None
 
@@ -47,7 +58,7 @@ def _collected(collected: Json) -> Iterator[Html]:
     heldout = collected.get("heldout", 0)
     pieces = [("kept", kept), *([("held out", heldout)] if heldout else []), *dropped.items()]
     flow = [
-        tag("div", f"{name} {n:,}", style=f"flex:{n} 1 0", class_="kept" if i == 0 else None, title=f"{name}: {n:,}")
+        tag("div", f"{name} {n:,}", class_=f"{'' if i else 'kept '}v{100 * n / total:.0f}", title=f"{name}: {n:,}")
         for i, (name, n) in enumerate(pieces)
         if n
     ]
@@ -60,12 +71,12 @@ def _collected(collected: Json) -> Iterator[Html]:
     if dropped:
         widest = max(dropped.values()) / total if total else 0.0
         rows = [[_cell(name), _filled(n, total, widest), _cell(share(n, total))] for name, n in dropped.items()]
-        yield _table([("dropped because", None), ("questions", "n"), ("share", None)], rows)
+        yield _table("Why questions were dropped", [("dropped because", None), ("questions", "n"), ("share", None)], rows)
     yield from _contamination(collected.get("contamination", []))
     if sources := collected.get("sources"):
         rows = [[_cell(one["source"]), _cell(labelled(one["licence"])), _cell(one["questions"])] for one in sources]
         yield tag("h3", "Sources")
-        yield _table([("source", None), ("licence", None), ("questions kept", "n")], rows)
+        yield _table("Sources", [("source", None), ("licence", None), ("questions kept", "n")], rows)
 
 
 def _contamination(found: Sequence[Json]) -> Iterator[Html]:
@@ -79,10 +90,11 @@ def _contamination(found: Sequence[Json]) -> Iterator[Html]:
         return
     yield tag("p", searched, "What was found is not trained on:")
     rows = [[_cell(one["against"]), _cell(one["reason"]), _cell(one["len"])] for one in found]
-    yield _table([("benchmark", None), ("found", None), ("questions removed", "n")], rows)
+    heads: list[Head] = [("benchmark", None), ("found", None), ("questions removed", "n")]
+    yield _table("What training shared with benchmarks", heads, rows)
 
 
-def _filtered(filtered: Sequence[Json]) -> Iterator[Html]:
+def _filtered(filtered: Sequence[Json], source: str | None) -> Iterator[Html]:
     rules = list(dict.fromkeys(rule for summary in filtered for rule in summary["dropped"]))
     shares = [summary["dropped"].get(rule, 0) / summary["pairs"] for summary in filtered for rule in rules if summary["pairs"]]
     widest = max(shares, default=0.0)
@@ -103,12 +115,13 @@ def _filtered(filtered: Sequence[Json]) -> Iterator[Html]:
         ]
         for one in filtered
     ]
-    heads: list[tuple[str, str | None]] = [("language", None), ("pairs", "n"), ("kept", "n"), ("share", None)]
-    yield _table([*heads, *((REASONS.get(rule, rule), "n") for rule in rules)], rows, "compact full")
-    yield from (_judged(one) for one in filtered if one.get("scores"))
+    heads: list[Head] = [("language", None), ("pairs", "n"), ("kept", "n"), ("share", None)]
+    heads += [(REASONS.get(rule, rule), "n") for rule in rules]
+    yield _table("What the filter kept of every language", heads, rows, "compact full sort")
+    yield from (_judged(one, source) for one in filtered if one.get("scores"))
 
 
-def _judged(one: Json) -> Html:
+def _judged(one: Json, source: str | None) -> Html:
     """For one language, the scores that each rule judges, with its threshold, and a few of the texts it drops."""
     parts: list[Html] = []
     dropped: list[Html] = []
@@ -118,24 +131,28 @@ def _judged(one: Json) -> Html:
         title = tag("figcaption", f"{rule}: {words}")
         drawn = histogram(spread["edges"], spread["counts"], limit, f"Scores of the rule {rule}, {words}")
         examples = [
-            [_cell(example["source"]), _cell(example["target"]), tag("td", fraction(example["score"]), class_="n")]
+            [
+                tag("td", example["source"], lang=source, dir="auto"),
+                tag("td", example["target"], lang=one["lang"], dir="auto"),
+                tag("td", fraction(example["score"]), class_="n"),
+            ]
             for example in one["examples"].get(rule, ())
         ]
-        heads = [("source", None), ("translation", None), ("score", "n")]
+        heads: list[Head] = [("source", None), ("translation", None), ("score", "n")]
         parts.append(tag("figure", title, drawn))
         if examples:
             told = tag("summary", f"{rule}: dropped texts, the first {len(examples)} by their ids")
-            dropped.append(tag("details", told, _table(heads, examples, "examples")))
-    summary = tag("summary", f"{named_language(one['lang'])}: scores, thresholds, examples")
-    return tag("details", summary, tag("div", *parts, class_="facets scores"), *dropped)
+            said = f"{named_language(one['lang'])}: texts that the rule {rule} drops"
+            dropped.append(tag("details", told, _table(said, heads, examples, "examples")))
+    summary = tag("summary", f"{named_language(one['lang'])}: scores, thresholds, examples of what was dropped")
+    return tag("details", summary, tag("div", *parts, class_="facets scores"), *dropped, data_lang=one["lang"])
 
 
 def _planted(filtered: Sequence[Json]) -> Iterator[Html]:
     kinds = sorted({kind for one in filtered for kind in one["planted"].get("recall_by_defect", {})})
 
     def cell(value: float | None) -> Html:
-        width = None if value is None else f"--p:{100 * value:.1f}%"
-        return tag("td", fraction(value, 2), class_="n fill" if width else "n", style=width)
+        return tag("td", fraction(value, 2), class_="n" if value is None else f"n fill v{100 * value:.0f}")
 
     yield tag("h3", "How good is the filter?")
     yield tag(
@@ -154,8 +171,9 @@ def _planted(filtered: Sequence[Json]) -> Iterator[Html]:
         ]
         for one in filtered
     ]
-    heads: list[tuple[str, str | None]] = [("language", None), ("spoilt pairs", "n"), ("precision", "n"), ("recall", "n")]
-    yield _table([*heads, *((f"recall: {kind.replace('_', ' ')}", "n") for kind in kinds)], rows, "compact")
+    heads: list[Head] = [("language", None), ("spoilt pairs", "n"), ("precision", "n"), ("recall", "n")]
+    heads += [(f"recall: {kind.replace('_', ' ')}", "n") for kind in kinds]
+    yield _table("Planted defects that the filter found", heads, rows, "compact sort")
 
 
 #: What the curves are of, by the type of a log line.
@@ -184,7 +202,8 @@ def training(view: View, models: Sequence[Json], logs: Sequence[Sequence[Json]])
     for backbone in view.backbones:
         own = [(model, log) for model, log in runs if model["backbone"] == backbone]
         if own:
-            parts += [tag("h3", f"backbone {backbone}"), tag("div", *_facets(view, own), class_="facets")]
+            drawn = [tag("h3", f"backbone {backbone}"), tag("div", *_facets(view, own), class_="facets")]
+            parts.append(tag("div", *drawn, data_backbone=backbone))
     if measured := [model for model in models if "validated" in model]:
         parts += _validated(view, measured)
     settings = [_settings(backbone, [one for one in models if one["backbone"] == backbone]) for backbone in view.backbones]
@@ -204,7 +223,8 @@ def _facets(view: View, runs: Sequence[tuple[Json, Sequence[Json]]]) -> Iterator
     for name in view.strategies:
         if name in lines:
             drawn = curves(lines[name], across, up, f"Loss of {name} over {last:,} steps")
-            yield tag("figure", tag("figcaption", view.label(name)), tag("span", drawn, class_=view.colour(name)))
+            coloured = tag("span", drawn, class_=view.colour(name))
+            yield tag("figure", tag("figcaption", view.label(name)), coloured, data_strategy=name)
 
 
 def _validated(view: View, models: Sequence[Json]) -> Iterator[Html]:
@@ -230,7 +250,8 @@ def _validated(view: View, models: Sequence[Json]) -> Iterator[Html]:
         best = tag("b", text) if mean["loss"] == lowest[backbone] else text
         losses = [f"{mean[kind]:.3f}" if kind in mean else "" for kind in ("mono", "cross")]
         rows.append([_cell(backbone), tag("td", view.label(name)), *(_cell(loss) for loss in losses), tag("td", best)])
-    yield _table([("backbone", None), ("strategy", None), ("mono", "n"), ("cross", "n"), ("mean", "n")], rows, "compact")
+    heads: list[Head] = [("backbone", None), ("strategy", None), ("mono", "n"), ("cross", "n"), ("mean", "n")]
+    yield _table("Loss on held-out questions", heads, rows, "compact sort")
 
 
 def smooth(points: Sequence[Point]) -> list[Point]:
@@ -270,5 +291,69 @@ def indexes(found: Mapping[str, Json]) -> Html | None:
     if not rows:
         return None
     note = tag("p", "Recall@10 is the share of the ten nearest passages, by exact search, that the index finds.", class_="note")
-    heads = [("model", None), ("benchmark", None), ("kind", None), ("vectors", "n"), ("dimensions", "n"), ("size", "n")]
-    return join([_table([*heads, ("recall@10", "n")], rows), note])
+    heads: list[Head] = [
+        ("model", None),
+        ("benchmark", None),
+        ("kind", None),
+        ("vectors", "n"),
+        ("dimensions", "n"),
+        ("size", "n"),
+    ]
+    return join([_table("Indexes", [*heads, ("recall@10", "n")], rows), note])
+
+
+OPERATIONS = 6  # of a transformer's training, for each parameter and token (arXiv 2001.08361, section 2.1)
+
+
+def cost(view: View, models: Sequence[Json], logs: Sequence[Sequence[Json]], filtered: Sequence[Json]) -> Html | None:
+    """What the experiment took, counted: the page is the same for the same results, and times never are."""
+    rows = []
+    for backbone in view.backbones:
+        for name in view.strategies:
+            own = [(m, log) for m, log in zip(models, logs, strict=True) if (m["backbone"], m["strategy"]) == (backbone, name)]
+            spent = [_spent(model, log) for model, log in own if log]
+            if spent:
+                steps, texts, tokens, operations = (sum(column) / len(spent) for column in zip(*spent, strict=True))
+                shown = [f"{len(spent)}", f"{steps:,.0f}", f"{texts:,.0f}", f"{tokens / 1e6:,.1f}"]
+                shown.append(f"{operations:.1e}" if operations else DASH)
+                cells = [tag("td", text, class_="n") for text in shown]
+                rows.append(tag("tr", tag("td", backbone), tag("td", view.label(name)), *cells,
+                                data_backbone=backbone, data_strategy=name))  # fmt: skip
+    if not rows:
+        return None
+    queries = view.pairs.filter(pl.col("metric").is_in(["map", "accuracy"]))["n_queries"].sum()
+    counts = [
+        (sum(one["pairs"] for one in filtered), "translated pairs filtered"),
+        (sum(len(log) > 0 for log in logs), "models trained"),
+        (queries, "rankings evaluated, over models, languages and settings"),
+    ]
+    tiles = tag("div", *(tag("div", tag("b", f"{n:,}"), tag("span", text)) for n, text in counts if n), class_="tiles")
+    note = tag(
+        "p",
+        "The means of one seed's training. Tokens are those of the logged steps, extrapolated; operations are 6 for each "
+        "parameter of the layers and token, of transformers whose shape the recipe gives. These are counts, not hours: measured "
+        "times differ from run to run, and the same results give the same page. ",
+        tag("code", "koine plan"),
+        " reckons hours from such counts; ",
+        tag("code", "snakemake --report"),
+        " has the times of a run.",
+        class_="note",
+    )
+    heads = [tag("th", text, scope="col") for text in ("backbone", "strategy")]
+    counted = ("seeds", "steps", "pairs seen", "million tokens", "operations")
+    heads += [tag("th", text, class_="n", scope="col") for text in counted]
+    said = caption("What training took, by strategy")
+    table = tag("table", said, tag("thead", tag("tr", *heads)), tag("tbody", *rows), class_="compact sort")
+    return join([tiles, tag("div", table, class_="wide"), note])
+
+
+def _spent(model: Json, log: Sequence[Json]) -> tuple[float, float, float, float]:
+    """Steps, pairs (or texts), tokens and operations of one training."""
+    lines = [line for line in log if line["type"] != "validation"]
+    seen = len({line["step"] for line in lines})
+    steps = max(line["step"] for line in lines) + 1
+    batches = steps * len(lines) / seen  # gradient mixing takes two a step
+    tokens = steps * sum(line.get("tokens", 0) for line in lines) / seen
+    shape = model.get("architecture", {})
+    layers = 12 * shape.get("layers", 0) * shape.get("dim", 0) ** 2
+    return steps, batches * model["optimisation"]["batch_size"], tokens, OPERATIONS * layers * tokens

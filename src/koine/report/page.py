@@ -2,25 +2,29 @@
 
 The page is a pure function of the evidence: no dates, no network, no random names. It is put together here from the
 sections of `results` (tables, heat maps, language bias), `proof` (differences, claims), `published` and `origins` (data,
-training, indexes); `view` looks things up for them, `svg` draws, and `markup` builds the elements and escapes every text.
-Styles are in page.css.
+training, indexes, cost); `view` looks things up for them, `commands` says how to make them again, `svg` draws, and `markup`
+builds the elements and escapes every text. Styles are in page.css, and what sorts, filters and copies in page.js: the page is
+whole without it. A policy in the head lets the browser run that script and those styles alone, and ask for nothing.
 """
 
+import hashlib
+from base64 import b64encode
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from koine.params import BM25
+from koine.params import BM25, Report
 from koine.report import origins, proof, results
-from koine.report.markup import Html, count, fraction, join, rank, tag
+from koine.report.commands import Commands
+from koine.report.markup import Html, caption, count, fraction, join, rank, tag
 from koine.report.published import beside
 from koine.report.svg import explain
 from koine.report.table import MAIN
 from koine.report.view import View, in_words, whole
 
-DEFAULT = "sample"  # the recipe that params.yaml is
+SUMMED = 2  # paragraphs of the summary; more are folded, so that the verdicts stay in sight
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class Evidence:
         models: koine.json of each model.
         curves: training log of each model, in the same order.
         indexes: index.json by `backbone/strategy/seed-N/benchmark`.
-        confidence: coverage of the table's intervals.
+        settings: of the intervals.
     """
 
     table: pl.DataFrame
@@ -55,39 +59,72 @@ class Evidence:
     models: list[dict[str, Any]]
     curves: list[list[dict[str, Any]]]
     indexes: dict[str, dict[str, Any]]
-    confidence: float
+    settings: Report
 
 
 def render(evidence: Evidence) -> str:
     """The page as HTML."""
-    view = View.of(evidence.table, evidence.pairs, evidence.models, evidence.confidence)
+    view = View.of(evidence.table, evidence.pairs, evidence.models, evidence.settings.confidence)
+    commands = Commands.of(evidence.pairs, evidence.models, evidence.settings)
+    models, curves = evidence.models, evidence.curves
+    source = next((model["languages"][0] for model in models if model.get("languages")), None)
     found = {
+        "claims": ("Verdicts", proof.claimed(evidence.claims)),
         "terms": ("In plain words", _terms(view)),
-        "results": ("Results", results.headline(view) if view.results else None),
+        "results": ("Results", results.headline(view, commands) if view.results else None),
         "proof": ("Is the difference real?", proof.differences(view, evidence.contrasts)),
-        "claims": ("Claims of the literature", proof.claimed(evidence.claims)),
         "published": ("Published tables", beside(evidence.published)),
+        "alpha": ("How much monolingual?", results.alphas(view)),
         "growth": ("More languages", results.growth(view)),
         "languages": ("Language by language", results.heat_maps(view, evidence.groups) if len(view.pairs) else None),
         "bias": ("Language bias", results.bias(view, evidence.indexes, evidence.answers)),
-        "data": ("Data", origins.data(evidence.collected, evidence.filtered)),
-        "training": ("Training", origins.training(view, evidence.models, evidence.curves)),
+        "data": ("Data", origins.data(evidence.collected, evidence.filtered, source)),
+        "training": ("Training", origins.training(view, models, curves)),
+        "cost": ("Cost", origins.cost(view, models, curves, evidence.filtered)),
         "indexes": ("Indexes", origins.indexes(evidence.indexes)),
-        "again": ("Run it again", _again(view, evidence.models)),
+        "again": ("Run it again", _again(commands, models)),
     }
     sections = {name: (title, content) for name, (title, content) in found.items() if content}
     links = [tag("a", title, href=f"#{name}") for name, (title, _) in sections.items()]
-    body = [tag("section", tag("h2", title), content, id=name) for name, (title, content) in sections.items()]
-    style = Path(__file__).with_name("page.css").read_text(encoding="utf-8") + view.colours()
+    body = [tag("section", tag("h2", title), content, id=name, aria_label=title) for name, (title, content) in sections.items()]
+    # Nothing of the data may stand in either: their digests are the policy.
+    style = Html("\n".join([_file("page.css"), view.colours(), results.shades()]))
+    script = Html(_file("page.js"))
+    policy = f"default-src 'none'; style-src {_digest(style)}; script-src {_digest(script)}; base-uri 'none'; form-action 'none'"
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=policy),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("title", f"Koine: {view.recipe}"),
-        tag("style", Html(style)),
+        tag("style", style),
     )
-    page = [tag("nav", tag("b", "Koine"), *links), tag("main", _top(view, evidence), *body)]
+    page = [
+        tag("a", "Skip to the results", href="#main", class_="skip"),
+        tag("nav", tag("b", "Koine"), *links, _theme(), aria_label="Sections"),
+        tag("main", _top(view, evidence), *body, id="main"),
+        tag("p", "", id="said", class_="sr", role="status"),
+        tag("script", script),
+    ]
     return "<!doctype html>\n" + tag("html", head, tag("body", *page), lang="en") + "\n"
+
+
+def _file(name: str) -> str:
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+
+
+def _digest(text: str) -> str:
+    """What a policy calls a script or a style sheet with exactly this text."""
+    return f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _theme() -> Html:
+    """Light, dark, or what the system says; page.css reads the choice."""
+    choices = [
+        tag("label", tag("input", type="radio", name="theme", value=name, checked="" if name == "auto" else None), name)
+        for name in ("auto", "light", "dark")
+    ]
+    return tag("fieldset", tag("legend", "Colours", class_="sr"), *choices, class_="theme")
 
 
 def _top(view: View, evidence: Evidence) -> Html:
@@ -97,7 +134,7 @@ def _top(view: View, evidence: Evidence) -> Html:
     seeds = len({model["seed"] for model in evidence.models})
     shape = [
         count(len([name for name in view.backbones if name != BM25]), "backbone"),
-        count(len(view.strategies), "strategy", "strategies"),
+        count(len({model["strategy"] for model in evidence.models}), "strategy", "strategies"),
         count(seeds, "seed"),
     ]
     pools = sum(name == whole(name) for name in view.benchmarks)
@@ -122,8 +159,11 @@ def _summary(view: View) -> list[Html]:
     mains = [name for name in view.benchmarks if name == whole(name)]
     places = [(benchmark, backbone) for benchmark in mains for backbone in view.models(benchmark) if backbone != BM25]
     where = len(places) > 1
-    paragraphs = [_found(view, benchmark, backbone, where) for benchmark, backbone in places]
-    return [one for one in paragraphs if one] or [tag("p", "There are no results to sum up.", class_="lead")]
+    paragraphs = [one for benchmark, backbone in places if (one := _found(view, benchmark, backbone, where))]
+    if not paragraphs:
+        return [tag("p", "There are no results to sum up.", class_="lead")]
+    shown, folded = paragraphs[:SUMMED], paragraphs[SUMMED:]
+    return [*shown, *([tag("details", tag("summary", f"{len(folded)} more"), *folded)] if folded else [])]
 
 
 def _spoken(strategy: str) -> str:
@@ -180,7 +220,7 @@ def _terms(view: View) -> Html:
         "multi": ("multi", "One pool with the passages of all languages; each of them has its own right passage."),
         "rank_distance": ("rank distance", "In multi: how far apart the first and the last right passage are ranked."),
     }
-    figures = [tag("figure", explain(name), tag("h4", title), tag("figcaption", text)) for name, (title, text) in scenes.items()]
+    figures = [tag("figure", explain(name), tag("h3", title), tag("figcaption", text)) for name, (title, text) in scenes.items()]
     intro = tag(
         "p",
         "A retriever turns questions and passages into vectors, and answers a question with the passages whose vectors are "
@@ -202,18 +242,17 @@ def _terms(view: View) -> Html:
         )
     heads = ("strategy", "a training batch holds", "three batches of two pairs")
     head = tag("tr", *(tag("th", text, scope="col") for text in heads))
-    strategies = tag("div", tag("table", tag("thead", head), tag("tbody", *rows)), class_="wide") if rows else None
+    table = tag("table", caption("Strategies"), tag("thead", head), tag("tbody", *rows), class_="prose")
+    strategies = tag("div", table, class_="wide") if rows else None
     lead = tag("p", "Under each strategy a training batch holds:") if rows else None
     return join([intro, tag("div", *figures, class_="scenes"), measure, lead, strategies])
 
 
-def _again(view: View, models: list[dict[str, Any]]) -> Html:
+def _again(commands: Commands, models: list[dict[str, Any]]) -> Html:
     """The command that makes this page, and the versions it was made with."""
-    name, _, scale = view.recipe.partition("@")
-    recipe = ("" if name == DEFAULT else f" --configfile recipes/{name}.yaml") + (f" --config scale={scale}" if scale else "")
     parts = [
         tag("p", "Everything on this page is made again from raw inputs by"),
-        tag("pre", f"snakemake --cores all{recipe}"),
+        tag("pre", commands.snakemake()),
         tag("p", "What is there and still true is not made again; ", tag("code", "snakemake -n"), " says what would run."),
     ]
     if versions := (models[0] if models else {}).get("versions"):

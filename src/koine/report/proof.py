@@ -1,18 +1,19 @@
 """The page's proof: whether differences are real, and what the claims of the literature come to."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
 
 from koine.params import BM25, count_of
 from koine.report.claims import claims, counted, overall
-from koine.report.markup import DASH, Html, fraction, join, tag
+from koine.report.markup import DASH, Html, caption, count, fraction, join, tag
 from koine.report.statistics import LOWER_IS_BETTER
 from koine.report.table import MAIN, headings, main_metric
 from koine.report.view import View, signed_text, whole
 
+VERDICTS = ("supported", "contradicted", "undecided")
 MARKS = {"better": "↑", "worse": "↓", "equal": "=", "open": "?"}
 
 
@@ -66,15 +67,18 @@ def _table(view: View, own: pl.DataFrame, level: float) -> Html:
     there = set(own.select("setting", "metric").rows())
     columns = [column for column in headings(main_metric(own["metric"])) if column[1:] in there]
     head = tag("tr", tag("th", "less", scope="col"), *(tag("th", heading, scope="col") for heading, _, _ in columns))
-    rows: list[Html] = []
+    bodies: list[Html] = []
     for backbone in dict.fromkeys(own["backbone"]):
-        rows.append(tag("tr", tag("th", f"backbone {backbone}", colspan=str(len(columns) + 1), scope="colgroup"), class_="group"))
+        group = tag("th", f"backbone {backbone}", colspan=str(len(columns) + 1), scope="rowgroup")
+        rows = [tag("tr", group, class_="group")]
         rivals = set(own.filter(backbone=backbone)["rival"])
         for name in (name for name in [BM25, *view.strategies] if name in rivals):
             shown = (_difference(cells.get((backbone, name, setting, metric)), level) for _, setting, metric in columns)
             label = name if name == BM25 else view.label(name)
-            rows.append(tag("tr", tag("th", label, class_="who", scope="row"), *shown))
-    return tag("div", tag("table", tag("thead", head), tag("tbody", *rows), class_="full compact"), class_="wide")
+            rows.append(tag("tr", tag("th", label, class_="who", scope="row"), *shown, data_strategy=name))
+        bodies.append(tag("tbody", *rows, data_backbone=backbone))
+    said = caption(f"{own['benchmark'][0]}: differences")
+    return tag("div", tag("table", said, tag("thead", head), *bodies, class_="full compact sort"), class_="wide")
 
 
 def outcome(row: Mapping[str, Any], level: float) -> str:
@@ -96,26 +100,41 @@ def _difference(row: Mapping[str, Any] | None, level: float) -> Html:
 
 
 def claimed(found: pl.DataFrame) -> Html | None:
-    """Each claim with its verdict."""
+    """Each claim with its verdict: how many came out how, those that the recipe tests, and the others folded."""
     if found.is_empty():
         return None
-    rows = []
+    tested: list[Html] = []
+    others: list[Html] = []
+    verdicts: list[str] = []
     for claim in claims():
         own = found.filter(claim=claim.id)
         verdict = overall(own["verdict"].to_list())
-        rows.append(
-            tag(
-                "tr",
-                tag("td", claim.claim, tag("small", f" {claim.source}", class_="note")),
-                tag("td", tag("span", verdict, class_=f"verdict {verdict}")),
-                tag("td", counted(own)),
-            )
-        )
-    head = tag("tr", *(tag("th", text, scope="col") for text in ("claim", "verdict here", "contrasts")))
+        words = tag("td", claim.claim, tag("small", f" {claim.source}", class_="note"))
+        if own["contrast"][0]:
+            verdicts.append(verdict)
+            tested.append(tag("tr", tag("td", _verdict(verdict)), words, tag("td", counted(own))))
+        else:
+            others.append(tag("tr", words, tag("td", own["why"][0].removeprefix("not tested here: "))))
     note = tag(
         "p",
         "What papers say of hybrid batches, put to the numbers of this recipe: supported if all contrasts of a claim are, "
         "contradicted if one is. claims.md, beside this page, has every contrast.",
         class_="note",
     )
-    return join([note, tag("div", tag("table", tag("thead", head), tag("tbody", *rows), class_="full"), class_="wide")])
+    parts = [note]
+    if tested:
+        tally = [tag("div", tag("b", f"{verdicts.count(name)}"), _verdict(name)) for name in VERDICTS]
+        parts = [tag("div", *tally, class_="tiles"), note, _claims("Verdicts", ("verdict here", "claim", "contrasts"), tested)]
+    if others:
+        summary = tag("summary", f"{count(len(others), 'claim')} that this recipe does not test, and what each needs")
+        parts.append(tag("details", summary, _claims("Claims not tested here", ("claim", "needs"), others)))
+    return join(parts)
+
+
+def _verdict(name: str) -> Html:
+    return tag("span", name, class_=f"verdict {name}")
+
+
+def _claims(said: str, heads: Sequence[str], rows: Sequence[Html]) -> Html:
+    head = tag("thead", tag("tr", *(tag("th", text, scope="col") for text in heads)))
+    return tag("div", tag("table", caption(said), head, tag("tbody", *rows), class_="full prose"), class_="wide")

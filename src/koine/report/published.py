@@ -7,7 +7,7 @@ import polars as pl
 
 from koine.params import Published
 from koine.records import PUBLISHED
-from koine.report.markup import Html, tag
+from koine.report.markup import Html, caption, tag
 from koine.report.view import signed_text, value_text
 from koine.runtime.errors import KoineError
 
@@ -109,5 +109,6 @@ def beside(found: pl.DataFrame) -> Html | None:
         "and another size: compare the order of the strategies, not the values. published.md, beside this page, has every cell.",
         class_="note",
     )
-    table = tag("table", tag("thead", tag("tr", *heads)), tag("tbody", *rows), class_="dense full")
+    said = caption("The paper's means / this recipe's")
+    table = tag("table", said, tag("thead", tag("tr", *heads)), tag("tbody", *rows), class_="dense full sort")
     return tag("details", tag("summary", "The paper's values beside ours"), note, tag("div", table, class_="wide"))

@@ -77,6 +77,6 @@ def report(
         models=found,
         curves=[[line for _, line in read_jsonl(path.with_name("train.jsonl"))] for path in models],
         indexes={"/".join(path.parts[-5:-1]): read_json(path) for path in indexes},
-        confidence=settings.confidence,
+        settings=settings,
     )
     write_text(out / "report.html", render(evidence))

@@ -57,17 +57,17 @@ def _mark(x: str, class_: str) -> Html:
 
 def dot(scale: Scale, mean: float, ends: Point | None, band: Point | None) -> Html:
     """A mean as a dot and its interval as a whisker, over the shaded interval `band` of the best; the numbers stand above."""
-    shaded = None
-    if band:
-        width = f"{number(100 * (scale.at(band[1]) - scale.at(band[0])))}%"
-        shaded = tag("rect", x=scale.percent(band[0]), y="0", width=width, height="100%", class_="band")
+
+    def box(part: Point, class_: str) -> Html:  # its height stands in the style sheet
+        width = number(100 * (scale.at(part[1]) - scale.at(part[0])))
+        return tag("rect", x=scale.percent(part[0]), width=f"{width}%", class_=class_)
+
     return tag(
         "svg",
-        shaded,
-        _across("0%", "100%", 8, "track"),
-        _across(scale.percent(ends[0]), scale.percent(ends[1]), 8, "whisker") if ends else None,
-        tag("circle", cx=scale.percent(mean), cy="8", r="4"),
-        class_="dot", width="100%", height="16", aria_hidden="true",
+        box(band, "band") if band else None,
+        box(ends, "whisker") if ends else None,
+        tag("circle", cx=scale.percent(mean)),
+        class_="dot", aria_hidden="true",
     )  # fmt: skip
 
 
@@ -116,47 +116,63 @@ def curves(lines: Sequence[Line], across: Scale, up: Scale, label: str) -> Html:
     return tag("svg", *grid, *paths, class_="curves", viewBox="0 0 260 142", role="img", aria_label=label)
 
 
-def growth(lines: Sequence[tuple[str, Sequence[tuple[int, float, str]]]], up: Scale, label: str) -> Html:
-    """Values over a doubling number; of each line the class that colours it, and its points with what a pointer reads there."""
+@dataclass(frozen=True)
+class Spot:
+    """A point of a trend: its place, its interval, and what a pointer reads there."""
+
+    x: float
+    y: float
+    ends: Point | None
+    text: str
+
+
+def trend(lines: Sequence[tuple[str, Sequence[Spot]]], up: Scale, label: str, *, doubling: bool = False) -> Html:
+    """Means with their whiskers over a number, or over its doublings; of each line the class that colours it, and its spots."""
     left, top, width, height = 34.0, 8.0, 216.0, 132.0
-    counts = sorted({count for _, points in lines for count, _, _ in points})
-    across = Scale(math.log2(counts[0]), max(math.log2(counts[-1]), math.log2(counts[0]) + 1), 1)
+    numbers = sorted({spot.x for _, spots in lines for spot in spots})
+    places = {x: math.log2(x) if doubling else x for x in numbers}
+    across = Scale(places[numbers[0]], max(places[numbers[-1]], places[numbers[0]] + (1.0 if doubling else 0.0)), 1)
+
+    def high(value: float) -> float:
+        return top + height * (1 - up.at(value))
+
     grid: list[Html] = []
     for tick in up.ticks():
-        y = top + height * (1 - up.at(tick))
-        grid.append(tag("line", x1=left, x2=left + width, y1=y, y2=y, class_="grid"))
-        grid.append(tag("text", f"{tick:g}", x=left - 6, y=y + 4, text_anchor="end"))
-    for count in counts:
-        x = left + width * across.at(math.log2(count))
-        grid.append(tag("text", f"{count}", x=x, y=top + height + 16, text_anchor="middle"))
+        grid.append(tag("line", x1=left, x2=left + width, y1=high(tick), y2=high(tick), class_="grid"))
+        grid.append(tag("text", f"{tick:g}", x=left - 6, y=high(tick) + 4, text_anchor="end"))
+    for x in numbers:
+        grid.append(tag("text", f"{x:g}", x=left + width * across.at(places[x]), y=top + height + 16, text_anchor="middle"))
     drawn = []
-    for class_, points in lines:
-        places = [(left + width * across.at(math.log2(count)), top + height * (1 - up.at(value))) for count, value, _ in points]
-        path = tag("polyline", points=" ".join(f"{number(x)},{number(y)}" for x, y in places))
-        dots = [tag("circle", tag("title", text), cx=x, cy=y, r="3") for (x, y), (_, _, text) in zip(places, points, strict=True)]
-        drawn.append(tag("g", path, *dots, class_=class_))
-    return tag("svg", *grid, *drawn, class_="curves growth", viewBox="0 0 260 164", role="img", aria_label=label)
+    for class_, spots in lines:
+        at = [(left + width * across.at(places[spot.x]), high(spot.y)) for spot in spots]
+        path = tag("polyline", points=" ".join(f"{number(x)},{number(y)}" for x, y in at))
+        whiskers = [
+            tag("line", x1=x, x2=x, y1=high(spot.ends[0]), y2=high(spot.ends[1]))
+            for (x, _), spot in zip(at, spots, strict=True) if spot.ends
+        ]  # fmt: skip
+        dots = [tag("circle", tag("title", spot.text), cx=x, cy=y, r="3") for (x, y), spot in zip(at, spots, strict=True)]
+        drawn.append(tag("g", path, *whiskers, *dots, class_=class_))
+    return tag("svg", *grid, *drawn, class_="curves trend", viewBox="0 0 260 164", role="img", aria_label=label)
 
 
 def histogram(edges: Sequence[float], counts: Sequence[int], threshold: float | None, label: str) -> Html:
-    """Bars of counts by score; heights are square roots, so that the few bad ones are seen; the threshold is dashed."""
+    """Counts by score as one shape; heights are square roots, so that the few bad ones are seen; the threshold is dashed."""
     width, height = 240.0, 56.0
     across, most = Scale(edges[0], edges[-1], edges[-1] - edges[0]), max(counts)
     bars = []
     for low, high, count in zip(edges, edges[1:], counts, strict=False):
-        if not count:
-            continue
-        x, tall = width * across.at(low), height * math.sqrt(count / most) if most else 0.0
-        title = tag("title", f"{low:g} to {high:g}: {count:,}")
-        wide = max(1.0, width * (across.at(high) - across.at(low)) - 1)
-        bars.append(tag("rect", title, x=x, y=height - tall, width=wide, height=tall))
+        if count:
+            x, tall = width * across.at(low), height * math.sqrt(count / most)
+            wide = max(1.0, width * (across.at(high) - across.at(low)) - 1)
+            bars.append(f"M{round(x, 1):g} {height:g}v-{round(tall, 1):g}h{round(wide, 1):g}V{height:g}")
     marked = None
     if threshold is not None:
         at = width * across.at(threshold)
         marked = tag("line", x1=at, x2=at, y1="0", y2=height, class_="mark")
     ends = [(edges[0], 0.0, "start"), (edges[-1], width, "end")]
     texts = [tag("text", f"{value:g}", x=x, y=height + 14, text_anchor=anchor) for value, x, anchor in ends]
-    return tag("svg", *bars, marked, *texts, class_="histogram", viewBox="0 0 240 74", role="img", aria_label=label)
+    shape = tag("path", d="".join(bars))
+    return tag("svg", shape, marked, *texts, class_="histogram", viewBox="0 0 240 74", role="img", aria_label=label)
 
 
 def dashes(kind: str) -> Html:

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from koine import languages
 from koine.params import UNSUPERVISED, count_of
 from koine.report.markup import Html, fraction, language, rank, tag
 from koine.report.statistics import LOWER_IS_BETTER
@@ -35,6 +36,8 @@ STRATEGIES = {
     "mlm": ("masked language modelling: no pairs, but texts some tokens of which are to be guessed", ""),
     "tsdae": ("denoising: no pairs, but texts to be written again from the vector of a few of their tokens", ""),
 }
+#: Those that α matters to.
+MIXED = ("hybrid", "hybrid-daft", "grad-mix", "grad-mix-half")
 #: What may be done to the vectors of a model.
 AFTERWARDS = {
     "centre": "each language's mean is taken from its vectors",
@@ -86,6 +89,7 @@ class View:
     results: dict[tuple[str, str, str, str, str], Estimate]
     pairs: pl.DataFrame
     trained: dict[tuple[str, str], list[str]]
+    alphas: dict[tuple[str, str], float]
 
     @classmethod
     def of(cls, table: pl.DataFrame, pairs: pl.DataFrame, models: Sequence[dict[str, Any]], confidence: float) -> "View":
@@ -98,7 +102,10 @@ class View:
                 key = (row["benchmark"], row["backbone"], row["strategy"], row["setting"], row["metric"])
                 results[key] = Estimate(row["mean"], (low, high) if known else None, row["n_seeds"], row["n_queries"])
         trained: dict[tuple[str, str], list[str]] = {}
+        alphas: dict[tuple[str, str], float] = {}
         for model in models:
+            if (alpha := _alpha(model["strategy"], model.get("alpha"))) is not None:
+                alphas[model["backbone"], model["strategy"]] = alpha
             known_languages = list(model.get("languages", []))
             limit = {"untrained": 0, "en-en": 1}.get(model["strategy"], len(known_languages))  # the source language is first
             trained[model["backbone"], model["strategy"]] = known_languages[:limit]
@@ -113,6 +120,7 @@ class View:
             results=results,
             pairs=pairs,
             trained=trained,
+            alphas=alphas,
         )
 
     def get(self, benchmark: str, backbone: str, strategy: str, setting: str, metric: str) -> Estimate | None:
@@ -147,6 +155,16 @@ class View:
         known = list(dict.fromkeys(lang for languages in self.trained.values() for lang in languages))
         return sorted(found, key=lambda lang: known.index(lang) if lang in known else len(known))
 
+    def mixtures(self) -> dict[str, list[str]]:
+        """The strategies that were trained with several α, each with those; the ends of hybrid's are x-y and x-x-mono."""
+        families: dict[str, list[str]] = {}
+        for name in self.strategies:
+            base = name.partition("@")[0]
+            if base in MIXED:
+                families.setdefault(base, []).append(name)
+        ends: list[str] = [name for name in ("x-y", "x-x-mono") if name in self.strategies]
+        return {base: names + (ends if base == "hybrid" else []) for base, names in families.items() if len(names) > 1}
+
     def coverage(self) -> str:
         """`95 %`."""
         return f"{100 * self.confidence:g} %"
@@ -157,8 +175,7 @@ class View:
 
     def label(self, strategy: str) -> Html:
         """A strategy's name with a dot of its colour."""
-        dot = tag("span", class_="swatch", aria_hidden="true")
-        return tag("span", dot, tag("span", strategy), class_=f"name {self.colour(strategy)}")
+        return tag("span", strategy, class_=f"name {self.colour(strategy)}")
 
     def colours(self) -> str:
         """The style sheet of the strategies: a hybrid at its own α, or in fewer languages, is a shade of the hybrid's colour."""
@@ -172,7 +189,7 @@ class View:
             if name in shades:
                 ink = 30 + round(45 * shades.index(name) / max(1, len(shades) - 1))
                 colour = f"color-mix(in oklab, var(--ink) {ink}%, var(--hybrid))"
-            rules.append(f".{self.colour(name)} {{ color: {colour}; }}")
+            rules.append(f".{self.colour(name)} {{ --own: {colour}; color: var(--own); }}")
         return "\n".join(rules)
 
 
@@ -185,6 +202,14 @@ def named_language(code: str) -> str:
     """`Finnish (fi)`."""
     name = language(code)
     return f"{name} ({code})" if name != code else code
+
+
+def script_of(lang: str) -> str:
+    """The script of a language (ISO 15924); nothing of what is no language tag."""
+    try:
+        return languages.script(lang)
+    except ValueError:
+        return ""
 
 
 def _distinct(table: pl.DataFrame, pairs: pl.DataFrame, column: str) -> list[str]:
@@ -207,6 +232,15 @@ def in_words(strategy: str) -> tuple[str, str]:
     if name in AFTERWARDS:
         return AFTERWARDS[name] + (f" ({number} of them)" if number else ""), ""
     return (f"as {name}, with α = {number}" if name in STRATEGIES else ""), ""
+
+
+def _alpha(strategy: str, default: float | None) -> float | None:
+    """The share of monolingual batches that a strategy was trained with; `default` is that of its recipe."""
+    name, _, own = strategy.partition("@")
+    try:
+        return float(own) if own else default if name in MIXED else {"x-y": 0.0, "x-x-mono": 1.0}.get(name)
+    except ValueError:  # no number: a name that is not Koine's
+        return None
 
 
 def _base(strategy: str) -> str:
