@@ -6,6 +6,7 @@ CI runs the first two; `pytest -m faults` the rest, which mounts small disks and
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -57,6 +58,7 @@ def test_a_second_run_is_refused_and_the_first_ends(small: Path) -> None:
     while not (lock.is_file() and lock.read_text()):
         assert first.poll() is None
         time.sleep(0.02)
+    first.send_signal(signal.SIGSTOP)  # it could have ended before the second asks
     second = subprocess.run(command, cwd=small, env=ENV, capture_output=True, text=True, check=False)
     assert second.returncode == 1
     assert f"another run is on in this checkout (process {first.pid} on " in second.stdout + second.stderr
@@ -64,6 +66,7 @@ def test_a_second_run_is_refused_and_the_first_ends(small: Path) -> None:
         "data/sample/collect/qa.parquet"
         in subprocess.run([*command, "-n"], cwd=small, env=ENV, capture_output=True, text=True).stdout
     )
+    first.send_signal(signal.SIGCONT)
     output, _ = first.communicate()
     assert first.returncode == 0, output
     assert subprocess.run(command, cwd=small, env=ENV, capture_output=True, check=False).returncode == 0
