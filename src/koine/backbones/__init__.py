@@ -1,7 +1,8 @@
 """Backbones: encoders behind one interface, texts in, L2-normalised float32 vectors `[n, d]` out.
 
 `base.Encoder` is the interface; `static` and `transformer` are trained from scratch, `pretrained` starts from any
-model that sentence-transformers loads. `load(model)` opens a folder or a Hub id, `create` makes what training starts from.
+model that sentence-transformers loads, `onnx` runs what `koine export` wrote. `load(model)` opens a folder or a Hub id,
+`create` makes what training starts from.
 """
 
 from pathlib import Path
@@ -51,8 +52,8 @@ def load(model: str, device: str = "cpu") -> "Encoder":
     """Open a trained model.
 
     Args:
-        model: a folder that Koine or sentence-transformers saved, or a Hub id.
-        device: where it computes.
+        model: a folder that Koine or sentence-transformers saved, or `koine export` wrote, or a Hub id.
+        device: where it computes; an exported model computes on the CPU.
 
     Raises:
         KoineError: its files are cut short, or are none of a model.
@@ -74,6 +75,10 @@ def _load(model: str, device: str) -> "Encoder":
         from koine.backbones.transformer import TransformerEncoder
 
         return TransformerEncoder.load(Path(model)).to(device)
+    if kind == "onnx":
+        from koine.backbones.onnx import OnnxEncoder
+
+        return OnnxEncoder(Path(model))
     from koine.backbones.pretrained import FrozenEncoder, PretrainedEncoder
 
     return PretrainedEncoder.load(Path(model)).to(device) if kind == "pretrained" else FrozenEncoder(model, device)

@@ -162,12 +162,12 @@ class FrozenEncoder:
     def __init__(self, model: str, device: str) -> None:
         try:
             safe = {"use_safetensors": True}
-            self._model = SentenceTransformer(str(on_disk(model) or model), device=device, model_kwargs=safe)
+            self.model = SentenceTransformer(str(on_disk(model) or model), device=device, model_kwargs=safe)
         except (OSError, ValueError) as error:
             raise KoineError(f"{model}: no model that sentence-transformers loads ({error}); offline, see KOINE_MODELS") from None
 
     def encode(self, texts: Sequence[str], kind: Kind, *, batch_size: int) -> Vectors:
         """See `Encoder.encode`; `kind` uses the model's own query and document prompts."""
-        encode = self._model.encode_query if kind == "query" else self._model.encode_document
+        encode = self.model.encode_query if kind == "query" else self.model.encode_document
         vectors = encode(list(texts), batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False)
         return np.asarray(vectors, dtype=np.float32)

@@ -21,7 +21,7 @@ from koine.train.ranks import Ranks
 
 SIDES: tuple[tuple[Kind, str], ...] = (("query", "queries"), ("passage", "passages"))
 SHARD = 16_384  # texts of one encoder call; another number gives other batches, so other last digits
-WEIGHTY = {".safetensors", ".bin", ".json", ".txt", ".model"}
+WEIGHTY = {".safetensors", ".onnx", ".data", ".bin", ".json", ".txt", ".model"}
 _SCHEMAS = {"queries": QUERIES, "passages": PASSAGES}
 
 

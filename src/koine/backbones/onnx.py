@@ -1,0 +1,60 @@
+"""Models that `koine export` wrote, run by onnxruntime on the CPU; needs the extra `onnx`."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from koine.backbones import MANIFEST
+from koine.backbones.base import Kind, Vectors
+from koine.backbones.tokenizer import read_tokenizer
+from koine.runtime.errors import KoineError
+from koine.runtime.files import read_json
+
+GRAPH = "model.onnx"
+#: int64 `[n, longest]`: token ids, and 1 where they are no padding.
+INPUTS = ("input_ids", "attention_mask")
+ONLY_ERRORS = 3  # of onnxruntime's log
+
+
+class OnnxEncoder:
+    """An exported model; see `Encoder`.
+
+    Args:
+        folder: of `koine export`.
+
+    Raises:
+        KoineError: onnxruntime is not installed, or the folder is not whole.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise KoineError(f"{folder}: onnxruntime is not installed ({error}); pip install 'koine[onnx]'") from None
+        about = read_json(folder / MANIFEST)
+        self.prefixes: dict[Kind, str] = about["prefixes"]
+        self._dim: int = about["dim"]
+        self._tokenizer = read_tokenizer(folder / "tokenizer.json")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", "0"))  # 0: all cores
+        options.log_severity_level = ONLY_ERRORS
+        try:
+            self._session = onnxruntime.InferenceSession(folder / GRAPH, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # the library's errors have no parent of their own
+            raise KoineError(
+                f"{folder / GRAPH}: not a whole model ({str(error).splitlines()[0]}); run koine export again"
+            ) from None
+
+    def encode(self, texts: Sequence[str], kind: Kind, *, batch_size: int) -> Vectors:
+        """See `Encoder.encode`."""
+        order = np.argsort([len(text) for text in texts], kind="stable")  # texts of like length together: little padding
+        vectors = np.empty((len(texts), self._dim), dtype=np.float32)
+        for start in range(0, len(order), batch_size):
+            rows = order[start : start + batch_size]
+            encodings = self._tokenizer.encode_batch([self.prefixes[kind] + texts[row] for row in rows])
+            ids, mask = ([getattr(one, part) for one in encodings] for part in ("ids", "attention_mask"))
+            inputs = {name: np.array(own, dtype=np.int64) for name, own in zip(INPUTS, (ids, mask), strict=True)}
+            vectors[rows] = self._session.run(None, inputs)[0]
+        return vectors
