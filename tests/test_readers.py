@@ -204,14 +204,26 @@ def test_a_source_keeps_what_its_rows_say(tmp_path: Path) -> None:
         tmp_path / "a.jsonl",
         {"id": 7, "question": " Who? ", "passage": " Ada.\n", "answer": "Ada", "lang": "fr", "domain": "d", "group": 3},
         {"id": 8, "question": "When?", "passage": "Ada."},
-        {"id": 7, "question": "a repeated id", "passage": "is left out"},
+        {"id": 7, "question": "Who?", "passage": "the same question with another passage is left out"},
+        {"id": 7, "question": "Where?", "passage": "another question of the same id"},
+        {"id": 7, "question": "Why?", "passage": "and one more"},
+        {"id": "7#2", "question": "Whose?", "passage": "an id that is given already"},
     )
     collect_source([path], tmp_path / "qa.parquet", name="mine", reader="jsonl", lang="en", domain="x", licence="CC0")
-    first, second = QA.read(tmp_path / "qa.parquet").to_dicts()
+    first, second, *others = QA.read(tmp_path / "qa.parquet").to_dicts()
+    assert [(row["id"], row["question"]) for row in others] == [
+        ("mine/7#2", "Where?"), ("mine/7#3", "Why?"), ("mine/7#2#2", "Whose?")
+    ]  # fmt: skip
     assert (first["id"], first["question"], first["passage"], first["answer"]) == ("mine/7", "Who?", "Ada.", "Ada")
     assert (first["lang"], first["domain"], first["group"], first["licence"]) == ("fr", "d", "3", "CC0")
     assert (second["lang"], second["domain"], second["answer"]) == ("en", "x", None)
     assert first["passage_id"] == second["passage_id"] == second["group"]
+
+
+def test_many_questions_of_one_id_take_no_longer_than_of_many(tmp_path: Path) -> None:
+    path = lines(tmp_path / "a.jsonl", *({"id": 0, "question": f"What is {n}?", "passage": "A number."} for n in range(30_000)))
+    collect_source([path], tmp_path / "qa.parquet", name="mine", reader="jsonl", lang="en", domain="", licence="")
+    assert QA.read(tmp_path / "qa.parquet")["id"].to_list() == ["mine/0", *(f"mine/0#{n}" for n in range(2, 30_001))]
 
 
 def test_a_source_without_questions_is_an_error(tmp_path: Path) -> None:

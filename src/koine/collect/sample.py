@@ -43,7 +43,7 @@ Split = Literal["train", "eval", "distractor"]
 #: What CLDR calls an unknown value of an attribute: the table of a locale, and the code there, which its standard has for
 #: "unknown" or "none": ISO 4217's of currencies, ISO 639's of languages, ISO 15924's of scripts, CLDR's own of territories.
 _UNKNOWN = {
-    "territory.currency": ("currencies", "XXX"),
+    "territory.currency": ("currencies", "XXX"),  # ISO 4217: no currency
     "territory.language": ("languages", "und"),
     **dict.fromkeys(["territory.script", "language.script"], ("scripts", "Zzzz")),
     **dict.fromkeys(["territory.continent", "language.country", "city.country", "currency.country"], ("territories", "ZZ")),

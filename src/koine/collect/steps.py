@@ -1,7 +1,8 @@
 """The five commands of the collect step, each from files to files."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -74,8 +75,9 @@ def collect_source(
 ) -> None:  # fmt: skip
     """Read one source into QA rows (`records.QA`).
 
-    Ids are made unique over sources by the source's name; a passage is named by its text, so that the questions
-    on one passage share its `passage_id` in every language. A row's own passage is none of its negatives.
+    Ids are made unique over sources by the source's name, and within one by a number; a passage is named by its text,
+    so that the questions on one passage share its `passage_id` in every language. A row's own passage is none of its
+    negatives.
     """
     rows: list[dict[str, Any]] = []
     for path in files:
@@ -101,11 +103,32 @@ def collect_source(
             )
     if not rows:
         raise KoineError(f"{', '.join(map(str, files))}: no questions in it")
-    repeated = len(rows) - len({row["id"] for row in rows})
-    if repeated:
-        say(f"{name}: {repeated} rows repeat the id of an earlier one and are left out")
-    QA.write(QA.frame(rows).unique("id", keep="first", maintain_order=True), out)
-    say(f"{name}: {len(rows) - repeated:,} questions on {len({row['passage_id'] for row in rows}):,} passages")
+    kept = _own_ids(rows, name)
+    QA.write(QA.frame(kept), out)
+    say(f"{name}: {len(kept):,} questions on {len({row['passage_id'] for row in kept}):,} passages")
+
+
+def _own_ids(rows: Sequence[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    """Rows with an id each: another question under an id that is given gets a number, the same question is left out."""
+    given: set[str] = set()
+    asked: set[tuple[str, str]] = set()
+    numbers: dict[str, Iterator[int]] = defaultdict(lambda: count(2))
+    kept, numbered = [], 0
+    for row in rows:
+        id_, question = row["id"], row["question"]
+        if (id_, question) in asked:
+            continue
+        asked.add((id_, question))
+        if id_ in given:
+            numbered += 1
+            row["id"] = next(own for n in numbers[id_] if (own := f"{id_}#{n}") not in given)
+        given.add(row["id"])
+        kept.append(row)
+    if numbered:
+        say(f"{name}: {numbered:,} questions have the id of another one; theirs is numbered (…#2)")
+    if len(kept) < len(rows):
+        say(f"{name}: {len(rows) - len(kept):,} rows repeat the id and the question of an earlier one and are left out")
+    return kept
 
 
 def collect_benchmark(
