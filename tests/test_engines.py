@@ -152,7 +152,7 @@ def test_text_that_the_model_cannot_hold_is_cut_not_fatal(hub: Path) -> None:
 
 @pytest.fixture
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stand-in for the program: it shouts, and breaks the line at every `break`, as Esperanto's dictionary does."""
+    """A stand-in for the program: it shouts, breaks lines and paragraphs as Esperanto's does, and crashes where told to."""
     script = tmp_path / "bin" / "apertium"
     script.parent.mkdir()
     modes = r"  eng-spa\n  spa-eng\n  eng-cat\n  eng-cat_valencia\n"
@@ -161,7 +161,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 case "$1" in
   -l) printf '{modes}' ;;
   -V) echo 'Apertium 0' ;;
-  *) tr a-z A-Z | sed 's/BREAK/\\n/g' ;;
+  *) tr a-z A-Z >"$0.in"; grep -q CRASH "$0.in" && kill -SEGV $$; sed 's/BREAK/\\n/g; s/CUT/\\n\\n/g' "$0.in" ;;
 esac
 """
     )
@@ -171,8 +171,8 @@ esac
 
 @pytest.mark.usefixtures("program")
 def test_apertium_gives_one_translation_per_text_whatever_lines_come_back() -> None:
-    texts = [f"text {n}" for n in range(37)] + ["a break b", "two\nlines", "x break", "y"]
-    expected = [f"TEXT {n}" for n in range(37)] + ["A B", "TWO LINES", "X", "Y"]
+    texts = [f"text {n}" for n in range(37)] + ["a break b", "two\n\nlines", "x break", "", "y", "a cut b", "x cut", "a crash"]
+    expected = [f"TEXT {n}" for n in range(37)] + ["A B", "TWO LINES", "X", "", "Y", "A B", "X", "a crash"]
     assert Apertium("en", "es").translate(texts) == expected
 
 
@@ -195,6 +195,16 @@ def test_the_real_apertium_translates_and_keeps_odd_characters() -> None:
     found = Apertium("en", "es").translate(texts)
     assert found[0] == "La casa es roja."
     assert found[1:] == texts[1:]
+
+
+@pytest.mark.apertium
+def test_what_the_real_apertium_says_does_not_depend_on_the_texts_beside() -> None:
+    """Texts without an end, too: a heading, a bracket, a full stop that is not the last letter."""
+    texts = ["(Aicardi syndrome is distinct from Aicardi-Goutieres syndrome.)", "The heart and", "the signs of cancer:", "Safe"]
+    engine = Apertium("en", "es")
+    alone = [engine.translate([text])[0] for text in texts]
+    assert engine.translate(texts) == alone
+    assert engine.translate(texts[::-1]) == alone[::-1]
 
 
 # --- layouts against transformers' own tokenizers --------------------------------------------------------------

@@ -5,10 +5,14 @@ import subprocess
 from collections.abc import Sequence
 
 from koine import languages
+from koine.runtime.console import say
 from koine.runtime.errors import KoineError
 
 PROGRAM = "apertium"
-INSTALL = "apt install apertium apertium-eng-spa apertium-eng-cat apertium-en-gl apertium-eo-en"
+BREAK = "\n\n"  # between two paragraphs
+#: Debian's packages of the directions from English, by language.
+PACKAGES = {"es": "apertium-eng-spa", "ca": "apertium-eng-cat", "gl": "apertium-en-gl", "eo": "apertium-eo-en"}
+INSTALL = f"apt install apertium {' '.join(PACKAGES.values())}"
 
 
 class Apertium:
@@ -25,22 +29,28 @@ class Apertium:
         self._mode = _mode(source, target)
 
     def translate(self, texts: Sequence[str]) -> list[str]:
-        """Each piece of text translated; unknown words stay as they are."""
-        # The `line` format is one text, one line; a full stop right before the line's end would be lost.
-        lines = [" ".join(text.split()) + " " for text in texts]
+        """Each piece of text translated; unknown words stay as they are, and so does a text that crashes the program.
+
+        A text is a paragraph, at whose end Apertium ends the sentence. A line alone would not: the last words of one text would
+        be read together with the next one, and its constraint grammars take minutes over sentences that never end.
+        """
+        paragraphs = "".join(f"{' '.join(text.split())}{BREAK}" for text in texts)
         result = subprocess.run(
-            [PROGRAM, "-u", "-f", "line", self._mode], input="\n".join(lines) + "\n", capture_output=True, text=True, check=False
+            [PROGRAM, "-u", "-f", "txt", self._mode], input=paragraphs, capture_output=True, text=True, check=False
         )
-        if result.returncode:
+        if result.returncode and result.stderr.strip():
             raise KoineError(f"{PROGRAM} {self._mode}: {result.stderr.strip()}")
-        translated = result.stdout.split("\n")[:-1]
-        if len(translated) == len(lines):
-            return [" ".join(line.split()) for line in translated]
-        # A few words of the Esperanto dictionary bring a line break: the text that holds one is found by halving.
-        if len(lines) == 1:
-            return [" ".join(result.stdout.split())]
-        half = len(lines) // 2
-        return self.translate(lines[:half]) + self.translate(lines[half:])
+        translated = result.stdout.split(BREAK)[:-1]
+        if not result.returncode and len(translated) == len(texts):
+            return [" ".join(text.split()) for text in translated]
+        # A few words of the Esperanto dictionary bring line breaks, and a few texts crash a part of the Catalan pipeline: the
+        # text that does so is found by halving.
+        if len(texts) == 1:
+            if result.returncode:
+                say(f"{PROGRAM} {self._mode} crashed on a text, which stays as it is: {texts[0]!r}")
+            return [" ".join((texts[0] if result.returncode else result.stdout).split())]
+        half = len(texts) // 2
+        return self.translate(texts[:half]) + self.translate(texts[half:])
 
     tokens = 0
 
