@@ -6,6 +6,7 @@
 #
 # One file per step in workflow/rules; each rule is one `koine` command (-p prints it). What the parameters mean
 # for the workflow (files, flags, targets) is worked out in src/koine/plan.py.
+import os
 import re
 
 from koine.plan import Plan
@@ -58,6 +59,12 @@ include: "workflow/rules/report.smk"
 # Snakemake's own lock, off in profiles/default, would outlive a run that was killed; the kernel's does not.
 onstart:
     plan.hold_checkout()
+
+
+# `make table` prints it itself, also where nothing was left to do.
+onsuccess:
+    if "MAKELEVEL" not in os.environ:
+        plan.show()
 
 
 # The vectors of hybrid+lir are made from those of hybrid: there is no such model. Nor is there one called bm25.

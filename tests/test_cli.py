@@ -82,8 +82,11 @@ def test_a_command_that_is_stopped_says_so_and_leaves_nothing_half(tmp_path: Pat
         assert command.poll() is None, command.communicate()
         with suppress(OSError):
             writer = os.open(tmp_path / "slow.jsonl", os.O_WRONLY | os.O_NONBLOCK)
-    command.send_signal(sent)
-    said = command.communicate()[1]
+    said = None
+    while said is None:  # a signal between Python's opening and its first read waits for the read to end: send it again
+        command.send_signal(sent)
+        with suppress(subprocess.TimeoutExpired):
+            said = command.communicate(timeout=10)[1]
     os.close(writer)
     assert command.returncode == status and "Traceback" not in said
     assert status != 130 or "the same command goes on from there" in said

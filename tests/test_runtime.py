@@ -137,7 +137,7 @@ def test_a_bad_json_file_is_named_with_the_place(tmp_path: Path, content: bytes,
 @pytest.mark.parametrize(
     ("line", "place"),
     [
-        (b'{"a": }', "bad.jsonl:3: not valid JSON"),
+        (b'{"a": }', "bad.jsonl:3: not valid JSON: Expecting value, character 7"),
         (b'{"a": "caf\xe9"}', "bad.jsonl:3: not UTF-8"),
         (b"[1]", "bad.jsonl:3: expected a JSON object, found list"),
         (b"null", "bad.jsonl:3: expected a JSON object, found NoneType"),

@@ -9,6 +9,7 @@ import ast
 import hashlib
 import os
 import shlex
+import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable
 from functools import cache
@@ -56,6 +57,7 @@ class Plan:
             {key: value for key, value in config.items() if key in Params.model_fields or key not in {"pathvars"}}
         )
         p = self.params
+        self._made = time.time()
         self.data = f"data/{p.recipe}"
         self.models = f"models/{p.recipe}"
         self.results = "results" if p.recipe == DEFAULT else f"results/{p.recipe}"
@@ -279,6 +281,16 @@ class Plan:
             return
         if self._lock is None:
             raise KoineError(f"another run is on in this checkout ({read_text(path).strip()}); wait for it, or stop it")
+
+    def show(self) -> None:
+        """Print the headline table, if this run wrote it, and where the page is: the end of a run."""
+        from koine.report.table import show
+
+        results = Path(self.results)
+        table = results / "table.csv"
+        if table.is_file() and table.stat().st_mtime >= self._made:
+            show(results)
+            say(f"{results / 'report.html'} has the rest")
 
     @property
     def named_models(self) -> dict[str, tuple[str, str]]:

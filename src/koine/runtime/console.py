@@ -70,7 +70,7 @@ def _rate(count: int, seconds: float) -> str:
 
 def table(title: str, header: Sequence[str], rows: Iterable[Sequence[object]], *, texts: int = 1) -> None:
     """Print a small table on stdout; the first column (or the first `texts`) is text, the others are right-aligned numbers."""
-    grid = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE, padding=(0, 1), pad_edge=False)
+    grid = Table(box=SIMPLE, padding=(0, 1), pad_edge=False)
     for position, name in enumerate(header):
         whole = position == 0 or position >= texts  # of the other texts, a long one goes on in the next line
         grid.add_column(name, justify="left" if position < texts else "right", no_wrap=whole, overflow="fold")
@@ -79,4 +79,5 @@ def table(title: str, header: Sequence[str], rows: Iterable[Sequence[object]], *
     out = Console(highlight=False)
     if not out.is_terminal:
         out.width = LOG_WIDTH
+    out.print(title, style="bold", markup=False, soft_wrap=True)  # a title of the grid would be wrapped to its width
     out.print(grid)

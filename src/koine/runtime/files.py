@@ -105,7 +105,9 @@ def parse_json(text: str, path: Path, line: int | None = None) -> Any:
         if _SURROGATE.search(text):
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except json.JSONDecodeError as error:
-        raise KoineError(f"{path}:{line or error.lineno}: not valid JSON: {error.msg}") from None
+        raise KoineError(
+            f"{path}:{line or error.lineno}: not valid JSON: {error.msg.removesuffix(' at')}, character {error.colno}"
+        ) from None
     except UnicodeEncodeError:
         place = f"{path}:{line}" if line else str(path)
         raise KoineError(
