@@ -9,6 +9,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from koine.runtime.console import say
+
 OUTPUTS = ("data", "models", "results", "logs", ".snakemake")
 
 
@@ -82,4 +84,5 @@ def campaign(
             pass
         tally.runs += 1
         tally.differences += [(folder / table).read_bytes() for table in tables] != expected
+        say(f"{tally.kills} of {kills} kills, {tally.runs} runs, {tally.differences} differences")
     return tally
