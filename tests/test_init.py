@@ -69,7 +69,16 @@ def test_a_recipe_is_written_that_the_workflow_takes(start: Run) -> None:
     text = Path("recipes/mine.yaml").read_text(encoding="utf-8")
     for reason in ("MIT licence) has to be brought", "there are 40", "No GPU here", "Each choice is yours", "hold 100% of your"):
         assert reason.lower() in " ".join((text + said).replace("#", "").split()).lower(), reason
+    assert "apt install" not in text
     assert "qa.jsonl jsonl 200 200 40 0 0 0% 14 14" in " ".join(said.split()) and "koine doctor recipes/mine.yaml" in said
+
+
+def test_without_a_model_the_package_is_named_that_would_do(start: Run) -> None:
+    write_jsonl(Path("qa.jsonl"), questions())
+    start("mine", "--qa", "qa.jsonl", "--languages", "ca,fi")
+    text = Path("recipes/mine.yaml").read_text(encoding="utf-8")
+    assert text.count("apt install") == 1
+    assert "or apt install apertium apertium-eng-cat, and koine init again." in " ".join(text.replace("#", "").split())
 
 
 def test_what_the_recipe_reads_is_what_the_step_reads(start: Run) -> None:

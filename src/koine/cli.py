@@ -66,13 +66,15 @@ from koine.runtime.errors import KoineError
 app = typer.Typer(
     help="""Train, index and evaluate multilingual dense retrievers that prefer no language.
 
-    The steps below are the rules of the workflow, in the order in which data flows. To run them all:
+    The steps below are the rules of the workflow, in the order in which data flows. To run them all, for
+    the embedded sample and for another experiment:
 
-        snakemake --cores all                                          # the embedded sample, minutes
+        snakemake --cores all
 
-        snakemake --cores all --configfile recipes/squad-fi.yaml       # a real experiment
+        snakemake --cores all --configfile recipes/squad-fi.yaml
 
     `snakemake -n` shows what would run, and `-p` the koine command of each job, which works typed by hand.""",
+    epilog="Exit codes: 0 done, 1 an error that is said, 2 wrong usage, 75 training stopped with a checkpoint, 130 Ctrl-C.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
@@ -702,6 +704,23 @@ def search(
         searching.show(found)
     if found.warning:
         say(f"warning: {found.warning}")
+
+
+@app.command(rich_help_panel=PEOPLE)
+def export(
+    model: Annotated[str, typer.Option(help="Model folder or Hub id.", show_default=False)],
+    out: Out,
+    int8: Annotated[bool, typer.Option("--int8", help="Store the weights in 8 bits, and say what that costs.")] = False,
+    benchmark: Annotated[str, typer.Option(help="With --int8: mAP before and after, on a name or a prepared folder.")] = "",
+) -> None:
+    """Write a model in ONNX, for services without torch, and check that it gives the same vectors; needs the extra named onnx.
+
+    koine export --model models/sample/static/hybrid/seed-1 --out exported --int8 --benchmark sample
+    """
+    from koine.export import export as run
+
+    _use_threads()
+    run(model, out, int8=int8, benchmark=benchmark)
 
 
 @app.command(rich_help_panel=PEOPLE)

@@ -30,7 +30,7 @@ from koine.runtime.console import say, table
 from koine.runtime.errors import KoineError
 from koine.runtime.files import read_csv, read_json, read_jsonl, text_id, write_text
 from koine.runtime.hub import on_disk
-from koine.translate.apertium import Apertium
+from koine.translate.apertium import PACKAGES, Apertium
 from koine.translate.memory import Memory
 
 #: What people call the columns; the first that is there counts.
@@ -41,6 +41,7 @@ HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 IDENTIFIED = 500  # questions whose language is looked at
 DOUBTED = 0.2  # share of them in another language that is worth a warning
+SHOWN = 32  # characters of a path, in a table
 SHORT_QUESTION, SHORT_PASSAGE = 2, 5  # words; fewer are near-empty
 TOKENS_PER_WORD = 1.3  # of a subword tokenizer, about
 LENGTHS = (64, 128, 256, 512)  # tokens of a passage that a backbone may read
@@ -251,13 +252,14 @@ def _describe(files: Sequence[File], wanted: Wanted) -> None:
         other = _in_other_languages(questions, wanted)
         half, most = np.percentile(sizes, [50, 95])
         counts = (len(file.rows), len(sizes), len(_groups([file])), len(file.rows) - len(pairs), empty)
-        rows.append([file.path, file.reader, *(f"{count:,}" for count in counts), f"{other:.0%}", f"{half:.0f}", f"{most:.0f}"])
+        shown = file.path if len(file.path) <= SHOWN else f"…/{Path(file.path).name}"
+        rows.append([shown, file.reader, *(f"{count:,}" for count in counts), f"{other:.0%}", f"{half:.0f}", f"{most:.0f}"])
         if other > DOUBTED:
             say(
                 f"warning: {file.path}: {other:.0%} of its questions do not look like {languages.name(wanted.source)}; "
                 "all rows are to be in one language (--source-language)"
             )
-    header = ["file", "format", "questions", "passages", "groups", "twice", "near-empty", "other language", "words", "of 95 %"]
+    header = ["file", "format", "questions", "passages", "groups", "twice", "near-empty", "foreign", "words", "95 %"]
     table("your data", header, rows, texts=2)
     count = sum(len(file.rows) for file in files)
     if count < FEWEST or len(_groups(files)) < 2:
@@ -299,14 +301,15 @@ def _way(lang: str, wanted: Wanted, files: Sequence[File]) -> Way:
     here = neural is not None and (on_disk(neural) is not None or _hub())
     rules = _apertium(wanted.source, lang)
     if rules is not None and not (here and _gpus()):
-        return Way(
-            "apertium", _apertium(lang, wanted.source) is not None, f"{beside}: Apertium has this direction, and needs no GPU"
-        )
+        why = f"{beside}Apertium is installed for this direction, and needs no GPU"
+        return Way("apertium", _apertium(lang, wanted.source) is not None, why)
     if neural is None:
         if covered:
             return Way("memory", False, f"your memories hold {covered:.0%} of the texts; no engine knows this language")
         raise KoineError(f"--languages: neither Apertium, M2M-100 nor NLLB translates into {lang}; give a memory with --memory")
     place = "is here" if on_disk(neural) else "comes from the Hub" if here else "has to be brought (docs/offline.md)"
+    if not here and wanted.source == "en" and lang in PACKAGES:
+        place += f"; or apt install apertium {PACKAGES[lang]}, and koine init again"
     terms = "for research only (CC-BY-NC-4.0), M2M-100 lacks this language" if neural == NLLB else "MIT licence"
     return Way("ctranslate2", True, f"{beside}{neural} ({terms}) {place}", neural)
 
