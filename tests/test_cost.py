@@ -61,7 +61,7 @@ def test_jobs_are_those_that_snakemake_plans(recipe: str, scale: str, tmp_path: 
 def test_the_plan_is_printed_with_its_assumptions() -> None:
     shown = CliRunner().invoke(app, ["plan", "recipes/gradient-mixing.yaml", "--scale", "full", "--gpu-tflops", "100"])
     assert shown.exit_code == 0
-    for text in ("gradient-mixing@full", "to be brought by hand", "a GPU is taken to reach 100 TFLOP/s"):
+    for text in ("gradient-mixing@full", "to be brought by hand", "a GPU is taken to reach 100 TFLOP/s", "without a GPU, "):
         assert text in shown.output
     assert "is not among the recipe's: standin, locales, full" in str(
         CliRunner().invoke(app, ["plan", "recipes/gradient-mixing.yaml", "--scale", "huge"]).exception

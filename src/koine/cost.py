@@ -66,7 +66,9 @@ def plan(recipe: Path, scale: str = "", gpu_tflops: float | None = None) -> None
     if unknown:
         say(f"not reckoned, since how large they are is not known: {', '.join(unknown)} (give them a `size`)")
     if total[2]:
-        say(f"a GPU is taken to reach {gpu_tflops or rates()['gpu_tflops']:g} TFLOP/s; measure yours, and say --gpu-tflops")
+        speed = gpu_tflops or rates()["gpu_tflops"]
+        say(f"a GPU is taken to reach {speed:g} TFLOP/s; measure yours, and say --gpu-tflops")
+        say(f"without a GPU, its hours become {_hours(total[2] * speed * 1000 / rates()['cpu_gflops'])} core hours")
 
 
 def _hours(hours: float) -> str:
