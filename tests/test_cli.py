@@ -83,7 +83,7 @@ def test_a_command_that_is_stopped_says_so_and_leaves_nothing_half(tmp_path: Pat
         with suppress(OSError):
             writer = os.open(tmp_path / "slow.jsonl", os.O_WRONLY | os.O_NONBLOCK)
     said = None
-    while said is None:  # a signal between Python's opening and its first read waits for the read to end: send it again
+    while said is None:  # a signal between Python's opening and its first read is seen at the next one
         command.send_signal(sent)
         with suppress(subprocess.TimeoutExpired):
             said = command.communicate(timeout=10)[1]

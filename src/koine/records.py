@@ -8,6 +8,7 @@ language they are in.
 
 import os
 import re
+import signal
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,9 @@ import polars as pl
 
 from koine.runtime.errors import KoineError
 from koine.runtime.files import atomic
+
+# Importing polars sets SA_RESTART on Ctrl-C: what waits for a pipe or a process would go on waiting. Python's own way, again.
+signal.siginterrupt(signal.SIGINT, True)
 
 
 @dataclass(frozen=True)
