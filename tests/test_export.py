@@ -1,6 +1,7 @@
 """Exported models: the vectors of the model they were made of, for every architecture, without torch to serve them."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -263,3 +264,13 @@ def test_the_tokenizer_cuts_and_pads_by_itself(made: Callable[[str], tuple[Path,
         long, short = tokenizer.encode_batch([LONG[0], "a"])
         assert len(long.ids) == len(short.ids) == json.loads((made(name)[1] / "koine.json").read_text())["max_length"]
         assert short.attention_mask[0] == 1 and short.attention_mask[-1] == 0
+
+
+def test_nobody_is_told_that_a_model_is_used(tmp_path: Path) -> None:
+    """onnxruntime's official builds note each session under the home folder and report it to their maker, by default."""
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("CI", "ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME")
+    }
+    command = [sys.executable, "-c", "import koine, onnxruntime"]
+    subprocess.run(command, env={**environment, "HOME": str(tmp_path)}, check=True)
+    assert list(tmp_path.iterdir()) == []
