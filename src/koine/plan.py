@@ -43,6 +43,7 @@ from koine.runtime.files import lock, read_text
 
 BEIR_FILES = tuple(registry.BEIR.values())
 PACKAGE = Path(__file__).parent
+BEGAN = time.time()  # of this process
 
 
 class Plan:
@@ -57,7 +58,6 @@ class Plan:
             {key: value for key, value in config.items() if key in Params.model_fields or key not in {"pathvars"}}
         )
         p = self.params
-        self._made = time.time()
         self.data = f"data/{p.recipe}"
         self.models = f"models/{p.recipe}"
         self.results = "results" if p.recipe == DEFAULT else f"results/{p.recipe}"
@@ -288,7 +288,7 @@ class Plan:
 
         results = Path(self.results)
         table = results / "table.csv"
-        if table.is_file() and table.stat().st_mtime >= self._made:
+        if table.is_file() and table.stat().st_mtime >= BEGAN:
             show(results)
             say(f"{results / 'report.html'} has the rest")
 
