@@ -12,9 +12,9 @@ from transformers import AutoConfig, AutoModelForMaskedLM
 
 from koine import backbones
 from koine.backbones.base import TrainableEncoder
-from koine.backbones.pretrained import PretrainedEncoder, start_tokenizer
+from koine.backbones.pretrained import PretrainedEncoder
 from koine.backbones.standins import write_standins
-from koine.backbones.tokenizer import SPECIAL, Tokens, train_tokenizer
+from koine.backbones.tokenizer import SPECIAL, Tokens, start_tokenizer, train_tokenizer
 from koine.backbones.transformer import TransformerEncoder
 from koine.params import Architecture, Backbone, Start, Tokenizer, pretrained_backbones
 from koine.runtime.errors import KoineError

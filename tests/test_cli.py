@@ -150,6 +150,32 @@ def test_doctor_names_what_a_recipe_lacks(
     assert "squad-fi-memory" in seen and "KOINE_MIRROR lacks" in seen
 
 
+def test_doctor_says_which_model_the_hub_cannot_give(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not after minutes of work, as the run itself would; a model that was downloaded before is there without the Hub."""
+    recipe = tmp_path / "any.yaml"
+    recipe.write_text("backbones: {other: {kind: pretrained, start: {model: some/model}}}\ntrain: {backbones: [other]}\n")
+    for name in ("KOINE_MIRROR", "KOINE_MODELS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("koine.doctor.HUB", "file:///nowhere")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    assert not doctor(recipe)
+    assert (
+        "missing other        some/model comes from the Hub, which is not reachable: set KOINE_MODELS" in capsys.readouterr().err
+    )
+    commit = tmp_path / "cache/models--some--model/refs/main"
+    commit.parent.mkdir(parents=True)
+    commit.write_text("0" * 40)
+    config = tmp_path / f"cache/models--some--model/snapshots/{'0' * 40}/config.json"
+    config.parent.mkdir(parents=True)
+    config.write_text("{}")
+    assert doctor(recipe)
+    monkeypatch.setattr("koine.doctor.HUB", recipe.as_uri())
+    config.unlink()
+    assert doctor(recipe)
+
+
 def test_fetch_brings_models_and_data_and_names_what_it_cannot(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

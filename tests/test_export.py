@@ -21,8 +21,9 @@ from tokenizers import Tokenizer as FastTokenizer
 from koine import backbones
 from koine import export as exporting
 from koine.backbones.onnx import OnnxEncoder
-from koine.backbones.pretrained import PretrainedEncoder, start_tokenizer
+from koine.backbones.pretrained import PretrainedEncoder
 from koine.backbones.standins import write_standins
+from koine.backbones.tokenizer import start_tokenizer
 from koine.export import SERVE, TEXTS, cosine, export
 from koine.params import Backbone, pretrained_backbones
 from koine.runtime.errors import KoineError

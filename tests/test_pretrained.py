@@ -21,9 +21,9 @@ from transformers import AutoModel, AutoTokenizer, MT5EncoderModel
 from koine import backbones
 from koine.backbones.base import TrainableEncoder
 from koine.backbones.laser2 import convert
-from koine.backbones.pretrained import PretrainedEncoder, start_tokenizer
+from koine.backbones.pretrained import PretrainedEncoder
 from koine.backbones.standins import STANDINS, write_standins
-from koine.backbones.tokenizer import SPECIAL
+from koine.backbones.tokenizer import SPECIAL, start_tokenizer
 from koine.params import Backbone, Languages, Optimisation, Params, Start, parse, pretrained_backbones
 from koine.records import PARALLEL, QA
 from koine.runtime.errors import KoineError

@@ -17,7 +17,7 @@ from koine.runtime.console import console
 from koine.runtime.errors import KoineError
 from koine.runtime.fetch import in_mirror
 from koine.runtime.files import read_text
-from koine.runtime.hub import on_disk
+from koine.runtime.hub import on_disk, remedy
 from koine.translate.apertium import Apertium
 
 HUB = "https://huggingface.co/api/models?limit=1"
@@ -39,13 +39,14 @@ def doctor(recipe: Path, scale: str = "") -> bool:
     Raises:
         KoineError: the recipe is not valid.
     """
-    findings = [*_machine(), *_recipe(recipe, scale)]
+    hub = _hub()
+    findings = [*_machine(), hub, *_recipe(recipe, scale, online=bool(hub.ok))]
     for finding in findings:
         mark = {True: "[green]ok[/]     ", False: "[red]missing[/]", None: "       "}[finding.ok]
         console.print(f"{mark} {finding.what:<12} ", end="")
         console.print(finding.says, markup=False, soft_wrap=True)
     lacking = sum(finding.ok is False for finding in findings)
-    console.print(f"{recipe} can run here" if not lacking else f"{recipe} lacks {lacking} thing(s)")
+    console.print(f"{recipe} can run here" if not lacking else f"{recipe} lacks {lacking} thing(s)", soft_wrap=True)
     return not lacking
 
 
@@ -67,11 +68,14 @@ def _machine() -> Iterator[Finding]:
         says = folder or "not set"
         there = Path(folder).is_dir() if folder else None
         yield Finding(variable, says if there is not False else f"{says}: no such folder", there)
+
+
+def _hub() -> Finding:
     try:
         with urllib.request.urlopen(HUB, timeout=TIMEOUT):
-            yield Finding("Hub", "reachable", True)
+            return Finding("Hub", "reachable", True)
     except OSError as error:
-        yield Finding("Hub", f"not reachable ({error}); set KOINE_MODELS for Hub ids (docs/offline.md)")
+        return Finding("Hub", f"not reachable ({error}); set KOINE_MODELS for Hub ids (docs/offline.md)")
 
 
 def _memory() -> str:
@@ -119,12 +123,12 @@ def parse_yaml(path: Path) -> dict[str, Any]:
     return layer
 
 
-def _recipe(recipe: Path, scale: str) -> Iterator[Finding]:
+def _recipe(recipe: Path, scale: str, *, online: bool) -> Iterator[Finding]:
     plan = Plan(load_recipe(recipe, scale))
     says = f"{plan.params.recipe}: {len(plan.runs)} model(s), {len(plan.benchmarks)} benchmark(s), results in {plan.results}/"
     yield Finding("recipe", says, True)
     for name, hub_id in plan.hub_ids.items():
-        yield _from_hub(name, hub_id)
+        yield _from_hub(name, hub_id, "", "README.md", online=online)
     for name, files in plan.locations.items():
         here = [file for file in files if Path(f"data/raw/{name}/{file}").is_file()]
         if len(here) == len(files):
@@ -141,8 +145,8 @@ def _recipe(recipe: Path, scale: str) -> Iterator[Finding]:
             yield Finding(name, f"{len(locations)} file(s) to download, e.g. {locations[0]}")
         else:
             yield Finding(name, f"{locations[0]} has no public address: set KOINE_MIRROR (docs/offline.md)", False)
-    for name, (model, _) in plan.named_models.items():
-        yield _from_hub(name, model)
+    for name, (model, revision) in plan.named_models.items():
+        yield _from_hub(name, model, revision, "config.json", online=online)
     yield from _apertium(plan)
     for own in plan.own_files:
         there = Path(own).is_file()
@@ -150,9 +154,18 @@ def _recipe(recipe: Path, scale: str) -> Iterator[Finding]:
         yield Finding("your file", own if there else f"{own}: no such file{home}", there)
 
 
-def _from_hub(name: str, hub_id: str) -> Finding:
-    local = on_disk(hub_id)
-    return Finding(name, f"{local} is here" if local else f"{hub_id} comes from the Hub", bool(local) or None)
+def _from_hub(name: str, hub_id: str, revision: str, file: str, *, online: bool) -> Finding:
+    """Whether a model or data set is here, can be downloaded, or was: then `file`, which it has, is in the Hub's cache."""
+    from huggingface_hub import try_to_load_from_cache
+
+    if local := on_disk(hub_id):
+        return Finding(name, f"{local} is here", True)
+    kind = "model" if file == "config.json" else "dataset"
+    if isinstance(try_to_load_from_cache(hub_id, file, revision=revision or None, repo_type=kind), str):
+        return Finding(name, f"{hub_id} was downloaded before", True)
+    if online:
+        return Finding(name, f"{hub_id} comes from the Hub")
+    return Finding(name, f"{hub_id} comes from the Hub, which is not reachable: {remedy(hub_id)}", False)
 
 
 def _apertium(plan: Plan) -> Iterator[Finding]:

