@@ -46,7 +46,9 @@ def small(tmp_path: Path) -> Path:
 @workflow
 def test_ten_kills_change_nothing(small: Path) -> None:
     command = ["snakemake", "--cores", "2", "--quiet", "rules"]
-    tally = campaign(small, command, ENV, ["results/table.csv", "results/pairs.csv", "results/report.html"], kills=10, seed=1)
+    tally = campaign(
+        small, command, ENV, ["results/table.csv", "results/pairs.csv", "results/report.html"], kills=10, seed=1, share=0.4
+    )
     assert (tally.kills, tally.differences) == (10, 0) and tally.runs >= 1
 
 
