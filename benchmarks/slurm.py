@@ -49,7 +49,9 @@ def main() -> None:
             asked = subprocess.run(["squeue", "-h", "-t", "all", "-r", "-o", "%i"], env=cluster.environment, capture_output=True)
         tables = [f"results/{name}" for name in TABLES]
         different = sum((clones["local"] / name).read_bytes() != (clones["slurm"] / name).read_bytes() for name in tables)
-        LOG.write_text(re.sub(re.escape(scratch), "SCRATCH", said).replace(os.uname().nodename, "HOST"), encoding="utf-8")
+        for own, name in ((scratch, "SCRATCH"), (str(ROOT), "CHECKOUT"), (os.uname().nodename, "HOST")):
+            said = said.replace(own, name)
+        LOG.write_text(said, encoding="utf-8")
     steps = int(re.findall(r"(\d+) of \1 steps \(100%\) done", said)[-1])
     jobs = len(asked.stdout.split())
     print(f"{steps} steps in {jobs} jobs of Slurm: {remote:.0f} s, without Slurm {local:.0f} s; {different} tables differ")

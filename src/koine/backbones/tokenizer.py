@@ -124,9 +124,9 @@ def start_tokenizer(start: Start, longest: int) -> tokenizers.Tokenizer:
 
 
 def max_length(tokenizer: tokenizers.Tokenizer) -> int:
-    """At how many tokens a tokenizer of `train_tokenizer` cuts a text."""
+    """At how many tokens a tokenizer of `train_tokenizer` or `start_tokenizer` cuts a text."""
     truncation = tokenizer.truncation
-    assert truncation is not None, "made by train_tokenizer, which always sets it"
+    assert truncation is not None, "made by train_tokenizer or start_tokenizer, which set it"
     return int(truncation["max_length"])
 
 

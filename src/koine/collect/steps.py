@@ -1,4 +1,4 @@
-"""The five commands of the collect step, each from files to files."""
+"""Commands of the collect step, each from files to files; domains.py and sample.py have theirs."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The command of the evaluate step: scores of one model on one benchmark, to every number about them."""
+"""Commands of the evaluate step: scores of one model, or of BM25, on one benchmark, to every number about them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

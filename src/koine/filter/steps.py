@@ -1,4 +1,4 @@
-"""The two commands of the filter step: scores of one language, and the decisions over them."""
+"""Commands of the filter step: scores of one language, the decisions over them, and the benchmark of held-out questions."""
 
 import math
 from collections.abc import Sequence
