@@ -16,9 +16,9 @@ rule train_tokens:
         ),
     log:
         "logs/<data>/train_tokens/{backbone}.log",
-    threads: 8
     # It takes all cores: before long jobs of one core start, not while the others idle.
     priority: 1
+    threads: 8
     params:
         out=subpath(output[0], parent=True),
         parallel=plan.parallel,
