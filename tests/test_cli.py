@@ -174,6 +174,9 @@ def test_doctor_says_which_model_the_hub_cannot_give(
     monkeypatch.setattr("koine.doctor.HUB", recipe.as_uri())
     config.unlink()
     assert doctor(recipe)
+    recipe.write_text("backbones: {other: {kind: pretrained, start: {model: a/folder/of/mine}}}\ntrain: {backbones: [other]}\n")
+    assert not doctor(recipe)
+    assert "missing other        a/folder/of/mine: no such folder, and no id of the Hub" in capsys.readouterr().err
 
 
 def test_fetch_brings_models_and_data_and_names_what_it_cannot(

@@ -22,6 +22,7 @@ from koine.translate.apertium import Apertium
 
 HUB = "https://huggingface.co/api/models?limit=1"
 TIMEOUT = 5  # seconds to wait for the Hub
+ALWAYS = {"model": "config.json", "dataset": "README.md"}  # a file that each has, once it was downloaded
 
 
 @dataclass(frozen=True)
@@ -127,8 +128,8 @@ def _recipe(recipe: Path, scale: str, *, online: bool) -> Iterator[Finding]:
     plan = Plan(load_recipe(recipe, scale))
     says = f"{plan.params.recipe}: {len(plan.runs)} model(s), {len(plan.benchmarks)} benchmark(s), results in {plan.results}/"
     yield Finding("recipe", says, True)
-    for name, hub_id in plan.hub_ids.items():
-        yield _from_hub(name, hub_id, "", "README.md", online=online)
+    for name, (hub_id, revision) in plan.hub_ids.items():
+        yield _from_hub(name, hub_id, "dataset", revision, online=online)
     for name, files in plan.locations.items():
         here = [file for file in files if Path(f"data/raw/{name}/{file}").is_file()]
         if len(here) == len(files):
@@ -146,7 +147,7 @@ def _recipe(recipe: Path, scale: str, *, online: bool) -> Iterator[Finding]:
         else:
             yield Finding(name, f"{locations[0]} has no public address: set KOINE_MIRROR (docs/offline.md)", False)
     for name, (model, revision) in plan.named_models.items():
-        yield _from_hub(name, model, revision, "config.json", online=online)
+        yield _from_hub(name, model, "model", revision, online=online)
     yield from _apertium(plan)
     for own in plan.own_files:
         there = Path(own).is_file()
@@ -154,14 +155,18 @@ def _recipe(recipe: Path, scale: str, *, online: bool) -> Iterator[Finding]:
         yield Finding("your file", own if there else f"{own}: no such file{home}", there)
 
 
-def _from_hub(name: str, hub_id: str, revision: str, file: str, *, online: bool) -> Finding:
-    """Whether a model or data set is here, can be downloaded, or was: then `file`, which it has, is in the Hub's cache."""
+def _from_hub(name: str, hub_id: str, kind: str, revision: str, *, online: bool) -> Finding:
+    """Whether a model or data set is here, was downloaded before, or can be now."""
     from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
 
     if local := on_disk(hub_id):
         return Finding(name, f"{local} is here", True)
-    kind = "model" if file == "config.json" else "dataset"
-    if isinstance(try_to_load_from_cache(hub_id, file, revision=revision or None, repo_type=kind), str):
+    try:
+        cached = try_to_load_from_cache(hub_id, ALWAYS[kind], revision=revision or None, repo_type=kind)
+    except HFValidationError:
+        return Finding(name, f"{hub_id}: no such folder, and no id of the Hub", False)
+    if isinstance(cached, str):
         return Finding(name, f"{hub_id} was downloaded before", True)
     if online:
         return Finding(name, f"{hub_id} comes from the Hub")

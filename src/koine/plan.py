@@ -78,13 +78,15 @@ class Plan:
             for name, source in {**tested, **named}.items()
             if source.path is None
         }
-        #: Where `collect-fetch` finds each file, and the Hub ids among the sources, for `koine doctor`.
+        #: Where `collect-fetch` finds each file, and the Hub's ids and revisions among the sources, for `koine doctor`.
         self.locations = {
             name: {path: wanted["location"] for path, wanted in registry.downloads(source).items()}
             for name, source in {**tested, **named}.items()
             if source.path is None and source.hub is None
         }
-        self.hub_ids = {name: source.hub for name, source in {**tested, **named}.items() if source.hub is not None}
+        self.hub_ids = {
+            name: (source.hub, source.revision) for name, source in {**tested, **named}.items() if source.hub is not None
+        }
         #: Files that the user says are there: whatever has a path and is not made by the sample.
         self.own_files = [
             path
