@@ -211,7 +211,7 @@ def test_the_workflow_fetches_the_three_tables_of_each_language_of_a_hub_benchma
     revision = registry.benchmark("mr-tydi").revision
     assert flags == f"--hub mteb/mrtidy --revision {revision} --split test --config finnish-qrels"
     assert {path.removeprefix("data/raw/mr-tydi/") for path in plan.benchmarks["mr-tydi"]["files"]} == set(plan.fetch["mr-tydi"])
-    assert plan.hub_ids["mr-tydi"][0] == "mteb/mrtidy"
+    assert plan.hub_ids["mr-tydi"] == ("mteb/mrtidy", revision)
 
 
 def test_a_split_that_is_not_there_is_named(hub: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
