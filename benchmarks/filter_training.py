@@ -154,8 +154,8 @@ def selections(pairs: pl.DataFrame, lang: str) -> dict[str, dict[str, pl.DataFra
 def measure(pairs: pl.DataFrame, lang: str, asked: Asked) -> np.ndarray:
     """MAP of the settings mono, cross and multi, `[seeds, 3]`, of models trained on these pairs."""
     batch = min(512, len(pairs) // 2)
-    architecture = Architecture(dim=256)
-    optimisation = Optimisation(steps=max(60, 6 * len(pairs) // batch), batch_size=batch)
+    architecture = Architecture(hidden_size=256)
+    optimisation = Optimisation(max_steps=max(60, 6 * len(pairs) // batch), batch_size=batch)
     values = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -200,8 +200,8 @@ def trained(scratch: Path) -> Encoder:
     tokenise(scratch / "qa.parquet", [scratch / "fi.parquet"], scratch / "tokens", words, special=False, start=Start())
     train(
         scratch / "tokens", scratch / "model", kind="static", backbone="static", source="en", strategy="hybrid", alpha=0.5,
-        languages=Languages(), seed=1, prefixes={"query": "", "passage": ""}, architecture=Architecture(dim=DIM),
-        optimisation=Optimisation(steps=600, batch_size=256, lr=0.02, threads=2), device="cpu",
+        languages=Languages(), seed=1, prefixes={"query": "", "passage": ""}, architecture=Architecture(hidden_size=DIM),
+        optimisation=Optimisation(max_steps=600, batch_size=256, learning_rate=0.02, threads=2), device="cpu",
     )  # fmt: skip
     return backbones.load(str(scratch / "model"))
 

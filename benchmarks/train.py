@@ -59,8 +59,8 @@ XLMR = XLMRobertaConfig(vocab_size=250002, max_position_embeddings=514, type_voc
 XLMR_FLOPS = 6.0 * XLMR.num_hidden_layers * 12 * XLMR.hidden_size**2
 PEAK = 989e12  # dense bfloat16 operations a second of an H200, by its data sheet
 CASES = {
-    "static": Case("static", WORDS, Architecture(dim=256), 256, 60),
-    "tiny": Case("transformer", WORDS, Architecture(dim=128, layers=2, heads=4), 64, 8),
+    "static": Case("static", WORDS, Architecture(hidden_size=256), 256, 60),
+    "tiny": Case("transformer", WORDS, Architecture(hidden_size=128, num_hidden_layers=2, num_attention_heads=4), 64, 8),
 }
 GPU_CASES = {
     "xlmr_h200": Case("pretrained", WORDS, Architecture(), 100, 60, device="cuda", flops=XLMR_FLOPS),
@@ -118,7 +118,7 @@ def prepare(scratch: Path, pairs: list[tuple[str, str, str]], case: Case) -> tup
     ]
     QA.write(QA.frame(rows).unique("id", maintain_order=True), scratch / "qa.parquet")
     half = case.device == "cuda"
-    settings = Optimisation(steps=case.steps, batch_size=case.batch, lr=1e-3, bf16=half, chunk=case.chunk)
+    settings = Optimisation(max_steps=case.steps, batch_size=case.batch, learning_rate=1e-3, bf16=half, mini_batch_size=case.chunk)
     data = Dataset.from_polars(pl.DataFrame({"anchor": [p[0] for p in pairs], "positive": [p[1] for p in pairs]}))
     train_tokenizer([text for pair in pairs for text in pair[:2]], case.tokenizer, scratch / "tokenizer.json")
     start = Start()

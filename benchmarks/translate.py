@@ -50,8 +50,8 @@ def main() -> None:
         convert(str(folder), "", "int8", Path(scratch) / "int8")
         decoding = {"model": str(folder), "beam": 1, "max_tokens": TOKENS}
         hardware = Hardware("cpu", 2048, THREADS)
-        fast = Ctranslate2(Path(scratch) / "int8", "en", "fi", Decoding(**decoding, precision="int8"), hardware)
-        slow = Generate("en", "fi", Decoding(**decoding, precision="float32"), hardware)
+        fast = Ctranslate2(Path(scratch) / "int8", "en", "fi", Decoding(**decoding, compute_type="int8"), hardware)
+        slow = Generate("en", "fi", Decoding(**decoding, compute_type="float32"), hardware)
         naive = Naive(folder)
         rates: dict[str, list[float]] = {"ctranslate2": [], "generate": [], "naive": []}
         for _ in range(ROUNDS):

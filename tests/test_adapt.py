@@ -52,7 +52,7 @@ def encoder(name: str, folder: Path) -> TrainableEncoder:
     file, settings = folder / "tokenizer.json", Tokenizer(vocab_size=300, max_length=24)
     if name in ("static", "transformer"):
         train_tokenizer(TEXTS, settings, file)
-        shape = Architecture(dim=32, layers=2, heads=2, idf=False)
+        shape = Architecture(hidden_size=32, num_hidden_layers=2, num_attention_heads=2, idf=False)
         return backbones.create(name, Start(), shape, file, Tokens(np.empty(0, np.int32), np.zeros(1, np.int64)), 1)
     start = Backbone.model_validate(pretrained_backbones()[name]).start
     file.write_text(start_tokenizer(start, settings.max_length).to_str())

@@ -45,7 +45,11 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     train_tokenizer(TEXTS, settings, out / "tokenizer.json")
     tokenizer = FastTokenizer.from_file(str(out / "tokenizer.json"))
     tokens = tokenize(tokenizer, TEXTS, "Passage: ", request.param == "transformer")
-    shape = Architecture(dim=32) if request.param == "static" else Architecture(dim=32, layers=2, heads=2)
+    shape = (
+        Architecture(hidden_size=32)
+        if request.param == "static"
+        else Architecture(hidden_size=32, num_hidden_layers=2, num_attention_heads=2)
+    )
     model = backbones.create(request.param, Start(), shape, out / "tokenizer.json", tokens, seed=1)
     model.prefixes = dict(PREFIXES)  # type: ignore[arg-type]
     model.save(out / "model")

@@ -18,10 +18,11 @@ from scipy.stats import binomtest, chisquare
 from tokenizers import Tokenizer as FastTokenizer
 
 from koine.backbones.tokenizer import Tokens, read_tokens, tokenize, write_tokens
-from koine.params import Direction, Languages, Tokenizer
+from koine.params import Direction, Languages, PartitionMode, Tokenizer
 from koine.records import PARALLEL, QA
 from koine.runtime.errors import KoineError
-from koine.train.batches import Batch, BatchPlan, BatchType, parse_strategy
+from koine.strategies import STRATEGIES, Chain, Training
+from koine.train.batches import Batch, BatchPlan, BatchType
 from koine.train.loss import Documents, info_nce
 from koine.train.tokens import TrainingSet, tokenise
 
@@ -33,7 +34,7 @@ NAMES = ("en-en", "x-x", "x-x-mono", "x-y", "hybrid")
 def plan_of(available: np.ndarray, strategy: str, **settings: object) -> BatchPlan:
     defaults: dict[str, object] = {"alpha": 0.5, "batch_size": 8, "steps": 60, "seed": 1}
     languages = Languages(**{name: settings.pop(name) for name in Languages.model_fields if name in settings})  # type: ignore[arg-type]
-    return BatchPlan(available, strategy, languages=languages, **{**defaults, **settings})  # type: ignore[arg-type]
+    return BatchPlan(available, STRATEGIES[strategy].batches[0], languages=languages, **{**defaults, **settings})  # type: ignore[arg-type]
 
 
 def patchy(questions: int = 150, languages: int = 4, seed: int = 0) -> np.ndarray:
@@ -125,7 +126,9 @@ def test_languages_of_monolingual_batches_are_drawn_by_their_size(exponent: floa
     available = patchy(questions=400)
     sizes = available.sum(axis=0).astype(float) ** exponent
     steps = 3000
-    counts = Counter(int(batch.query_langs[0]) for batch in plan_of(available, "x-x-mono", steps=steps, exponent=exponent))
+    counts = Counter(
+        int(batch.query_langs[0]) for batch in plan_of(available, "x-x-mono", steps=steps, sampling_exponent=exponent)
+    )
     assert chisquare([counts[lang] for lang in range(4)], steps * sizes / sizes.sum()).pvalue > 1e-3
 
 
@@ -135,7 +138,7 @@ def test_a_batch_may_draw_one_pair_of_languages_for_all_its_rows(equal_languages
     available[:, 3] = False
     available[:5, 3] = True  # too few for a batch with any other language
     drawn = Counter()
-    for batch in plan_of(available, "x-y", steps=2000, pairs="batch", equal_languages=equal_languages):
+    for batch in plan_of(available, "x-y", steps=2000, pair_per="batch", equal_languages=equal_languages):
         (pair,) = set(zip(batch.query_langs.tolist(), batch.passage_langs.tolist(), strict=True))
         assert available[batch.questions][:, list(pair)].all()
         assert len(set(batch.questions.tolist())) == 8
@@ -149,9 +152,9 @@ def test_no_pair_of_languages_with_a_batch_in_common_is_an_error_not_another_law
     available = np.zeros((40, 3), dtype=bool)
     available[:, 0] = True
     available[:7, 1] = available[7:14, 2] = True  # 14 questions in two languages, but no pair has 8
-    plan_of(available, "x-y", pairs="row")
-    with pytest.raises(KoineError, match=r"pairs: batch.*row"):
-        plan_of(available, "x-y", pairs="batch")
+    plan_of(available, "x-y", pair_per="row")
+    with pytest.raises(KoineError, match=r"pair_per: batch.*row"):
+        plan_of(available, "x-y", pair_per="batch")
 
 
 @pytest.mark.parametrize("strategy", NAMES)
@@ -219,13 +222,18 @@ def test_an_epoch_of_exactly_one_batch_works() -> None:
     assert all(sorted(batch.questions) == list(range(8)) for batch in batches)
 
 
-@given(st.floats(0, 1), st.floats(0, 1))
-def test_a_strategy_says_its_own_alpha_or_takes_the_default(default: float, own: float) -> None:
-    assert parse_strategy("hybrid", default) == ("hybrid", default)
-    assert parse_strategy(f"hybrid@{own}", default) == ("hybrid", own)
-    assert parse_strategy(f"hybrid@{own}-of-8", default) == ("hybrid", own)
-    assert parse_strategy("grad-mix-half-of-12", default) == ("grad-mix-half", default)
-    assert parse_strategy("x-x-mono", default) == ("x-x-mono", default)
+@pytest.mark.parametrize(
+    ("name", "last"),
+    [
+        ("hybrid", Training("hybrid")),
+        ("hybrid@0.25", Training("hybrid", 0.25)),
+        ("hybrid@1-of-8", Training("hybrid", 1.0, 8)),
+        ("mlm+grad-mix-half-of-12+lir@2", Training("grad-mix-half", None, 12)),
+        ("x-x-mono", Training("x-x-mono")),
+    ],
+)
+def test_a_name_says_its_alpha_and_its_languages(name: str, last: Training) -> None:
+    assert Chain.parse(name).last == last
 
 
 # --- several data sets ---------------------------------------------------------------------------------------------
@@ -294,7 +302,7 @@ def info_nce_of(
 ) -> torch.Tensor:
     documents = Documents(torch.tensor(passage_of), torch.arange(len(passage_of)))
     directions: list[Direction] = ["query_to_doc", "doc_to_query"] if symmetric else ["query_to_doc"]
-    return info_nce(queries, passages, documents, temperature=temperature, directions=directions, joint=False)
+    return info_nce(queries, passages, documents, temperature=temperature, directions=directions, partition_mode="per_direction")
 
 
 @pytest.mark.parametrize("symmetric", [False, True])
@@ -320,34 +328,33 @@ def test_info_nce_equals_the_formula_whatever_passages_are_shared(
     assert float(loss.detach()) == pytest.approx(float(oracle.detach()), rel=1e-4, abs=1e-4)
 
 
-DIRECTIONS: list[tuple[list[Direction], bool]] = [
-    (["query_to_doc"], True),
-    (["query_to_doc", "doc_to_query"], False),
-    (["query_to_doc", "doc_to_query"], True),
-    (["query_to_doc", "query_to_query"], True),
-    (["query_to_doc", "doc_to_doc"], True),
-    (["query_to_doc", "query_to_query", "doc_to_query", "doc_to_doc"], True),
+DIRECTIONS: list[tuple[list[Direction], PartitionMode]] = [
+    (["query_to_doc"], "joint"),
+    (["query_to_doc", "doc_to_query"], "per_direction"),
+    (["query_to_doc", "doc_to_query"], "joint"),
+    (["query_to_doc", "query_to_query"], "joint"),
+    (["query_to_doc", "doc_to_doc"], "joint"),
+    (["query_to_doc", "query_to_query", "doc_to_query", "doc_to_doc"], "joint"),
 ]
 
 
 @pytest.mark.parametrize("negatives", [0, 2])
-@pytest.mark.parametrize(("directions", "joint"), DIRECTIONS)
+@pytest.mark.parametrize(("directions", "mode"), DIRECTIONS)
 @pytest.mark.parametrize("temperature", [0.05, 0.5])
 def test_info_nce_is_sentence_transformers_multiple_negatives_ranking_loss(
-    directions: list[Direction], joint: bool, negatives: int, temperature: float
+    directions: list[Direction], mode: PartitionMode, negatives: int, temperature: float
 ) -> None:
     from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 
     queries, passages = vectors_of(12, seed=3)
     others = [vectors_of(12, seed=4 + number)[0] for number in range(negatives)]
-    mode = "joint" if joint else "per_direction"
     theirs = MultipleNegativesRankingLoss(
         torch.nn.Identity(), scale=1 / temperature, directions=tuple(directions), partition_mode=mode
     )
     wanted = theirs.compute_loss_from_embeddings([queries, passages, *others], None)
     documents = Documents(torch.arange(12 * (1 + negatives)), torch.arange(12).repeat(1 + negatives))
     got = info_nce(
-        queries, torch.cat([passages, *others]), documents, temperature=temperature, directions=directions, joint=joint
+        queries, torch.cat([passages, *others]), documents, temperature=temperature, directions=directions, partition_mode=mode
     )
     assert float(got.detach()) == pytest.approx(float(wanted.detach()), rel=1e-5)
 

@@ -54,7 +54,7 @@ def models(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def decoding(model: str, **other: Any) -> Decoding:
-    return Decoding(model=model, precision="float32", **other)
+    return Decoding(model=model, compute_type="float32", **other)
 
 
 # --- engines ------------------------------------------------------------------------------------------------
@@ -118,7 +118,7 @@ def test_a_model_is_found_below_koine_models_and_errors_say_what_is_missing(hub:
     with pytest.raises(KoineError, match="no converted model"):
         neural.Ctranslate2(tmp_path, "en", "fi", decoding("meta/m2m"), Hardware())
     with pytest.raises(KoineError, match="cpu has no float16"):
-        neural.Ctranslate2(hub / "converted/meta/m2m", "en", "fi", Decoding(model="m", precision="float16"), Hardware())
+        neural.Ctranslate2(hub / "converted/meta/m2m", "en", "fi", Decoding(model="m", compute_type="float16"), Hardware())
 
 
 def test_an_engine_is_asked_for_what_no_memory_holds(program: None, tmp_path: Path, qa: Frames) -> None:

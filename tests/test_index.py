@@ -42,7 +42,7 @@ def clustered() -> tuple[np.ndarray, np.ndarray]:
 
 
 def kind_of(name: str, **more: int) -> IndexKind:
-    return IndexKind.model_validate({"kind": name, "code_bytes": 4, **more})
+    return IndexKind.model_validate({"kind": name, "code_size": 4, **more})
 
 
 # --- kinds ---------------------------------------------------------------------------------------------------------
@@ -72,7 +72,7 @@ def test_neither_threads_nor_storage_change_a_byte(
     assert made[0] == made[1] == made[2]
 
 
-@pytest.mark.parametrize(("name", "effort"), [("ivf", "probes"), ("hnsw", "ef_search")])
+@pytest.mark.parametrize(("name", "effort"), [("ivf", "nprobe"), ("hnsw", "ef_search")])
 def test_more_effort_finds_more_and_is_kept_in_the_file(
     clustered: tuple[np.ndarray, ...], tmp_path: Path, name: str, effort: str
 ) -> None:
@@ -90,7 +90,7 @@ def test_ivfpq_ranks_the_best_again_unless_it_is_told_not_to(clustered: tuple[np
     points, queries = clustered
     best = exact(queries, points, 10)
     shares, sizes = [], []
-    for more in ({"rerank": 0}, {"rerank": 1}, {"rerank": 10}, {"rerank": 10, "lists": 20, "probes": 20}):
+    for more in ({"k_factor": 0}, {"k_factor": 1}, {"k_factor": 10}, {"k_factor": 10, "nlist": 20, "nprobe": 20}):
         settings = kind_of("ivfpq", **more)
         faiss.write_index(build(points, settings), str(tmp_path / "index"))
         shares.append(recall(open_index(tmp_path / "index", "ivfpq").search(queries, 10)[1], queries, points, best))
@@ -117,9 +117,9 @@ def test_recall_counts_equal_scores_as_found_and_nothing_else() -> None:
 def test_lists_and_samples_follow_from_the_number_of_vectors() -> None:
     assert [lists_of(kind_of("ivf"), count) for count in (10, 6_000, 1_000_000)] == [1, 150, 4000]
     assert [lists_of(kind_of("ivfpq"), count) for count in (1_000_000, 16_000_000)] == [1, 16_000]
-    assert lists_of(kind_of("ivf", lists=50), 1_000_000) == 50
+    assert lists_of(kind_of("ivf", nlist=50), 1_000_000) == 50
     assert [sample_size(kind_of("ivf"), count) for count in (10, 1_000_000)] == [10, 160_000]
-    assert sample_size(kind_of("ivf", train_sample=500), 1_000_000) == 500
+    assert sample_size(kind_of("ivf", train_size=500), 1_000_000) == 500
     assert sample_size(kind_of("hnsw"), 1_000_000) == 0
 
 
@@ -143,7 +143,7 @@ def test_the_memory_is_at_most_what_the_control_group_allows(monkeypatch: pytest
 
 def test_mistakes_are_told(clustered: tuple[np.ndarray, ...], tmp_path: Path) -> None:
     with pytest.raises(KoineError, match="7 bytes are 14 parts of 4 bits, which do not divide the vectors' 16 dim"):
-        build(clustered[0], kind_of("ivfpq", code_bytes=7))
+        build(clustered[0], kind_of("ivfpq", code_size=7))
     faiss.write_index(build(clustered[0], kind_of("flat")), str(tmp_path / "index"))
     (tmp_path / "index").write_bytes((tmp_path / "index").read_bytes()[:-5])
     for path in (tmp_path / "index", tmp_path / "none"):
@@ -247,10 +247,10 @@ def test_two_processes_share_the_shards(model: Path, corpus: Path, tmp_path: Pat
 def indexed(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An index of a model that knows words alone (`words`), and of one that learnt the other language (`aligned`)."""
     folder = tmp_path_factory.mktemp("indexed")
-    settings = Optimisation(steps=200, batch_size=32, lr=0.1)
+    settings = Optimisation(max_steps=200, batch_size=32, learning_rate=0.1)
     for name, strategy, dim in (("words", "untrained", 2048), ("aligned", "x-y", 32)):  # many: words do not meet by chance
         own = folder / name
-        train_one(corpus, own / "model", strategy=strategy, optimisation=settings, architecture=Architecture(dim=dim))
+        train_one(corpus, own / "model", strategy=strategy, optimisation=settings, architecture=Architecture(hidden_size=dim))
         index(whole(own / "model", corpus, own / "vectors"), corpus / "toy", own / "index", settings=IndexKind())
     return folder
 

@@ -123,7 +123,7 @@ def test_a_gpu_gets_a_pretrained_backbone(start: Run, tmp_path: Path, monkeypatc
         chosen["train"]["backbones"] == ["multilingual-e5-base"]
         and chosen["backbones"]["multilingual-e5-base"]["optimisation"]["bf16"]
     )
-    assert chosen["translate"]["decoding"] == {"model": "facebook/nllb-200-distilled-600M", "precision": "float16"}
+    assert chosen["translate"]["decoding"] == {"model": "facebook/nllb-200-distilled-600M", "compute_type": "float16"}
     assert "for research only (CC-BY-NC-4.0)" in Path("recipes/mine.yaml").read_text(encoding="utf-8")
 
 

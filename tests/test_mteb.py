@@ -61,7 +61,7 @@ def model(benchmark: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     texts = PASSAGES.read(benchmark / "passages.parquet")["text"].to_list()
     train_tokenizer(texts, Tokenizer(vocab_size=4000, max_length=128), folder / "tokenizer.json")
     tokens = tokenize(FastTokenizer.from_file(str(folder / "tokenizer.json")), texts, "", False)
-    encoder = backbones.create("static", Start(), Architecture(dim=64), folder / "tokenizer.json", tokens, seed=1)
+    encoder = backbones.create("static", Start(), Architecture(hidden_size=64), folder / "tokenizer.json", tokens, seed=1)
     encoder.prefixes = {"query": "who when ", "passage": "the of "}
     encoder.save(folder)
     write_json(folder / "koine.json", {"kind": "static"})

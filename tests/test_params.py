@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from koine import cli, params
+from koine import cli
 from koine.collect import registry
 from koine.params import (
     Backbone,
@@ -30,9 +30,9 @@ from koine.params import (
     flags,
     laid_over,
     parse,
-    render,
-    schema,
 )
+from koine.params.__main__ import PARAMS_FILE, SCHEMA_FILE, render, schema
+from koine.params.renamed import RENAMED
 from koine.runtime.errors import KoineError
 
 ROOT = Path(__file__).parents[1]
@@ -67,9 +67,9 @@ def taken() -> list[type[Block]]:
 
 
 def test_the_generated_files_are_fresh() -> None:
-    """After a change in params.py run `python -m koine.params`."""
-    assert (ROOT / params.PARAMS_FILE).read_text(encoding="utf-8") == render()
-    assert (ROOT / params.SCHEMA_FILE).read_text(encoding="utf-8") == schema()
+    """After a change of a block run `python -m koine.params`."""
+    assert (ROOT / PARAMS_FILE).read_text(encoding="utf-8") == render()
+    assert (ROOT / SCHEMA_FILE).read_text(encoding="utf-8") == schema()
 
 
 def test_params_yaml_says_just_the_defaults() -> None:
@@ -121,7 +121,7 @@ def mistake(config: dict[str, Any]) -> str:
         ({"filter": {"rules": {"langage": 1}}}, "filter.rules.langage: no such parameter; did you mean 'language'?"),
         (
             {"backbones": {"mine": {"kind": "static", "optimisation": {"stepps": 1}}}},
-            "backbones.mine.optimisation.stepps: no such parameter; did you mean 'steps'?",
+            "backbones.mine.optimisation.stepps: no such parameter; did you mean 'max_steps'?",
         ),
         (
             {"collect": {"registry": {"mine": {"path": "a", "reader": "jsonl", "files": {"en": {"nam": "b"}}}}}},
@@ -255,9 +255,9 @@ def test_options_say_what_the_block_says(block: Block) -> None:
     [
         (Rules(language=None, clean_source=False), "--language none --script 0.3"),
         (Tokenizer(query_prefix="Query: ", passage_prefix="it's"), "--query-prefix 'Query: ' --passage-prefix 'it'\"'\"'s'"),
-        (Tokenizer(query_prefix="--lr 5"), "--query-prefix '--lr 5' --passage-prefix ''"),
+        (Tokenizer(query_prefix="--learning-rate 5"), "--query-prefix '--learning-rate 5' --passage-prefix ''"),
         (Score(neighbours=["nb", "et"]), "--neighbours nb --neighbours et"),
-        (Optimisation(joint=False, lr=1e-5), "--lr 1e-05"),
+        (Optimisation(partition_mode="per_direction", learning_rate=1e-5), "--learning-rate 1e-05"),
     ],
 )
 def test_options_are_quoted_for_the_shell(block: Block, options: str) -> None:
@@ -287,7 +287,7 @@ def test_a_backbone_says_what_kind_it_is() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--no-in-batch", "explicit negatives alone"),
+        ("--no-in-batch-negatives", "explicit negatives alone"),
         ("--temperature 0.005 --learn-temperature", "at least 0.01"),
         ("--directions doc_to_query", "query_to_doc comes first"),
         ("--directions everything", "^--directions: "),
@@ -305,7 +305,7 @@ def test_options_that_do_not_go_together_are_a_message(options: str, message: st
         ({"mining": {"model": "static/hybrid+lir"}}, "the miner is a trained model"),
         ({"mining": {"model": "static/mlm"}}, "static, which mlm cannot train"),
         ({"validation": {"share": 0.1, "languages": ["xx"]}}, "'xx' is not trained on"),
-        ({"validation": {"every": 5}}, "nothing is held out"),
+        ({"validation": {"eval_steps": 5}}, "nothing is held out"),
         ({"datasets": {"domain": ["nowhere"]}}, "'nowhere' is not in collect.sources"),
         ({"strategies": ["daft"]}, "name its sources under datasets.domain"),
         ({"strategies": ["hybrid+lir+mlm"]}, "unknown strategy"),
@@ -317,3 +317,20 @@ def test_options_that_do_not_go_together_are_a_message(options: str, message: st
 def test_what_training_cannot_do_is_said_before_it_starts(train: dict[str, object], message: str) -> None:
     with pytest.raises(KoineError, match=message):
         parse({"train": train})
+
+
+def every_block() -> dict[str, type[Block]]:
+    todo, found = [Block], {}
+    while todo:
+        found |= {one.__name__: one for one in todo[-1].__subclasses__()}
+        todo = [*todo[:-1], *todo[-1].__subclasses__()]
+    return found
+
+
+def test_an_old_name_is_an_error_that_says_the_new_one() -> None:
+    with pytest.raises(KoineError, match=r"backbones\.static\.optimisation\.lr: is called learning_rate now"):
+        parse({"backbones": {"static": {"kind": "static", "optimisation": {"lr": 0.1}}}})
+    for name, renamed in RENAMED.items():
+        fields = every_block()[name].model_fields
+        assert not fields.keys() & renamed.keys()
+        assert {new.split()[0].rstrip(",") for new in renamed.values()} <= fields.keys()

@@ -97,15 +97,15 @@ LEAVES = {  # a change of a result parameter, and where it must and may show
     "filter__score__neighbours": (["sv"], {"flags"}),
     "backbones__static__tokenizer__vocab_size": (100, {"tokenizers"}),
     "backbones__static__tokenizer__query_prefix": ("it's: ", {"tokenizers", "inputs", "backbones"}),
-    "backbones__static__architecture__dim": (64, {"backbones"}),
-    "backbones__static__optimisation__lr": (0.5, {"backbones"}),
+    "backbones__static__architecture__hidden_size": (64, {"backbones"}),
+    "backbones__static__optimisation__learning_rate": (0.5, {"backbones"}),
     "train__alpha": (0.3, {"strategies"}),
     "train__languages__equal_languages": (True, {"strategies"}),
-    "train__languages__pairs": ("batch", {"strategies"}),
-    "train__datasets__exponent": (0.5, {"strategies"}),
+    "train__languages__pair_per": ("batch", {"strategies"}),
+    "train__datasets__sampling_exponent": (0.5, {"strategies"}),
     "train__validation__share": (0.1, {"strategies"}),
-    "train__cosine_every": (5, {"strategies"}),
-    "train__mining__depth": (9, {"mine"}),
+    "train__gradient_cosine_every": (5, {"strategies"}),
+    "train__mining__range_max": (9, {"mine"}),
     "train__mining__model": ("org/model", {"mine"}),
     "train__seeds": ([1, 2], {"runs", "reported", "made_from", "shown"}),
     "encode__dtype": ("float16", {"flags"}),
@@ -114,7 +114,7 @@ LEAVES = {  # a change of a result parameter, and where it must and may show
     "evaluate__domains": ({"sample": 4}, {"domains", "reported"}),
     "report__confidence": (0.9, {"flags"}),
     "report__published": ({"xlm-r": "static"}, {"flags"}),
-    "index__probes": (7, {"flags"}),
+    "index__nprobe": (7, {"flags"}),
     "index__strategies": (["x-y"], {"indexed", "reported"}),
 }
 
@@ -127,7 +127,7 @@ def test_a_result_parameter_shows_exactly_where_it_is_read(path: str) -> None:
 
 
 def test_a_backbone_changes_no_other_backbone() -> None:
-    before, after = Plan(config()), Plan(config(backbones__static__optimisation__lr=0.5))
+    before, after = Plan(config()), Plan(config(backbones__static__optimisation__learning_rate=0.5))
     assert [name for name in before.backbones if before.backbones[name] != after.backbones[name]] == ["static"]
 
 
@@ -161,7 +161,7 @@ def test_a_language_may_have_a_backend_of_its_own() -> None:
 
 EXECUTION = {
     "device": "cpu",
-    "encode_batch": 7,
+    "encode_batch_size": 7,
     "workers": 9,
     "translate_threads": 3,
     "translate_batch_tokens": 99,

@@ -32,7 +32,7 @@ from koine.train.steps import train
 from koine.train.tokens import tokenise
 
 torch.set_num_threads(1)
-FEW = Optimisation(steps=3, batch_size=8, lr=1e-3)
+FEW = Optimisation(max_steps=3, batch_size=8, learning_rate=1e-3)
 NAMES = sorted(pretrained_backbones())
 TEXTS = ["France", "a longer text about Germany and the Netherlands " * 3, "Россия и Китай", "中国", "ประเทศไทย", "x"]
 
@@ -204,7 +204,7 @@ def test_dropout_is_the_same_when_a_chunk_is_encoded_again(tmp_path: Path, monke
     seen: list[torch.Tensor] = []
     forward = PretrainedEncoder.forward
     monkeypatch.setattr(PretrainedEncoder, "forward", lambda self, tokens: seen.append(forward(self, tokens)) or seen[-1])
-    monkeypatch.setattr("test_pretrained.FEW", Optimisation(steps=1, batch_size=8, chunk=4))
+    monkeypatch.setattr("test_pretrained.FEW", Optimisation(max_steps=1, batch_size=8, mini_batch_size=4))
     fine_tuned("labse", tmp_path)
     first, again = seen[:4], seen[4:]
     assert len(again) == 4

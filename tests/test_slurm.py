@@ -124,7 +124,7 @@ def test_a_failing_job_is_reported_with_the_end_of_its_log(local: Path, tmp_path
 #: A training of two minutes on a core of its own, more than the first attempt is given.
 LONG = {
     "backbones": {"static": {"optimisation": {"steps": 60_000}}},
-    "train": {"strategies": ["hybrid"], "validation": {"every": 0, "share": 0.0, "patience": 0}},
+    "train": {"strategies": ["hybrid"], "validation": {"eval_steps": 0, "share": 0.0, "early_stopping_patience": 0}},
 }
 MODEL = "models/sample/static/hybrid/seed-1"
 

@@ -20,6 +20,7 @@ from koine.params import Datasets, Languages, Optimisation, Start, Validation
 from koine.records import MINED
 from koine.runtime.errors import KoineError
 from koine.runtime.files import sha256
+from koine.strategies import CROSS
 from koine.train.batches import Batch, BatchPlan
 from koine.train.contrastive import Contrastive, HeldOut
 from koine.train.loop import AdamW
@@ -47,7 +48,7 @@ corpus, out, kind, strategy, options = Path(sys.argv[2]), Path(sys.argv[3]), sys
 def save(self, lr):
     torch.save([p.grad for p in self._parameters], out.with_suffix("." + os.environ.get("RANK", "0")))
 loop.AdamW.step = save
-settings = Optimisation(steps=1, batch_size=15, query_dropout=0.1, **options)
+settings = Optimisation(max_steps=1, batch_size=15, query_dropout=0.1, **options)
 toy.train_one(corpus, out, kind, strategy, optimisation=settings)
 """
 
@@ -68,7 +69,7 @@ def gradient(corpus: Path, out: Path, processes: int, *arguments: str) -> list[l
     ("kind", "strategy", "options"),
     [
         ("static", "hybrid", "{}"),
-        ("transformer", "pcgrad", "{'chunk': 4}"),
+        ("transformer", "pcgrad", "{'mini_batch_size': 4}"),
         ("transformer", "grad-mix", "{'learn_temperature': True}"),
     ],
 )
@@ -114,7 +115,7 @@ def test_the_validation_loss_is_the_mean_of_info_nce_over_all_pairs_of_languages
 
 def test_held_out_questions_are_not_trained_on_and_measuring_them_changes_nothing(corpus: Path, tmp_path: Path) -> None:
     plain = train_one(corpus, tmp_path / "plain", validation=FAR)
-    measured = train_one(corpus, tmp_path / "measured", validation=Validation(sources=["far"], every=3))
+    measured = train_one(corpus, tmp_path / "measured", validation=Validation(sources=["far"], eval_steps=3))
     assert weights(plain) != weights(train_one(corpus, tmp_path / "all"))
     lines = [line for line in log_of(measured) if line["type"] == "validation"]
     assert [line["step"] for line in lines] == [2, 5, 8, 11]
@@ -133,10 +134,10 @@ def test_a_share_holds_whole_passages_out(corpus: Path, tmp_path: Path) -> None:
 
 
 OVERFIT = {
-    "static": Optimisation(steps=40, batch_size=16, lr=0.5),
-    "transformer": Optimisation(steps=40, batch_size=16, lr=0.05, learn_temperature=True),
+    "static": Optimisation(max_steps=40, batch_size=16, learning_rate=0.5),
+    "transformer": Optimisation(max_steps=40, batch_size=16, learning_rate=0.05, learn_temperature=True),
 }
-EARLY = Validation(sources=["far"], every=2, patience=3)
+EARLY = Validation(sources=["far"], eval_steps=2, early_stopping_patience=3)
 
 
 @pytest.mark.parametrize("kind", ["static", "transformer"])
@@ -145,7 +146,7 @@ def test_training_ends_early_with_the_best_weights_also_when_it_was_broken_off(c
     early = train_one(corpus, tmp_path / "early", kind, **settings)  # type: ignore[arg-type]
     losses = [line["loss"] for line in log_of(early) if line["type"] == "validation"]
     best = int(np.argmin(losses))  # type: ignore[arg-type]
-    assert len(losses) == best + 1 + EARLY.patience < 20
+    assert len(losses) == best + 1 + EARLY.early_stopping_patience < 20
     made = json.loads((early / "koine.json").read_text())["validated"]
     assert (made["loss"], made["step"]) == (losses[best], 2 * best + 1)
     encoder = backbones.load(str(early))
@@ -153,7 +154,7 @@ def test_training_ends_early_with_the_best_weights_also_when_it_was_broken_off(c
     held = HeldOut(data, np.flatnonzero(np.array(data.sources) == "far"), [0, 1], OVERFIT[kind])
     assert held.loss(encoder)["loss"] == losses[best]  # type: ignore[arg-type]
     step = AdamW.step
-    for stop in (2 * best + 4, 2 * (best + EARLY.patience) + 2):
+    for stop in (2 * best + 4, 2 * (best + EARLY.early_stopping_patience) + 2):
         count = 0
 
         def broken(self: AdamW, lr: float, stop: int = stop) -> None:
@@ -190,7 +191,7 @@ def test_held_out_passages_are_nobodys_negatives(corpus: Path, tmp_path: Path, m
         return texts, found
 
     monkeypatch.setattr(Contrastive, "_documents", watched)
-    settings = FEW.model_copy(update={"negatives": 3, "steps": 40})
+    settings = FEW.model_copy(update={"num_negatives": 3, "steps": 40})
     train_one(corpus, tmp_path / "m", optimisation=settings, mined=with_negatives(corpus, tmp_path, 3), validation=FAR)
     assert len(seen) > 250
     assert max(seen) < 300  # the last hundred are held out
@@ -211,8 +212,8 @@ def with_negatives(corpus: Path, folder: Path, per_question: int) -> Path:
 def test_negatives_stand_in_the_language_of_their_rows_passage(corpus: Path, tmp_path: Path) -> None:
     mined = with_negatives(corpus, tmp_path, 3)
     data = TrainingSet.open(corpus / "static", "en", mined)
-    settings = Optimisation(steps=3, batch_size=32, negatives=2)
-    plan = BatchPlan(data.available, "x-y", alpha=0.5, batch_size=32, steps=3, seed=1, languages=Languages())
+    settings = Optimisation(max_steps=3, batch_size=32, num_negatives=2)
+    plan = BatchPlan(data.available, CROSS, alpha=0.5, batch_size=32, steps=3, seed=1, languages=Languages())
     model = backbones.create("static", Start(), STATIC, corpus / "static/tokenizer.json", data.passages, 1)
     task = Contrastive(model, data, [(plan, 1.0)], settings, 1, Ranks(0, 1, "cpu"))
     for step in range(3):
@@ -231,14 +232,14 @@ def test_negatives_stand_in_the_language_of_their_rows_passage(corpus: Path, tmp
 
 
 def test_negatives_are_asked_for_only_where_there_are_any(corpus: Path, tmp_path: Path) -> None:
-    settings = FEW.model_copy(update={"negatives": 1})
+    settings = FEW.model_copy(update={"num_negatives": 1})
     with pytest.raises(KoineError, match=r"negatives.*mining"):
         train_one(corpus, tmp_path / "none", optimisation=settings)
     mined = with_negatives(corpus, tmp_path, 1)
     one = train_one(corpus, tmp_path / "one", optimisation=settings, mined=mined)
     assert weights(one) == weights(train_one(corpus, tmp_path / "two", optimisation=settings, mined=mined))
     assert weights(one) != weights(train_one(corpus, tmp_path / "plain"))
-    printed = settings.model_copy(update={"in_batch": False, "temperature": 1.0})
+    printed = settings.model_copy(update={"in_batch_negatives": False, "temperature": 1.0})
     log = log_of(train_one(corpus, tmp_path / "printed", optimisation=printed, mined=mined))
     assert all(0 < float(str(line["loss"])) < np.log(18) + 1 for line in log)
 
@@ -270,10 +271,12 @@ def test_a_learned_temperature_moves_is_noted_and_goes_on_after_a_break(corpus: 
 
 def test_recomputing_states_gives_the_same_weights(corpus: Path, tmp_path: Path) -> None:
     plain = train_one(corpus, tmp_path / "plain", "transformer")
-    again = train_one(corpus, tmp_path / "again", "transformer", optimisation=FEW.model_copy(update={"recompute": True}))
+    again = train_one(
+        corpus, tmp_path / "again", "transformer", optimisation=FEW.model_copy(update={"gradient_checkpointing": True})
+    )
     assert weights(plain) == weights(again)
     with pytest.raises(KoineError, match="context"):
-        train_one(corpus, tmp_path / "static", optimisation=FEW.model_copy(update={"recompute": True}))
+        train_one(corpus, tmp_path / "static", optimisation=FEW.model_copy(update={"gradient_checkpointing": True}))
 
 
 def test_a_compiled_transformer_learns_the_same_and_is_saved_as_itself(
@@ -281,7 +284,7 @@ def test_a_compiled_transformer_learns_the_same_and_is_saved_as_itself(
 ) -> None:
     monkeypatch.setattr(base, "COMPILER", "aot_eager")  # traces and differentiates as inductor does, without a C++ compiler
     plain = train_one(corpus, tmp_path / "plain", "transformer")
-    fused = train_one(corpus, tmp_path / "fused", "transformer", optimisation=FEW.model_copy(update={"fuse": True}))
+    fused = train_one(corpus, tmp_path / "fused", "transformer", optimisation=FEW.model_copy(update={"torch_compile": True}))
     for name, tensor in load_file(plain / "model.safetensors").items():
         assert torch.allclose(tensor, load_file(fused / "model.safetensors")[name], atol=1e-5), name
 
@@ -295,9 +298,9 @@ DOMAIN = Datasets(domain=["far"])
 def test_strategies_train_on_the_target_domain_the_rest_or_both(
     corpus: Path, tmp_path: Path, strategy: str, questions: int
 ) -> None:
-    whole = Optimisation(steps=1, batch_size=questions, lr=0.01)
+    whole = Optimisation(max_steps=1, batch_size=questions, learning_rate=0.01)
     only = {"hybrid": "hybrid@1", "hybrid-daft": "hybrid-daft@1"}.get(strategy, strategy)
-    languages = Languages(exponent=1.0)
+    languages = Languages(sampling_exponent=1.0)
     settings = {"strategy": only, "datasets": DOMAIN, "languages": languages, "seed": 3}
     train_one(corpus, tmp_path / "fits", optimisation=whole, **settings)  # type: ignore[arg-type]
     with pytest.raises(KoineError, match=f"only {questions} questions"):
@@ -307,7 +310,7 @@ def test_strategies_train_on_the_target_domain_the_rest_or_both(
 
 def test_a_chain_goes_on_from_the_model_before_it(corpus: Path, tmp_path: Path) -> None:
     first = train_one(corpus, tmp_path / "daft", strategy="daft", datasets=DOMAIN)
-    still = Optimisation(steps=1, batch_size=16, lr=1e-30)
+    still = Optimisation(max_steps=1, batch_size=16, learning_rate=1e-30)
     settings = {"strategy": "daft+hybrid", "datasets": DOMAIN, "further": first}
     kept = train_one(corpus, tmp_path / "kept", optimisation=still, **settings)  # type: ignore[arg-type]
     assert weights(kept) == weights(first)
@@ -324,7 +327,7 @@ def test_a_chain_goes_on_from_the_model_before_it(corpus: Path, tmp_path: Path) 
 
 @pytest.mark.parametrize("strategy", ["mlm", "tsdae"])
 def test_texts_alone_adapt_an_encoder_which_a_chain_then_trains(corpus: Path, tmp_path: Path, strategy: str) -> None:
-    settings = Optimisation(steps=30, batch_size=16, lr=3e-3)
+    settings = Optimisation(max_steps=30, batch_size=16, learning_rate=3e-3)
     adapted = train_one(corpus, tmp_path / strategy, "transformer", strategy, optimisation=settings, datasets=DOMAIN)
     losses = [line["loss"] for line in log_of(adapted)]
     assert {line["type"] for line in log_of(adapted)} == {strategy}
@@ -341,7 +344,7 @@ def test_texts_alone_adapt_an_encoder_which_a_chain_then_trains(corpus: Path, tm
 
 def test_the_cosine_of_both_gradients_can_be_watched_and_changes_nothing(corpus: Path, tmp_path: Path) -> None:
     plain = train_one(corpus, tmp_path / "plain")
-    watched = train_one(corpus, tmp_path / "watched", cosine_every=4)
+    watched = train_one(corpus, tmp_path / "watched", gradient_cosine_every=4)
     assert weights(plain) == weights(watched)
     cosines = {line["step"]: line["cosine"] for line in log_of(watched) if "cosine" in line}
     assert set(cosines) == {0, 4, 8}

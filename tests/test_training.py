@@ -58,7 +58,7 @@ def test_every_variant_of_the_loss_trains_reproducibly_to_its_own_weights(
 
 
 def test_strategies_start_from_the_same_weights_and_untrained_keeps_them(corpus: Path, tmp_path: Path) -> None:
-    still = Optimisation(steps=1, batch_size=16, lr=1e-30)
+    still = Optimisation(max_steps=1, batch_size=16, learning_rate=1e-30)
     digests = {
         sha256(train_one(corpus, tmp_path / strategy, strategy=strategy, optimisation=still) / "model.safetensors")
         for strategy in ("untrained", "en-en", "x-y", "hybrid@0.3")
@@ -98,15 +98,15 @@ def test_koine_json_says_how_the_model_was_made_and_its_checksums_match(corpus: 
     ("strategy", "types"), [("x-y", {"cross"}), ("x-x", {"mixed"}), ("x-x-mono", {"mono"}), ("hybrid", {"mono", "cross"})]
 )
 def test_the_log_is_json_lines_with_the_type_of_each_batch(corpus: Path, tmp_path: Path, strategy: str, types: set[str]) -> None:
-    log = log_of(train_one(corpus, tmp_path / "model", strategy=strategy, optimisation=FEW.model_copy(update={"steps": 95})))
+    log = log_of(train_one(corpus, tmp_path / "model", strategy=strategy, optimisation=FEW.model_copy(update={"max_steps": 95})))
     assert [line["step"] for line in log] == [*range(0, 91, 10), 94]
     assert {line["type"] for line in log} == types
-    assert all(0 < line["lr"] <= FEW.lr and np.isfinite(line["loss"]) for line in log)  # type: ignore[operator, arg-type]
+    assert all(0 < line["lr"] <= FEW.learning_rate and np.isfinite(line["loss"]) for line in log)  # type: ignore[operator, arg-type]
 
 
 @pytest.mark.parametrize("warmup", [0.0, 0.1, 1.0])
 def test_the_learning_rate_rises_to_its_peak_and_falls(corpus: Path, tmp_path: Path, warmup: float) -> None:
-    settings = Optimisation(steps=101, batch_size=16, lr=0.01, warmup=warmup)
+    settings = Optimisation(max_steps=101, batch_size=16, learning_rate=0.01, warmup_ratio=warmup)
     rates = [line["lr"] for line in log_of(train_one(corpus, tmp_path / "model", optimisation=settings))]
     peak = int(np.argmax(rates))  # type: ignore[arg-type]
     assert rates[: peak + 1] == sorted(rates[: peak + 1])  # type: ignore[type-var]
@@ -117,14 +117,16 @@ def test_the_learning_rate_rises_to_its_peak_and_falls(corpus: Path, tmp_path: P
 
 
 def test_a_loss_that_is_no_number_stops_the_training_with_the_remedy(corpus: Path, tmp_path: Path) -> None:
-    with pytest.raises(KoineError, match=r"lower optimisation\.lr"):
-        train_one(corpus, tmp_path / "m", "transformer", optimisation=Optimisation(steps=20, batch_size=16, lr=1e38))
+    with pytest.raises(KoineError, match=r"lower optimisation\.learning_rate"):
+        train_one(
+            corpus, tmp_path / "m", "transformer", optimisation=Optimisation(max_steps=20, batch_size=16, learning_rate=1e38)
+        )
     assert not (tmp_path / "m/model.safetensors").exists()
 
 
 def test_too_little_data_for_a_batch_stops_before_anything_is_written(corpus: Path, tmp_path: Path) -> None:
     with pytest.raises(KoineError, match="lower batch_size"):
-        train_one(corpus, tmp_path / "m", optimisation=Optimisation(steps=2, batch_size=401))
+        train_one(corpus, tmp_path / "m", optimisation=Optimisation(max_steps=2, batch_size=401))
     assert not (tmp_path / "m").exists()
 
 
@@ -137,13 +139,13 @@ def mean_average_precision(corpus: Path, model: Path, out: Path) -> dict[str, fl
 
 @pytest.mark.parametrize("kind", ["static", "transformer"])
 def test_the_loss_falls(corpus: Path, tmp_path: Path, kind: str) -> None:
-    settings = Optimisation(steps=150, batch_size=32, lr=0.1 if kind == "static" else 0.005)
+    settings = Optimisation(max_steps=150, batch_size=32, learning_rate=0.1 if kind == "static" else 0.005)
     log = log_of(train_one(corpus, tmp_path / "model", kind, "x-y", optimisation=settings))
     assert log[-1]["loss"] < 0.5 * log[0]["loss"]  # type: ignore[operator]
 
 
 def test_cross_lingual_batches_align_languages_and_monolingual_ones_do_not(corpus: Path, tmp_path: Path) -> None:
-    settings = Optimisation(steps=200, batch_size=32, lr=0.1)
+    settings = Optimisation(max_steps=200, batch_size=32, learning_rate=0.1)
     scores = {
         strategy: mean_average_precision(
             corpus,
@@ -253,8 +255,8 @@ def test_chunks_give_the_gradient_of_the_whole_batch(
 ) -> None:
     gradients: list[list[torch.Tensor]] = []
     monkeypatch.setattr(AdamW, "step", lambda self, lr: gradients.append([p.grad.clone() for p in self._parameters]))
-    one = Optimisation(steps=1, batch_size=16, directions=["query_to_doc", "doc_to_query"], query_dropout=0.1)
-    for name, settings in (("whole", one), ("chunks", one.model_copy(update={"chunk": chunk}))):
+    one = Optimisation(max_steps=1, batch_size=16, directions=["query_to_doc", "doc_to_query"], query_dropout=0.1)
+    for name, settings in (("whole", one), ("chunks", one.model_copy(update={"mini_batch_size": chunk}))):
         train_one(corpus, tmp_path / name, kind, optimisation=settings)
     for whole, chunked in zip(*gradients, strict=True):
         torch.testing.assert_close(chunked, whole, rtol=1e-4, atol=1e-7)

@@ -38,7 +38,7 @@ SMALL = {
     "train": {
         "strategies": ["x-x-mono", "hybrid", "hybrid+lir"],
         "seeds": [1],
-        "validation": {"share": 0.1, "every": 5, "patience": 9},
+        "validation": {"share": 0.1, "eval_steps": 5, "early_stopping_patience": 9},
     },
     "report": {"resamples": 50},
 }
@@ -232,8 +232,8 @@ CHOOSING = {
     ("translate", "reverse"),
     ("translate", "round_trip"),
     ("backbones", "static", "start", "model"),
-    ("backbones", "static", "optimisation", "recompute"),  # of transformers
-    ("backbones", "static", "optimisation", "fuse"),
+    ("backbones", "static", "optimisation", "gradient_checkpointing"),  # of transformers
+    ("backbones", "static", "optimisation", "torch_compile"),
     ("backbones", "tiny", "start", "model"),
     ("train", "backbones"),
     ("train", "strategies"),
@@ -285,7 +285,7 @@ def other_value(path: tuple[str, ...], value: Any) -> Any:
 
 
 # What a parameter is changed together with, to be valid.
-TOGETHER = {("backbones", name, "optimisation", "in_batch"): {"negatives": 1} for name in ("static", "tiny")}
+TOGETHER = {("backbones", name, "optimisation", "in_batch_negatives"): {"num_negatives": 1} for name in ("static", "tiny")}
 
 
 def reader_of(path: tuple[str, ...]) -> str | None:
@@ -424,7 +424,7 @@ def test_an_older_version_comes_back_from_s3_and_its_table_can_be_made_again(
     moved = {name: row["diff"] for name, row in changed.items() if row["diff"]}
     assert "sample.static.hybrid.multi.map" in moved
     shown = run(mine, "dvc", "exp", "show", "--csv", "--rev", "HEAD", "-n", "2")
-    assert "backbones.static.optimisation.steps" in shown.splitlines()[0]
+    assert "backbones.static.optimisation.max_steps" in shown.splitlines()[0]
     assert "table.csv" in run(mine, "dvc", "plots", "diff", "old", "--json")
 
 

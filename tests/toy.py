@@ -14,10 +14,10 @@ from koine.train.tokens import tokenise
 
 torch.set_num_threads(1)
 
-STATIC = Architecture(dim=32)
-TRANSFORMER = Architecture(dim=32, layers=1, heads=2)
-FEW = Optimisation(steps=12, batch_size=16, lr=0.01)
-VARIED = Optimisation(steps=12, batch_size=16, lr=0.01, query_dropout=0.2)
+STATIC = Architecture(hidden_size=32)
+TRANSFORMER = Architecture(hidden_size=32, num_hidden_layers=1, num_attention_heads=2)
+FEW = Optimisation(max_steps=12, batch_size=16, learning_rate=0.01)
+VARIED = Optimisation(max_steps=12, batch_size=16, learning_rate=0.01, query_dropout=0.2)
 
 
 def vocabulary() -> list[str]:

@@ -58,10 +58,10 @@ from koine.params import (
     Start,
     Tokenizer,
     Validation,
-    check_strategy,
 )
 from koine.runtime.console import say
 from koine.runtime.errors import KoineError
+from koine.strategies import Chain
 
 app = typer.Typer(
     help="""Train, index and evaluate multilingual dense retrievers that prefer no language.
@@ -313,12 +313,12 @@ def translate_convert(
     model: Annotated[str, typer.Option(help="Hub id or folder of a translation model.", show_default=False)],
     out: Out,
     revision: Annotated[str, typer.Option(help="Its commit on the Hub.")] = "",
-    precision: Annotated[str, typer.Option(help="Of the stored weights.")] = "int8",
+    compute_type: Annotated[str, typer.Option(help="Of the stored weights.")] = "int8",
 ) -> None:
     """Convert a translation model for CTranslate2, once for all languages and shards."""
     from koine.translate.neural import convert
 
-    convert(model, revision, precision, out)
+    convert(model, revision, compute_type, out)
 
 
 @app.command(rich_help_panel=STEPS)
@@ -399,15 +399,15 @@ def train_mine(
     out: Out,
     settings: Mining,
     device: Device = "auto",
-    encode_batch: Annotated[int, typer.Option(help="Texts encoded at once; changes only speed.")] = 256,
+    encode_batch_size: Annotated[int, typer.Option(help="Texts encoded at once; changes only speed.")] = 256,
 ) -> None:
     """Find hard negatives: for every question the nearest passages that do not answer it."""
     from koine.train.mine import mine
 
     _use_threads()
     mine(
-        qa, settings.model, out, count=settings.count, margin=settings.margin, depth=settings.depth, device=_device(device),
-        batch_size=encode_batch,
+        qa, settings.model, out, count=settings.num_negatives, margin=1 - settings.relative_margin, depth=settings.range_max,
+        device=_device(device), batch_size=encode_batch_size,
     )  # fmt: skip
 
 
@@ -435,7 +435,9 @@ def train(
     further: Annotated[Path | None, typer.Option(help="Of a chain: the model of the part before.")] = None,
     mined: Annotated[Path | None, typer.Option(help="Negatives of train-mine.")] = None,
     only: Annotated[list[str], typer.Option(help="Train in these languages alone; the source is one of them.")] = [],  # noqa: B006
-    cosine_every: Annotated[int, typer.Option(help="Steps between two cosines of a mono and a cross gradient; 0: none.")] = 0,
+    gradient_cosine_every: Annotated[
+        int, typer.Option(help="Steps between two cosines of a mono and a cross gradient; 0: none.")
+    ] = 0,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to train.")] = "auto",
     checkpoint_minutes: Annotated[float, typer.Option(help="Between two checkpoints; changes no result.", min=0)] = 10.0,
     track: Annotated[Literal["none", "tensorboard", "wandb"], typer.Option(help="Where the curves are sent, too.")] = "none",
@@ -447,14 +449,14 @@ def train(
     from koine.train.steps import train as run
 
     try:
-        check_strategy(strategy)
+        Chain.parse(strategy)
     except ValueError as error:
         raise KoineError(f"--strategy: {error}") from None
     run(
         tokens, out, kind=kind, backbone=backbone or kind, source=source, strategy=strategy, alpha=alpha,
         languages=languages, seed=seed, prefixes={"query": query_prefix, "passage": passage_prefix},
         architecture=architecture, optimisation=optimisation, device=_device(device), start=start, further=further, mined=mined,
-        datasets=datasets, validation=validation, only=only, cosine_every=cosine_every,
+        datasets=datasets, validation=validation, only=only, gradient_cosine_every=gradient_cosine_every,
         checkpoint_seconds=60 * checkpoint_minutes, track=track,
     )  # fmt: skip
 
@@ -484,13 +486,13 @@ def encode(
     settings: Encode,
     tokens: Annotated[Path | None, typer.Option(help="Folder of encode-tokens, for Koine's own models.")] = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to encode.")] = "auto",
-    encode_batch: Annotated[int, typer.Option(help="Texts encoded at once; changes only speed.")] = 256,
+    encode_batch_size: Annotated[int, typer.Option(help="Texts encoded at once; changes only speed.")] = 256,
 ) -> None:
     """Encode a benchmark's queries and passages, each text once."""
     from koine.encode.steps import encode as run
 
     _use_threads()
-    run(model, benchmark, out, tokens=tokens, dtype=settings.dtype, batch_size=encode_batch, device=_device(device))
+    run(model, benchmark, out, tokens=tokens, dtype=settings.dtype, batch_size=encode_batch_size, device=_device(device))
 
 
 @app.command(rich_help_panel=STEPS)

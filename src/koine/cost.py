@@ -16,10 +16,10 @@ import yaml
 
 from koine.collect import registry
 from koine.doctor import load_recipe
-from koine.params import NEURAL, UNSUPERVISED, Backbone, Source, count_of, steps_of
+from koine.params import NEURAL, Backbone, Source
 from koine.plan import Plan
 from koine.runtime.console import say, table
-from koine.train.batches import parts
+from koine.strategies import Chain
 
 HOUR, MEGA, GIGA = 3600, 1e6, 1e9
 FLOAT = 4  # bytes
@@ -155,7 +155,7 @@ def _translated(plan: Plan, questions: int, passages: int, gpu_tflops: float) ->
         if backend in NEURAL:
             model = t.decoding.model.format(source=t.source, target=lang)
             through = r["parameters"].get(model, [75, 75])[0]  # OPUS-MT's
-            gpu += ways * t.decoding.beam * 2 * through * MEGA * tokens / (gpu_tflops * 1e12 * r["translated_share"]) / HOUR
+            gpu += ways * t.decoding.num_beams * 2 * through * MEGA * tokens / (gpu_tflops * 1e12 * r["translated_share"]) / HOUR
         else:
             cpu += ways * texts / r["apertium_texts_per_s" if backend == "apertium" else "lookup_texts_per_s"] / HOUR
     every = texts * len(t.languages)
@@ -164,11 +164,11 @@ def _translated(plan: Plan, questions: int, passages: int, gpu_tflops: float) ->
 
 def _weights(backbone: Backbone) -> tuple[float, float]:
     """Parameters that a token passes through, and all that are stored."""
-    shape, stored = backbone.architecture, backbone.tokenizer.vocab_size * backbone.architecture.dim
+    shape, stored = backbone.architecture, backbone.tokenizer.vocab_size * backbone.architecture.hidden_size
     if backbone.kind == "pretrained":
         through, whole = rates()["parameters"].get(backbone.start.model, [86, 278])
         return through * MEGA, whole * MEGA
-    through = 12 * shape.layers * shape.dim**2
+    through = 12 * shape.num_hidden_layers * shape.hidden_size**2
     return through, stored + through
 
 
@@ -186,16 +186,16 @@ def _trained(plan: Plan, gpu_tflops: float) -> Iterator[Item]:
     for name in _tokenised(plan):
         backbone = p.backbones[name]
         o, longest = backbone.optimisation, backbone.tokenizer.max_length
-        row = min(r["question_tokens"], longest) + (1 + o.negatives) * min(r["passage_tokens"], longest)
+        row = min(r["question_tokens"], longest) + (1 + o.num_negatives) * min(r["passage_tokens"], longest)
         for strategy in _strategies(plan, name):
-            last = count_of(steps_of(strategy)[1])[0].partition("@")[0]
+            last = Chain.parse(strategy).last.strategy
             jobs += len(p.train.seeds)
             disk += len(p.train.seeds) * FLOAT * _weights(backbone)[1]
-            if last == "untrained":
+            if last.objective == "nothing":
                 continue
-            batches = o.steps * (1 if last in UNSUPERVISED or last.endswith("-half") else len(parts(last, 0.5)))
+            batches = o.max_steps * last.steps * max(1, len(last.batches))
             seconds = _seconds(backbone, batches * o.batch_size * row, 6, gpu_tflops)
-            steps += len(p.train.seeds) * o.steps
+            steps += len(p.train.seeds) * o.max_steps
             cpu, gpu = cpu + len(p.train.seeds) * seconds[0] / HOUR, gpu + len(p.train.seeds) * seconds[1] / HOUR
     yield Item("train", jobs, f"{steps:,} steps", cpu, gpu, disk)
 
@@ -203,7 +203,7 @@ def _trained(plan: Plan, gpu_tflops: float) -> Iterator[Item]:
 def _evaluated(plan: Plan, tested: dict[str, Any], gpu_tflops: float) -> Iterator[Item]:
     r, p = rates(), plan.params
     texts = sum(sum(one.size or ()) for one in tested.values())
-    encoded = [run for run in plan.runs if not steps_of(run.split("/")[1])[2]]
+    encoded = [run for run in plan.runs if not Chain.parse(run.split("/")[1]).debias]
     cpu = gpu = disk = 0.0
     for run in encoded:
         backbone = p.backbones[run.partition("/")[0]]
@@ -212,7 +212,7 @@ def _evaluated(plan: Plan, tested: dict[str, Any], gpu_tflops: float) -> Iterato
         seconds = _seconds(backbone, tokens, 2, gpu_tflops)
         cpu += (texts / r["static_texts_per_s"] if backbone.kind == "static" else seconds[0]) / HOUR
         gpu += seconds[1] / HOUR
-        disk += texts * FLOAT * (backbone.architecture.dim if backbone.kind != "pretrained" else 768)
+        disk += texts * FLOAT * (backbone.architecture.hidden_size if backbone.kind != "pretrained" else 768)
     yield Item("encode", len(encoded) * len(tested), f"{texts * len(encoded):,} texts", cpu, gpu, disk)
     if debiased := len(plan.runs) - len(encoded):
         yield Item("encode_debias", debiased * len(tested), "", 0, 0, disk / max(1, len(encoded)) * debiased)

@@ -466,10 +466,10 @@ def _translate(wanted: Wanted, ways: Mapping[str, Way]) -> Iterator[str]:
         yield f"  round_trip: {_flow(back)}"
     models = {way.model for way in ways.values() if way.model}
     if models:  # one model serves all: NLLB, if it is needed for any
-        precision = "float16" if _gpus() else "int8"
-        yield from _comment(f"{precision} suits {'GPUs' if _gpus() else 'CPUs'}.", 2)
+        compute_type = "float16" if _gpus() else "int8"
+        yield from _comment(f"{compute_type} suits {'GPUs' if _gpus() else 'CPUs'}.", 2)
         model = NLLB if NLLB in models else M2M100
-        yield f"  decoding: {_flow({'model': model, 'precision': precision})}"
+        yield f"  decoding: {_flow({'model': model, 'compute_type': compute_type})}"
 
 
 def _backbone(questions: int, passages: Sequence[str], unasked: Sequence[str]) -> Iterator[str]:
@@ -485,7 +485,7 @@ def _backbone(questions: int, passages: Sequence[str], unasked: Sequence[str]) -
         yield from _comment(f"{steps} batches of 100 pairs see each question about {steps * 100 / questions:.0f} times.", 2)
         yield f"  {pretrained}:"
         yield f"    tokenizer: {{ max_length: {longest} }}"
-        yield f"    optimisation: {{ steps: {steps}, bf16: true }}"
+        yield f"    optimisation: {{ max_steps: {steps}, bf16: true }}"
         yield ""
         yield "train:"
         yield f"  backbones: [{pretrained}]"
@@ -503,9 +503,10 @@ def _backbone(questions: int, passages: Sequence[str], unasked: Sequence[str]) -
         yield from _comment(f"{steps} batches of {batch} pairs see each question about {steps * batch / questions:.0f} times.", 2)
         yield "  static:"
         yield f"    tokenizer: {{ vocab_size: 20000, max_length: {longest} }}"
-        yield "    architecture: { dim: 512 }"
+        yield "    architecture: { hidden_size: 512 }"
         yield (
-            f"    optimisation: {{ steps: {steps}, batch_size: {batch}, bf16: true, query_dropout: 0.1, passage_dropout: 0.3 }}"
+            f"    optimisation: {{ max_steps: {steps}, batch_size: {batch}, bf16: true, query_dropout: 0.1, "
+            "passage_dropout: 0.3 }"
         )
         yield ""
         yield "train:"

@@ -26,20 +26,18 @@ from koine.params import (
     FOLDERS,
     HELD_OUT,
     NEURAL,
-    UNSUPERVISED,
     Benchmark,
     IndexKind,
     Params,
     Source,
-    count_of,
     flags,
     language_of,
     parse,
-    steps_of,
 )
 from koine.runtime.console import say
 from koine.runtime.errors import KoineError
 from koine.runtime.files import lock, read_text
+from koine.strategies import Chain
 
 BEIR_FILES = tuple(registry.BEIR.values())
 PACKAGE = Path(__file__).parent
@@ -172,8 +170,8 @@ class Plan:
             "train": f"--device {p.execution.device} --checkpoint-minutes {p.execution.checkpoint_minutes} "
             f"--track {p.execution.track}",
             "evaluate_probe": f"--device {p.execution.device}",
-            "train_mine": f"--device {p.execution.device} --encode-batch {p.execution.encode_batch}",
-            "encode": f"--device {p.execution.device} --encode-batch {p.execution.encode_batch}",
+            "train_mine": f"--device {p.execution.device} --encode-batch-size {p.execution.encode_batch_size}",
+            "encode": f"--device {p.execution.device} --encode-batch-size {p.execution.encode_batch_size}",
         }
         starts = {name: flags(b.start) + " " if b.kind == "pretrained" else "" for name, b in p.backbones.items()}
         self.tokenizers = {name: f"--kind {b.kind} {starts[name]}{flags(b.tokenizer)}" for name, b in p.backbones.items()}
@@ -232,8 +230,8 @@ class Plan:
 
     def _can(self, backbone: str, strategy: str) -> bool:
         """Whether a backbone can be trained so: `static` reads tokens without the context that `mlm` and `tsdae` teach."""
-        parts = {count_of(part)[0] for part in strategy.split("+")}
-        return self.params.backbones[backbone].kind != "static" or not parts & set(UNSUPERVISED)
+        contextual = any(one.strategy.needs_context for one in Chain.parse(strategy).trainings)
+        return not contextual or self.params.backbones[backbone].kind != "static"
 
     @property
     def indexed(self) -> list[str]:
@@ -248,8 +246,7 @@ class Plan:
         """Every strategy that is trained: those of the tables, what a chain of them begins with, and the miner's."""
         names: list[str] = []
         for strategy in [*self.params.train.strategies, *([self._miner[1]] if self._miner else [])]:
-            chain, last, _ = steps_of(strategy)
-            parts = [*(chain.split("+") if chain else []), last]
+            parts = Chain.parse(strategy).model.split("+")
             names += ["+".join(parts[: count + 1]) for count in range(len(parts))]
         return list(dict.fromkeys(names))
 
@@ -320,14 +317,13 @@ class Plan:
         return {"files": files, "flags": flags(mining.model_copy(update={"model": folder}))}
 
     def _made_from(self, backbone: str, strategy: str, seed: int) -> dict[str, Any]:
-        chain, last, _ = steps_of(strategy)
+        chain = Chain.parse(strategy)
         files, words = [], []
-        if chain:
-            folder = f"{self.models}/{backbone}/{chain}/seed-{seed}"
+        if chain.before:
+            folder = f"{self.models}/{backbone}/{chain.before}/seed-{seed}"
             files += [f"{folder}/koine.json", f"{folder}/model.safetensors"]
             words += ["--further", folder]
-        pairs = count_of(last)[0] not in ("untrained", *UNSUPERVISED)
-        takes = self.params.backbones[backbone].optimisation.negatives and pairs
+        takes = self.params.backbones[backbone].optimisation.num_negatives and chain.last.strategy.objective == "pairs"
         if self.params.train.mining.model and takes:
             files.append(f"{self.data}/train/mined.parquet")
             words += ["--mined", files[-1]]
@@ -359,8 +355,8 @@ class Plan:
         """Folder of a converted model; notes that it has to be converted."""
         d = self.params.translate.decoding
         model = d.model.format(source=source, target=target)
-        name = "--".join(part for part in (model.replace("/", "--"), d.revision.replace("/", "-"), d.precision) if part)
-        self.translators[name] = shlex.join(["--model", model, "--revision", d.revision, "--precision", d.precision])
+        name = "--".join(part for part in (model.replace("/", "--"), d.revision.replace("/", "-"), d.compute_type) if part)
+        self.translators[name] = shlex.join(["--model", model, "--revision", d.revision, "--compute-type", d.compute_type])
         return f"models/translation/{name}"
 
     def _filter_score_flags(self) -> str:
@@ -457,22 +453,23 @@ def _for_language(named: dict[str, Source], names: list[str], source_lang: str, 
 
 
 def _strategy_flags(strategy: str, params: Params) -> str:
-    last, count = count_of(steps_of(strategy)[1])
-    name = last.partition("@")[0]
+    """The flags that a strategy's last training reads: a parameter that it does not read retrains nothing of it."""
+    training, t = Chain.parse(strategy).last, params.train
+    own = training.strategy
     words = ["--strategy", strategy]
-    words += _options("only", [params.translate.source, *params.translate.languages][:count] if count else [])
-    if name == "untrained":
+    words += _options("only", [params.translate.source, *params.translate.languages][: training.count] if training.count else [])
+    if own.objective == "nothing":
         return shlex.join(words)
-    if last in ("hybrid", "hybrid-daft", "grad-mix", "grad-mix-half"):
-        words += ["--alpha", str(params.train.alpha)]
-    if name not in ("en-en", "x-x", "x-x-mono", "daft", *UNSUPERVISED):
-        words.append("--equal-languages" if params.train.languages.equal_languages else "--no-equal-languages")
-        words += ["--pairs", params.train.languages.pairs]
-    if name not in ("en-en", "x-x", "x-y", *UNSUPERVISED):
-        words += ["--exponent", str(params.train.languages.exponent)]
-    if name not in UNSUPERVISED and not name.startswith(("pcgrad", "gradvac")):  # these always note it
-        words += ["--cosine-every", str(params.train.cosine_every)]
-    return f"{shlex.join(words)} {flags(params.train.datasets)} {flags(params.train.validation)}"
+    if own.takes_alpha and training.alpha is None:
+        words += ["--alpha", str(t.alpha)]
+    if own.crosses:
+        words += ["--equal-languages" if t.languages.equal_languages else "--no-equal-languages"]
+        words += ["--pair-per", t.languages.pair_per]
+    if own.draws_languages:
+        words += ["--sampling-exponent", str(t.languages.sampling_exponent)]
+    if own.objective == "pairs" and own.gradients == "sum":  # the others always note the cosine
+        words += ["--gradient-cosine-every", str(t.gradient_cosine_every)]
+    return f"{shlex.join(words)} {flags(t.datasets)} {flags(t.validation)}"
 
 
 # Parameters reach a step by its flags, and messages change no result: these modules count for no step.

@@ -40,7 +40,7 @@ class StaticEncoder(TrainableEncoder):
         tokenizer = read_tokenizer(tokenizer_file)
         vocab_size = tokenizer.get_vocab_size()
         draw = torch.Generator().manual_seed(seed)
-        weights = torch.randn(vocab_size, architecture.dim, generator=draw)
+        weights = torch.randn(vocab_size, architecture.hidden_size, generator=draw)
         if architecture.idf:
             frequency = texts.document_frequency(vocab_size)
             idf = np.log((len(texts) + 1) / (frequency + 1)) / np.log(len(texts) + 1)

@@ -39,10 +39,10 @@ class TransformerEncoder(TrainableEncoder):
         torch.manual_seed(seed)
         config = XLMRobertaConfig(
             vocab_size=tokenizer.get_vocab_size(),
-            hidden_size=architecture.dim,
-            num_hidden_layers=architecture.layers,
-            num_attention_heads=architecture.heads,
-            intermediate_size=4 * architecture.dim,
+            hidden_size=architecture.hidden_size,
+            num_hidden_layers=architecture.num_hidden_layers,
+            num_attention_heads=architecture.num_attention_heads,
+            intermediate_size=4 * architecture.hidden_size,
             max_position_embeddings=max_length(tokenizer) + PAD + 1,  # XLM-R counts from PAD + 1
             hidden_dropout_prob=0.0,  # a small model on much data underfits; dropout only slows it
             attention_probs_dropout_prob=0.0,

@@ -12,11 +12,11 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from koine.encode.vectors import read_vectors, write_vectors
-from koine.params import DEBIASED
 from koine.records import PASSAGES, QUERIES
 from koine.runtime.console import say
 from koine.runtime.errors import KoineError
 from koine.runtime.files import write_json
+from koine.strategies import DEBIASED
 
 Floats = npt.NDArray[np.float64]
 

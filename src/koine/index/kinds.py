@@ -36,14 +36,14 @@ ROUNDING = 1e-5  # scores that differ less are equal
 def lists_of(settings: IndexKind, count: int) -> int:
     """Number of lists for `count` vectors: as asked for, but each is learnt from `PER_LIST` vectors, if there are as many."""
     usual = 1 if settings.kind == "ivfpq" and count <= SCANNED else round(4 * math.sqrt(count))
-    return max(1, min(settings.lists or usual, count // PER_LIST))
+    return max(1, min(settings.nlist or usual, count // PER_LIST))
 
 
 def sample_size(settings: IndexKind, count: int) -> int:
     """How many of `count` vectors lists and codes are learnt from; none of kinds that learn nothing."""
     if settings.kind in UNTRAINED:
         return 0
-    return min(count, settings.train_sample or max(LEAST_SAMPLE, PER_LIST * lists_of(settings, count)))
+    return min(count, settings.train_size or max(LEAST_SAMPLE, PER_LIST * lists_of(settings, count)))
 
 
 def size_of(settings: IndexKind, count: int, dim: int) -> int:
@@ -51,12 +51,12 @@ def size_of(settings: IndexKind, count: int, dim: int) -> int:
     if settings.kind == "flat":
         return count * 4 * dim
     if settings.kind == "hnsw":  # 4 bytes a link; the lowest level has twice as many, those above are ever fewer
-        return count * (4 * dim + 8 * settings.links + 4 * settings.links // (settings.links - 1) + 12)
+        return count * (4 * dim + 8 * settings.hnsw_m + 4 * settings.hnsw_m // (settings.hnsw_m - 1) + 12)
     lists = lists_of(settings, count)
     if settings.kind != "ivfpq":
         return count * ((4 * dim if settings.kind == "ivf" else dim) + 8) + 4 * dim * lists
-    part = settings.code_bytes * (count + lists * BLOCK_OF_CODES // 2)  # the last block of a list is half full
-    return part + count * (8 + dim * bool(settings.rerank)) + 4 * dim * (lists + 16)  # centroids, and 16 for each part
+    part = settings.code_size * (count + lists * BLOCK_OF_CODES // 2)  # the last block of a list is half full
+    return part + count * (8 + dim * bool(settings.k_factor)) + 4 * dim * (lists + 16)  # centroids, and 16 for each part
 
 
 def build(vectors: Stored, settings: IndexKind) -> faiss.Index:
@@ -81,10 +81,10 @@ def build(vectors: Stored, settings: IndexKind) -> faiss.Index:
             f"index.kind: {settings.kind} of {count:,} vectors needs {needed / 2**30:,.1f} GiB to be built, more than "
             f"{MEMORY_SHARE:.0%} of the memory ({allowed / 2**30:,.1f} GiB); take a smaller kind (sq, ivfpq), or a larger machine"
         )
-    parts = 2 * settings.code_bytes  # of 4 bits
+    parts = 2 * settings.code_size  # of 4 bits
     if settings.kind == "ivfpq" and dim % parts:
         raise KoineError(
-            f"index.code_bytes: {settings.code_bytes} bytes are {parts} parts of 4 bits, which do not divide the vectors' "
+            f"index.code_size: {settings.code_size} bytes are {parts} parts of 4 bits, which do not divide the vectors' "
             f"{dim} dimensions"
         )
     lists = lists_of(settings, count)
@@ -92,17 +92,17 @@ def build(vectors: Stored, settings: IndexKind) -> faiss.Index:
         "flat": "Flat",
         "ivf": f"IVF{lists},Flat",
         "sq": f"IVF{lists},SQ8",
-        "ivfpq": f"IVF{lists},PQ{parts}x4fs" + ",Refine(SQ8)" * bool(settings.rerank),
-        "hnsw": f"HNSW{settings.links}",
+        "ivfpq": f"IVF{lists},PQ{parts}x4fs" + ",Refine(SQ8)" * bool(settings.k_factor),
+        "hnsw": f"HNSW{settings.hnsw_m}",
     }[settings.kind]
     index: Any = faiss.index_factory(dim, recipe, faiss.METRIC_INNER_PRODUCT)
     if sample:
         drawn = np.sort(np.random.default_rng(0).choice(count, sample, replace=False))
         index.train(np.ascontiguousarray(vectors[drawn], dtype=np.float32))
         first: Any = index
-        if settings.kind == "ivfpq" and settings.rerank:
-            index.k_factor, first = settings.rerank, faiss.downcast_index(index.base_index)
-        first.nprobe = min(settings.probes, lists)
+        if settings.kind == "ivfpq" and settings.k_factor:
+            index.k_factor, first = settings.k_factor, faiss.downcast_index(index.base_index)
+        first.nprobe = min(settings.nprobe, lists)
     else:
         storage: Any = index if settings.kind == "flat" else faiss.downcast_index(index.storage)
         storage.codes.resize(count * 4 * dim)  # reserves: growing step by step would take three times as much

@@ -7,8 +7,9 @@ from typing import Any
 
 import polars as pl
 
-from koine.params import BM25, DEFAULT, Report, steps_of
+from koine.params import BM25, DEFAULT, Report
 from koine.report.table import UNSEEN
+from koine.strategies import Chain
 
 OUT = "cell"  # the folder that a command of the page writes to
 
@@ -92,9 +93,9 @@ class Commands:
         seeds = self.seeds.get((backbone, strategy, whole))
         if not self.recipe or not seeds or backbone == BM25:
             return None
-        chain, last, after = steps_of(strategy)
-        model = f"models/{self.recipe}/{backbone}/{'+'.join(filter(None, [chain, last]))}/seed-{seeds[0]}"
+        chain = Chain.parse(strategy)
+        model = f"models/{self.recipe}/{backbone}/{chain.model}/seed-{seeds[0]}"
         words = ["--model", model, "--benchmark", f"data/{self.recipe}/collect/benchmarks/{whole}"]
-        words += ["--debias", after] if after else []
+        words += ["--debias", chain.debias] if chain.debias else []
         words += ["--pool", part] if part and part != UNSEEN else []
         return f"koine evaluate {shlex.join(words)} --out {OUT}"

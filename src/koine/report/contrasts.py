@@ -7,10 +7,11 @@ from typing import Any
 import polars as pl
 from threadpoolctl import threadpool_limits
 
-from koine.params import BM25, Report, count_of
+from koine.params import BM25, Report
 from koine.records import CONTRASTS
 from koine.report.statistics import Sample, compare, holm
 from koine.report.table import Systems
+from koine.strategies import count_of
 
 
 def contrasts(recipe: str, systems: Systems, settings: Report) -> pl.DataFrame:

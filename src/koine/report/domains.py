@@ -68,22 +68,24 @@ def drops(recipe: str, evaluated: Sequence[Path], settings: Report) -> pl.DataFr
         named = {"recipe": recipe, "benchmark": benchmark, "setting": "mono", "metric": metric}
         for (backbone, strategy), (lost, queries) in systems.items():
             system = {**named, "backbone": backbone, "strategy": strategy, "other_backbone": "", "other_strategy": ""}
-            rows.append({**system, **_row("drop", settings.home, lost, queries, settings)})
+            rows.append({**system, **_row("drop", settings.home_benchmark, lost, queries, settings)})
         for a, b in (pair for family in rivals(systems, settings.reference) for pair in family):
             system = {**named, "backbone": a[0], "strategy": a[1], "other_backbone": b[0], "other_strategy": b[1]}
-            rows.append({**system, **_row("drop", settings.home, systems[a][0] - systems[b][0], systems[a][1], settings)})
+            rows.append(
+                {**system, **_row("drop", settings.home_benchmark, systems[a][0] - systems[b][0], systems[a][1], settings)}
+            )
     return CONSISTENCY.frame(rows)
 
 
 def _lost(evaluated: Sequence[Path], settings: Report) -> dict[tuple[str, str], dict[tuple[str, str], tuple[Floats, int]]]:
     """(benchmark, metric) to systems, with their resampled drops and the number of queries there."""
     found: dict[tuple[str, str], dict[tuple[str, str], tuple[Floats, int]]] = {}
-    for system, folders in by_system(evaluated).items() if settings.home else ():
+    for system, folders in by_system(evaluated).items() if settings.home_benchmark else ():
         scores = {
             name: [SCORES.read(path / "scores.parquet").filter(benchmark=name, setting="mono") for path in paths]
             for (_, name), paths in folders.items()
         }
-        home = scores.pop(settings.home, [])
+        home = scores.pop(settings.home_benchmark, [])
         for name, seeds in scores.items() if home else ():
             shared = pl.col("query_lang").is_in(list({*home[0]["query_lang"]} & {*seeds[0]["query_lang"]}))
             both = [[frame.filter(shared) for frame in frames] for frames in (home, seeds)]

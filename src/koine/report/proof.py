@@ -6,12 +6,13 @@ from typing import Any
 
 import polars as pl
 
-from koine.params import BM25, count_of
+from koine.params import BM25
 from koine.report.claims import claims, counted, overall
 from koine.report.markup import DASH, Html, caption, count, fraction, join, tag
 from koine.report.statistics import LOWER_IS_BETTER
 from koine.report.table import MAIN, headings, main_metric
 from koine.report.view import View, signed_text, whole
+from koine.strategies import count_of
 
 VERDICTS = ("supported", "contradicted", "undecided")
 MARKS = {"better": "↑", "worse": "↓", "equal": "=", "open": "?"}

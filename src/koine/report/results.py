@@ -10,13 +10,14 @@ from typing import Any
 
 import polars as pl
 
-from koine.params import SETTINGS, count_of
+from koine.params import SETTINGS
 from koine.report.commands import Commands
 from koine.report.markup import DASH, Html, caption, count, fraction, join, listing, rank, script_name, tag
 from koine.report.statistics import MICRO
 from koine.report.svg import Scale, Spot, bar, dot, legend, trend
 from koine.report.table import MAIN, UNSEEN
 from koine.report.view import Estimate, View, named_language, script_of, value_text, whole
+from koine.strategies import count_of
 
 DARK = 0.6  # share of the colour scale from which text is light
 

@@ -9,40 +9,10 @@ from typing import Any
 import polars as pl
 
 from koine import languages
-from koine.params import UNSUPERVISED, count_of
 from koine.report.markup import Html, fraction, language, rank, tag
 from koine.report.statistics import LOWER_IS_BETTER
 from koine.report.table import headings, main_metric
-
-#: Strategies in the order of the page, with what a batch holds, in words and as an example of three batches.
-STRATEGIES = {
-    "untrained": ("random or pretrained weights as they came", ""),
-    "en-en": ("every pair in the source language", "en→en en→en | en→en en→en | en→en en→en"),
-    "x-x": ("each pair in one language, languages mixed in a batch", "ar→ar fi→fi | en→en ar→ar | fi→fi zh→zh"),
-    "x-x-mono": ("monolingual batches: the whole batch in one language", "ar→ar ar→ar | fi→fi fi→fi | zh→zh zh→zh"),
-    "x-y": ("cross-lingual batches: question and passage in different languages", "ar→fi zh→en | fi→zh en→ar | zh→ar fi→en"),
-    "hybrid": ("some batches monolingual (a share α), the others cross-lingual", "ar→ar ar→ar | fi→zh en→ar | zh→zh zh→zh"),
-    **{
-        name + half: (f"a monolingual and a cross-lingual batch in each of {count} steps; {how}", "")
-        for name, how in (
-            ("grad-mix", "their losses weighted with α and 1 − α"),
-            ("pcgrad", "each gradient without its part against the other"),
-            ("gradvac", "their gradients turned towards their usual angle"),
-        )
-        for half, count in (("", "as many"), ("-half", "half as many"))
-    },
-    "daft": ("monolingual batches of the target domain's pairs alone", ""),
-    "hybrid-daft": ("as hybrid, on the target domain's pairs and all others", ""),
-    "mlm": ("masked language modelling: no pairs, but texts some tokens of which are to be guessed", ""),
-    "tsdae": ("denoising: no pairs, but texts to be written again from the vector of a few of their tokens", ""),
-}
-#: Those that α matters to.
-MIXED = ("hybrid", "hybrid-daft", "grad-mix", "grad-mix-half")
-#: What may be done to the vectors of a model.
-AFTERWARDS = {
-    "centre": "each language's mean is taken from its vectors",
-    "lir": "each language's first principal components are taken from its vectors",
-}
+from koine.strategies import DEBIASING, STRATEGIES, count_of
 
 
 @dataclass(frozen=True)
@@ -107,7 +77,8 @@ class View:
             if (alpha := _alpha(model["strategy"], model.get("alpha"))) is not None:
                 alphas[model["backbone"], model["strategy"]] = alpha
             known_languages = list(model.get("languages", []))
-            limit = {"untrained": 0, "en-en": 1}.get(model["strategy"], len(known_languages))  # the source language is first
+            own = STRATEGIES.get(model["strategy"])
+            limit = {"none": 0, "source": 1}.get(own.languages if own else "", len(known_languages))  # the source's is first
             trained[model["backbone"], model["strategy"]] = known_languages[:limit]
         recipes, benchmarks = _distinct(table, pairs, "recipe"), _distinct(table, pairs, "benchmark")
         wholes = list(dict.fromkeys(whole(name) for name in benchmarks))
@@ -160,7 +131,7 @@ class View:
         families: dict[str, list[str]] = {}
         for name in self.strategies:
             base = name.partition("@")[0]
-            if base in MIXED:
+            if base in STRATEGIES and STRATEGIES[base].takes_alpha:
                 families.setdefault(base, []).append(name)
         ends: list[str] = [name for name in ("x-y", "x-x-mono") if name in self.strategies]
         return {base: names + (ends if base == "hybrid" else []) for base, names in families.items() if len(names) > 1}
@@ -220,25 +191,27 @@ def _distinct(table: pl.DataFrame, pairs: pl.DataFrame, column: str) -> list[str
 def in_words(strategy: str) -> tuple[str, str]:
     """What a strategy does, and an example of three batches where it has one."""
     if strategy in STRATEGIES:
-        return STRATEGIES[strategy]
+        return STRATEGIES[strategy].words, STRATEGIES[strategy].example
     parts = strategy.split("+")
     single, count = count_of(strategy)
     if len(parts) == 1 and count:
         return f"{in_words(single)[0]}; in the first {count} languages alone", ""
     if len(parts) > 1:
-        plain = {*UNSUPERVISED, *AFTERWARDS}  # what pairs train is called by its name
+        texts = {known for known, own in STRATEGIES.items() if own.needs_context}
+        plain = {*texts, *DEBIASING}  # what pairs train is called by its name
         return "; then ".join(in_words(part)[0] if part.partition("@")[0] in plain else part for part in parts), ""
     name, _, number = strategy.partition("@")
-    if name in AFTERWARDS:
-        return AFTERWARDS[name] + (f" ({number} of them)" if number else ""), ""
+    if name in DEBIASING:
+        return DEBIASING[name] + (f" ({number} of them)" if number else ""), ""
     return (f"as {name}, with α = {number}" if name in STRATEGIES else ""), ""
 
 
 def _alpha(strategy: str, default: float | None) -> float | None:
     """The share of monolingual batches that a strategy was trained with; `default` is that of its recipe."""
     name, _, own = strategy.partition("@")
+    known = STRATEGIES.get(name)
     try:
-        return float(own) if own else default if name in MIXED else {"x-y": 0.0, "x-x-mono": 1.0}.get(name)
+        return float(own) if own else default if known and known.takes_alpha else {"x-y": 0.0, "x-x-mono": 1.0}.get(name)
     except ValueError:  # no number: a name that is not Koine's
         return None
 
@@ -246,7 +219,7 @@ def _alpha(strategy: str, default: float | None) -> float | None:
 def _base(strategy: str) -> str:
     """The last training of a chain, without its α and its number of languages."""
     trained = [count_of(part)[0].partition("@")[0] for part in strategy.split("+")]
-    return next((name for name in reversed(trained) if name not in AFTERWARDS), strategy)
+    return next((name for name in reversed(trained) if name not in DEBIASING), strategy)
 
 
 def _order(strategy: str) -> tuple[int, int, int, str]:

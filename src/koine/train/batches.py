@@ -4,22 +4,7 @@ A batch has a type. In a *monolingual* batch every question and passage is in on
 ("equally among all possible languages", arXiv 2408.10536 section 3), or by size. In a *cross-lingual* batch each row
 draws an ordered pair of different languages uniformly from those in which its question exists, or the batch draws one
 pair for all its rows. In a *mixed* batch
-each row draws one language for both sides (LAReQA's X-X, arXiv 2004.05484). The strategies:
-
-    en-en      monolingual batches in the source language only
-    x-x        mixed batches
-    x-x-mono   monolingual batches
-    x-y        cross-lingual batches
-    hybrid     monolingual with probability alpha, else cross-lingual
-    grad-mix   a monolingual and a cross-lingual batch in every step, their losses weighted with alpha and 1 - alpha
-    pcgrad, gradvac
-               the same two batches, their gradients joined by `surgery`
-    daft, hybrid-daft
-               x-x-mono on the pairs of the target domain, and hybrid on these and all others
-
-With `-of-8` a strategy knows the first eight languages alone.
-
-grad-mix, pcgrad and gradvac see twice as many pairs in a step; with `-half` they take half as many steps.
+each row draws one language for both sides (LAReQA's X-X, arXiv 2004.05484). `koine.strategies` says which strategy has which.
 
 The whole plan is a pure function of (data, settings, seed, step): any batch can be asked for at any time, in any
 order, which is what makes an exact resume possible. Questions are drawn without replacement: each stream (a
@@ -35,8 +20,9 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
-from koine.params import MIXING, Languages, count_of
+from koine.params import Languages
 from koine.runtime.errors import KoineError
+from koine.strategies import Batches
 
 # First numbers of the seeds of independent random streams.
 _TYPES, _LANGUAGES, _EPOCHS, _ROWS, _PAIRS, _DATASETS = 0, 1, 2, 3, 5, 6  # 4 and 7 are of `contrastive`, 8 and 9 of `adapt`
@@ -60,12 +46,6 @@ class Batch:
     passage_langs: npt.NDArray[np.int64]
 
 
-def parse_strategy(strategy: str, alpha: float) -> tuple[str, float]:
-    """Name and alpha of a strategy: `hybrid@0.3` says its own alpha, `hybrid` takes the default; without its `-of-N`."""
-    name, _, own = count_of(strategy)[0].partition("@")
-    return name, float(own) if own else alpha
-
-
 def _draw_by_size(sizes: npt.NDArray[np.int64], exponent: float, draw: np.random.Generator, steps: int) -> npt.NDArray[np.int64]:
     """A language or data set for each step, with probability proportional to size^exponent."""
     if not exponent or not sizes.any():
@@ -74,39 +54,31 @@ def _draw_by_size(sizes: npt.NDArray[np.int64], exponent: float, draw: np.random
     return draw.choice(len(sizes), size=steps, p=weights / weights.sum())
 
 
-def parts(name: str, alpha: float) -> list[tuple[str, float]]:
-    """The batches of a step: the strategy that each is of, and the weight of its loss."""
-    kind = name.removesuffix("-half")
-    if kind in MIXING:
-        return [("x-x-mono", alpha), ("x-y", 1 - alpha)] if kind == "grad-mix" else [("x-x-mono", 1.0), ("x-y", 1.0)]
-    return [({"daft": "x-x-mono", "hybrid-daft": "hybrid"}.get(name, name), 1.0)]
-
-
 class BatchPlan:
     """The batches of one training run.
 
     Args:
         available: whether question i exists in language l (0 is the source language), `[n, L]`.
-        strategy: en-en, x-x, x-x-mono, x-y or hybrid.
-        alpha: probability that a batch of `hybrid` is monolingual.
+        batches: what the batches are.
+        alpha: probability that a batch is monolingual, where `batches.mono` says none.
         batch_size: rows of a batch.
         steps: number of batches.
         seed: of all draws.
         languages: how languages are drawn. With `equal_languages` cross-lingual rows draw both independently (LAReQA's
             X-Y), not two different ones. A language of n questions is drawn for a monolingual batch with probability
-            ∝ n^`exponent`; 0 is uniform. `pairs`: each `row` of a cross-lingual batch draws its own pair, or the `batch`
-            draws one, uniformly among those with a batch of common questions.
+            ∝ n^`sampling_exponent`; 0 is uniform. `pair_per`: each `row` of a cross-lingual batch draws its own pair, or the
+            `batch` draws one, uniformly among those with a batch of common questions.
         sources: data set of question i, `[n]`; used with `source_exponent`.
         source_exponent: a batch is of one data set, drawn among those with enough questions that it may hold; one with n of
             them has probability ∝ n^source_exponent. None: data sets share batches.
 
     Raises:
-        KoineError: a language, or the set of questions that exist in two languages (with `pairs: batch`, in every two), is
+        KoineError: a language, or the set of questions that exist in two languages (with `pair_per: batch`, in every two), is
             smaller than a batch.
     """
 
     def __init__(
-        self, available: npt.NDArray[np.bool_], strategy: str, *, alpha: float, batch_size: int, steps: int, seed: int,
+        self, available: npt.NDArray[np.bool_], batches: Batches, *, alpha: float, batch_size: int, steps: int, seed: int,
         languages: Languages, sources: npt.NDArray[np.int64] | None = None, source_exponent: float | None = None,
     ) -> None:  # fmt: skip
         self._available = available
@@ -114,19 +86,21 @@ class BatchPlan:
         self._seed = seed
         self._equal_languages = languages.equal_languages
         count = available.shape[1]
-        share = {"en-en": 1.0, "x-x-mono": 1.0, "x-x": 0.0, "x-y": 0.0, "hybrid": alpha}[strategy]
+        share = alpha if batches.mono is None else batches.mono
         mono = np.random.default_rng([seed, _TYPES]).random(steps) < share
-        drawn = _draw_by_size(available.sum(axis=0), languages.exponent, np.random.default_rng([seed, _LANGUAGES]), steps)
-        other = BatchType.MIXED if strategy == "x-x" else BatchType.CROSS
+        drawn = _draw_by_size(
+            available.sum(axis=0), languages.sampling_exponent, np.random.default_rng([seed, _LANGUAGES]), steps
+        )
+        other = BatchType(batches.rest)
         self._types = [BatchType.MONO if own else other for own in mono]
         # Stream of each step: a language's number, `count` for rows in several languages, or one of the pairs after it.
-        self._streams = np.where(mono, 0 if strategy == "en-en" else drawn, count)
+        self._streams = np.where(mono, 0 if batches.source_only else drawn, count)
         several = available.sum(axis=1) >= (2 if other is BatchType.CROSS and not languages.equal_languages else 1)
         self._members = {lang: np.flatnonzero(available[:, lang]) for lang in range(count)}
         self._members[count] = np.flatnonzero(several)
         # The languages of the questions and passages of a stream's batches; None where each row draws its own.
         self._language_of: dict[int, tuple[int, int] | None] = {lang: (lang, lang) for lang in range(count)} | {count: None}
-        if languages.pairs == "batch" and other is BatchType.CROSS and not mono.all():
+        if languages.pair_per == "batch" and other is BatchType.CROSS and not mono.all():
             for one, two in itertools.product(range(count), repeat=2):
                 both = np.flatnonzero(available[:, one] & available[:, two])
                 if (languages.equal_languages or one != two) and len(both) >= batch_size:
@@ -134,7 +108,7 @@ class BatchPlan:
                     self._language_of[stream], self._members[stream] = (one, two), both
             if len(self._members) == count + 1:
                 raise KoineError(
-                    f"{strategy}: with train.languages.pairs: batch, no two languages have {batch_size} questions in common; "
+                    f"with train.languages.pair_per: batch, no two languages have {batch_size} questions in common; "
                     "lower batch_size, or draw pairs by row"
                 )
             chosen = np.random.default_rng([seed, _PAIRS]).integers(len(self._members) - count - 1, size=steps) + count + 1
@@ -149,7 +123,7 @@ class BatchPlan:
             if len(self._members[stream]) < batch_size:
                 what = "questions in two languages" if stream == count else f"questions in language number {stream}"
                 raise KoineError(
-                    f"{strategy}: only {len(self._members[stream])} {what}, fewer than batch_size {batch_size}; "
+                    f"only {len(self._members[stream])} {what}, fewer than batch_size {batch_size}; "
                     "lower batch_size, or collect and keep more"
                 )
         self._epoch: tuple[tuple[int, int], npt.NDArray[np.int64]] | None = None

@@ -52,8 +52,8 @@ class Contrastive:
     ) -> None:  # fmt: skip
         if settings.batch_size < ranks.size:
             raise KoineError(f"optimisation.batch_size {settings.batch_size} is less than the {ranks.size} processes")
-        if settings.negatives and not data.negatives.shape[1]:
-            raise KoineError("optimisation.negatives: the data has none; set it to 0, or set train.mining.model to find some")
+        if settings.num_negatives and not data.negatives.shape[1]:
+            raise KoineError("optimisation.num_negatives: the data has none; set it to 0, or set train.mining.model to find some")
         self.model, self._data, self._plans, self._settings, self._seed, self._ranks = model, data, plans, settings, seed, ranks
         #: Of a learned temperature: how far log(1/temperature) is from its start, to which weight decay draws it.
         self.offset = torch.nn.Parameter(torch.zeros((), device=model.device))
@@ -92,7 +92,7 @@ class Contrastive:
         queries = self._data.queries.take(self._data.query_rows[batch.questions, batch.query_langs])
         passages, documents = self._documents(batch, step)
         queries, passages = queries.drop(settings.query_dropout, draw), passages.drop(settings.passage_dropout, draw)
-        chunks = math.ceil(len(queries) // ranks.size / (settings.chunk or len(queries)))
+        chunks = math.ceil(len(queries) // ranks.size / (settings.mini_batch_size or len(queries)))
         ours = range(ranks.rank * chunks, (ranks.rank + 1) * chunks)
         sides = [(texts, np.array_split(np.arange(len(texts)), ranks.size * chunks)) for texts in (queries, passages)]
 
@@ -128,11 +128,11 @@ class Contrastive:
         data = self._data
         rows, passage = data.passage_rows[batch.questions, batch.passage_langs], data.passage_of[batch.questions]
         row = np.arange(len(rows))
-        if self._settings.negatives:
+        if self._settings.num_negatives:
             candidates = data.negatives[batch.questions]
             found = np.where(candidates < 0, -1, data.text_rows[candidates, batch.passage_langs[:, None]])
             keys = np.random.default_rng([self._seed, _NEGATIVES, step]).random(found.shape)
-            chosen = np.argsort(np.where(found < 0, 2.0, keys), axis=1)[:, : self._settings.negatives]
+            chosen = np.argsort(np.where(found < 0, 2.0, keys), axis=1)[:, : self._settings.num_negatives]
             own, place = np.nonzero(np.take_along_axis(found, chosen, axis=1) >= 0)
             columns = chosen[own, place]
             rows = np.concatenate([rows, found[own, columns]])
@@ -149,8 +149,8 @@ class Contrastive:
             scale = settings.temperature * (-self.offset).exp()
         with torch.autocast(self.model.device.type, torch.bfloat16, enabled=settings.bf16):
             return info_nce(
-                queries, passages, documents, temperature=scale, directions=settings.directions, joint=settings.joint,
-                in_batch=settings.in_batch,
+                queries, passages, documents, temperature=scale, directions=settings.directions,
+                partition_mode=settings.partition_mode, in_batch=settings.in_batch_negatives,
             )  # fmt: skip
 
 

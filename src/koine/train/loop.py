@@ -88,7 +88,7 @@ def descend(
         for step in progress(range(first, steps), "training", note=rates) if ranks.first else range(first, steps):
             if patience and _waited(log) >= patience:
                 break
-            rate = settings.lr * _schedule(step, steps, settings)
+            rate = settings.learning_rate * _schedule(step, steps, settings)
             found: Line = {}
             if probe and step % probe[1] == 0:
                 found["cosine"] = round(cosine(*[_gradient(probe[0], part, step, ranks, parameters) for part in (0, 1)]), 5)
@@ -119,7 +119,7 @@ def descend(
                 found |= {"gradient_norm": round(_norm(parameters), 5), "padding": round(float(1 - tokens / positions), 4)}
                 for done in parts:
                     if not torch.isfinite(done.loss):
-                        raise KoineError(f"step {step}: the loss is {float(done.loss)}; lower optimisation.lr")
+                        raise KoineError(f"step {step}: the loss is {float(done.loss)}; lower optimisation.learning_rate")
                     line: Line = {"step": step, "type": done.kind, "loss": round(float(done.loss), 5), "lr": round(rate, 8)}
                     metrics.write({**line, "tokens": done.tokens, **found})
                 metrics.speed(step)
@@ -225,7 +225,7 @@ class AdamW:
 
 def _schedule(step: int, steps: int, settings: Optimisation) -> float:
     """Share of the peak learning rate at a step: linear warm-up, then linear decay to 0."""
-    warmup = round(settings.warmup * steps)
+    warmup = round(settings.warmup_ratio * steps)
     if step < warmup:
         return (step + 1) / (warmup + 1)
     return (steps - step) / max(1, steps - warmup)

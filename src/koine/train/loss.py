@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
-from koine.params import Direction
+from koine.params import Direction, PartitionMode
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Documents:
 
 def info_nce(
     queries: torch.Tensor, passages: torch.Tensor, documents: Documents, *, temperature: float | torch.Tensor,
-    directions: Sequence[Direction] = ("query_to_doc",), joint: bool = True, in_batch: bool = True,
+    directions: Sequence[Direction] = ("query_to_doc",), partition_mode: PartitionMode = "joint", in_batch: bool = True,
 ) -> torch.Tensor:  # fmt: skip
     """Mean over the batch of `-log softmax_j(cos(q_i, p_j) / temperature)` at j = i.
 
@@ -39,7 +39,8 @@ def info_nce(
         documents: what they are.
         temperature: cosines are divided by it.
         directions: what is compared; `query_to_doc` and further terms, as sentence-transformers' loss of that name defines them.
-        joint: one softmax over all directions, as in arXiv 2308.03281; else the mean of one for each.
+        partition_mode: `joint`: one softmax over all directions, as in arXiv 2308.03281; `per_direction`: the mean of one
+            for each.
         in_batch: whether other rows' positives are negatives of a query.
 
     Returns:
@@ -64,5 +65,5 @@ def info_nce(
         return scores.masked_fill(hidden, float("-inf"))
 
     scores = [compared(direction) for direction in directions]
-    parts = [torch.cat(scores, dim=1)] if joint and len(scores) > 1 else scores
+    parts = [torch.cat(scores, dim=1)] if partition_mode == "joint" and len(scores) > 1 else scores
     return torch.stack([functional.cross_entropy(part, rows) for part in parts]).mean()

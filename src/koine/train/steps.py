@@ -14,11 +14,12 @@ import torch
 
 from koine import __version__, backbones
 from koine.backbones.base import Kind, TrainableEncoder
-from koine.params import UNSUPERVISED, Architecture, Datasets, Languages, Optimisation, Start, Validation, steps_of
+from koine.params import Architecture, Datasets, Languages, Optimisation, Start, Validation
 from koine.runtime.errors import KoineError
 from koine.runtime.files import read_json, sha256, text_id, write_json, write_text
 from koine.runtime.hub import local_model
-from koine.train.batches import BatchPlan, parse_strategy, parts
+from koine.strategies import CROSS, MONO, Batches, Chain, Strategy
+from koine.train.batches import BatchPlan
 from koine.train.checkpoint import Checkpoints, key
 from koine.train.contrastive import Contrastive, HeldOut
 from koine.train.loop import Task, descend, validations
@@ -32,8 +33,8 @@ def train(
     tokens: Path, out: Path, *, kind: str, backbone: str, source: str, strategy: str, alpha: float, languages: Languages,
     seed: int, prefixes: dict[Kind, str], architecture: Architecture, optimisation: Optimisation, device: str,
     start: Start = Start(), further: Path | None = None, mined: Path | None = None, datasets: Datasets = Datasets(),
-    validation: Validation = Validation(), only: Sequence[str] = (), cosine_every: int = 0, checkpoint_seconds: float = 600,
-    track: Tracker = "none",
+    validation: Validation = Validation(), only: Sequence[str] = (), gradient_cosine_every: int = 0,
+    checkpoint_seconds: float = 600, track: Tracker = "none",
 ) -> None:  # fmt: skip
     """Train one model.
 
@@ -54,7 +55,7 @@ def train(
         mined: negatives of `mine.mine`.
         datasets, validation: which questions are trained on, and which are held out.
         only: languages that are trained in; empty for all that there are.
-        cosine_every: steps between two looks at the cosine of a monolingual and a cross-lingual gradient; 0: none.
+        gradient_cosine_every: steps between two looks at the cosine of a monolingual and a cross-lingual gradient; 0: none.
         checkpoint_seconds: between two checkpoints, which lie in `.<name of out>` beside `out`; changes no result.
         track: where the curves are sent, too.
 
@@ -62,11 +63,11 @@ def train(
         KoineError: too little data for a batch, or the loss is no longer a number.
         SystemExit: SIGTERM or SIGUSR1 came; a checkpoint is written, and the same call goes on from it.
     """
-    chain, last, after = steps_of(strategy)
-    if after or bool(chain) != bool(further):
+    chain = Chain.parse(strategy)
+    if chain.debias or bool(chain.before) != bool(further):
         raise KoineError(
             f"--strategy {strategy}: "
-            + (f"{after} is done by encode-debias" if after else "--further goes with chains, as daft+hybrid")
+            + (f"{chain.debias} is done by encode-debias" if chain.debias else "--further goes with chains, as daft+hybrid")
         )
     torch.set_num_threads(optimisation.threads)
     ranks = Ranks.join(device)
@@ -74,7 +75,8 @@ def train(
     data = data.within(only) if only else data
     model = _start(further, tokens, kind, start, architecture, data, seed).to(ranks.device)
     model.prefixes = prefixes
-    name, share = parse_strategy(last, alpha)
+    own = chain.last.strategy
+    share = alpha if chain.last.alpha is None else chain.last.alpha
     shape = {"start": start.model_dump()} if kind == "pretrained" else {"architecture": architecture.model_dump()}
     settings = {
         **shape,
@@ -82,8 +84,13 @@ def train(
         "datasets": datasets.model_dump(),
         "validation": validation.model_dump(),
     }
-    inputs = {**settings, "kind": kind, "source": source, "plan": [chain, name, share, languages.model_dump()], "seed": seed}
-    inputs |= {"device": device, "languages": data.languages, "processes": ranks.size, "cosine_every": cosine_every}
+    inputs = {**settings, "kind": kind, "source": source, "plan": [strategy, share, languages.model_dump()], "seed": seed}
+    inputs |= {
+        "device": device,
+        "languages": data.languages,
+        "processes": ranks.size,
+        "gradient_cosine_every": gradient_cosine_every,
+    }
     files = [tokens / file for file in ("tokenizer.json", "queries.arrow", "passages.arrow")]
     files += [further / "model.safetensors"] if further else []
     files += [mined] if mined else []
@@ -92,18 +99,18 @@ def train(
     checkpoints = Checkpoints(out.parent / f".{out.name}", key(inputs, files), checkpoint_seconds)
     log: Log = []
     found: dict[str, object] = {}
-    if name != "untrained":
+    if own.objective != "nothing":
         held = _held_out(data, validation)
         data = replace(data, negatives=np.where(np.isin(data.negatives, data.passage_of[held]), -1, data.negatives))
-        available = data.available & _trained_on(name, data, datasets, held)[:, None]
-        steps = max(1, optimisation.steps // 2) if name.endswith("-half") else optimisation.steps
+        available = data.available & _trained_on(own, data, datasets, held)[:, None]
+        steps = max(1, int(optimisation.max_steps * own.steps))
         sources = np.unique(data.sources, return_inverse=True)[1]
 
-        def contrastive(batches: list[tuple[str, float]]) -> Contrastive:
+        def contrastive(batches: list[tuple[Batches, float]]) -> Contrastive:
             plans = [
                 (BatchPlan(
                     available, part, alpha=share, batch_size=optimisation.batch_size, steps=steps, seed=seed,
-                    languages=languages, sources=sources, source_exponent=datasets.exponent,
+                    languages=languages, sources=sources, source_exponent=datasets.sampling_exponent,
                 ), weight)
                 for part, weight in batches
             ]  # fmt: skip
@@ -111,28 +118,29 @@ def train(
 
         task: Task
         probe = surgery = None
-        if name in UNSUPERVISED:
+        if own.objective in ("mlm", "tsdae"):
             from koine.train.adapt import Unsupervised  # transformers takes seconds to import
 
-            task = Unsupervised(name, model, data, available, optimisation, seed, ranks)
+            task = Unsupervised(own.objective, model, data, available, optimisation, seed, ranks)
         else:
-            task = contrastive(parts(name, share))
-            if name.startswith(("pcgrad", "gradvac")):
-                surgery = Surgery(name.removesuffix("-half"))
-            elif cosine_every:
-                watched = contrastive([("x-x-mono", 1.0), ("x-y", 1.0)])
+            weights = (share, 1 - share) if own.weighted else (1.0,) * len(own.batches)
+            task = contrastive(list(zip(own.batches, weights, strict=True)))
+            if own.gradients != "sum":
+                surgery = Surgery(own.gradients)
+            elif gradient_cosine_every:
+                watched = contrastive([(MONO, 1.0), (CROSS, 1.0)])
                 watched.offset = task.offset
-                probe = (watched, cosine_every)
-        if optimisation.recompute:
+                probe = (watched, gradient_cosine_every)
+        if optimisation.gradient_checkpointing:
             model.recompute()
-        if optimisation.fuse:
+        if optimisation.torch_compile:
             model.compile_states()
         if kind == "pretrained" and optimisation.bf16 and ranks.device.startswith("cuda"):
             model.use_flash_attention()
         held_out = _validated(data, held, validation, optimisation) if validation.sources or validation.share else None
         log = descend(
             model, task, steps, optimisation, checkpoints, ranks=ranks, surgery=surgery, probe=probe, held_out=held_out,
-            every=validation.every, patience=validation.patience, track=track, name=str(out),
+            every=validation.eval_steps, patience=validation.early_stopping_patience, track=track, name=str(out),
         )  # fmt: skip
         if held_out:
             lowest = min(validations(log), key=lambda line: float(str(line["loss"])))
@@ -144,7 +152,7 @@ def train(
         return
     model.save(out)
     write_text(out / "train.jsonl", "".join(json.dumps(line) + "\n" for line in log))
-    if name != "untrained":
+    if own.objective != "nothing":
         shutil.copyfile(checkpoints.folder / "speed.jsonl", out / "speed.jsonl")
     write_json(
         out / backbones.MANIFEST,
@@ -190,12 +198,12 @@ def _held_out(data: TrainingSet, validation: Validation) -> npt.NDArray[np.bool_
     return held
 
 
-def _trained_on(name: str, data: TrainingSet, datasets: Datasets, held: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+def _trained_on(own: Strategy, data: TrainingSet, datasets: Datasets, held: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """Which questions a strategy trains on, `[n]`."""
     domain = np.isin(data.sources, datasets.domain)
-    if name == "daft" or (name in UNSUPERVISED and domain.any()):
+    if own.data == "domain" or (own.needs_context and domain.any()):
         return domain & ~held
-    return ~held if name == "hybrid-daft" else ~domain & ~held
+    return ~held if own.data == "all" else ~domain & ~held
 
 
 def _validated(data: TrainingSet, held: npt.NDArray[np.bool_], validation: Validation, optimisation: Optimisation) -> HeldOut:

@@ -130,12 +130,12 @@ class Generate:
     """
 
     def __init__(self, source: str, target: str, decoding: Decoding, hardware: "Hardware") -> None:
-        if decoding.precision.startswith("int8"):
-            raise KoineError("translate.decoding.precision: int8 needs the backend ctranslate2; use float32 or bfloat16")
+        if decoding.compute_type.startswith("int8"):
+            raise KoineError("translate.decoding.compute_type: int8 needs the backend ctranslate2; use float32 or bfloat16")
         torch.set_num_threads(hardware.threads)
         folder = local_model(model_id(decoding, source, target), decoding.revision)
         self._texts = Texts(folder, source, target)
-        dtype = HALF.get(decoding.precision, torch.float32)
+        dtype = HALF.get(decoding.compute_type, torch.float32)
         self._model = _loaded(AutoModelForSeq2SeqLM, folder, use_safetensors=True, dtype=dtype).to(hardware.device).eval()
         self._decoding, self._hardware = decoding, hardware
         self.version = f"transformers {folder.name} {decoding} {source}-{target}"
@@ -157,7 +157,7 @@ class Generate:
             generated = self._model.generate(
                 input_ids=padded["input_ids"].to(self._model.device),
                 attention_mask=padded["attention_mask"].to(self._model.device),
-                num_beams=self._decoding.beam,
+                num_beams=self._decoding.num_beams,
                 max_new_tokens=limit,
                 max_length=None,
                 do_sample=False,
@@ -187,16 +187,16 @@ class Ctranslate2:
         if folder is None or not (folder / "model.bin").is_file():
             raise KoineError(f"{folder}: no converted model; `koine translate-convert` makes it (the option is --converted)")
         supported = ctranslate2.get_supported_compute_types(hardware.device)
-        if decoding.precision not in supported:
+        if decoding.compute_type not in supported:
             known = ", ".join(sorted(supported))
-            raise KoineError(f"translate.decoding.precision: {hardware.device} has no {decoding.precision}; it has {known}")
+            raise KoineError(f"translate.decoding.compute_type: {hardware.device} has no {decoding.compute_type}; it has {known}")
         self._texts = Texts(folder / "tokenizer", source, target)
         gpus = ctranslate2.get_cuda_device_count() if hardware.device == "cuda" else 0
         self._translator = ctranslate2.Translator(
             str(folder),
             device=hardware.device,
             device_index=list(range(gpus)) or 0,
-            compute_type=decoding.precision,
+            compute_type=decoding.compute_type,
             inter_threads=1 if gpus else hardware.threads,  # batches side by side are faster than threads in a batch
             intra_threads=1,
         )
@@ -215,7 +215,7 @@ class Ctranslate2:
         results = self._translator.translate_batch(
             [[self._tokens[i] for i in own] for own in ids],
             target_prefix=prefix,
-            beam_size=self._decoding.beam,
+            beam_size=self._decoding.num_beams,
             max_batch_size=self._hardware.batch_tokens,
             batch_type="tokens",
             max_decoding_length=longest(ids, self._decoding),
@@ -276,7 +276,7 @@ def model_id(decoding: Decoding, source: str, target: str) -> str:
 
 def longest(ids: Sequence[Sequence[int]], decoding: Decoding) -> int:
     """Most tokens that the translations of a chunk may have: a decoder that loops is stopped."""
-    return min(decoding.max_tokens, _LONGER * max(map(len, ids)) + _MORE)
+    return min(decoding.max_new_tokens, _LONGER * max(map(len, ids)) + _MORE)
 
 
 def _batches(order: Sequence[int], lengths: Sequence[int], tokens: int) -> list[list[int]]:
