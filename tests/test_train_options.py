@@ -191,7 +191,7 @@ def test_held_out_passages_are_nobodys_negatives(corpus: Path, tmp_path: Path, m
         return texts, found
 
     monkeypatch.setattr(Contrastive, "_documents", watched)
-    settings = FEW.model_copy(update={"num_negatives": 3, "steps": 40})
+    settings = FEW.model_copy(update={"num_negatives": 3, "max_steps": 40})
     train_one(corpus, tmp_path / "m", optimisation=settings, mined=with_negatives(corpus, tmp_path, 3), validation=FAR)
     assert len(seen) > 250
     assert max(seen) < 300  # the last hundred are held out

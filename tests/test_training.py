@@ -315,7 +315,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(
         patch.setattr(AdamW, "step", lambda self, lr: (step(self, lr), steps.append(lr))[0])
         resumed = train_one(corpus, tmp_path / "broken", kind, optimisation=VARIED)
     assert files(resumed) == files(whole)
-    assert len(steps) == VARIED.steps - (after - 1)  # the step that was killed was not in a checkpoint yet
+    assert len(steps) == VARIED.max_steps - (after - 1)  # the step that was killed was not in a checkpoint yet
     assert not (tmp_path / ".broken").exists()
 
 
@@ -331,7 +331,7 @@ def test_a_scheduler_that_stops_a_run_finds_a_checkpoint_and_the_code_to_start_i
 
 def test_a_run_stopped_after_its_last_step_ends_when_started_again(corpus: Path, tmp_path: Path) -> None:
     whole = train_one(corpus, tmp_path / "whole", optimisation=VARIED)
-    assert killed(corpus, tmp_path / "broken", "static", "step", signal.SIGTERM, VARIED.steps) == REQUEUE
+    assert killed(corpus, tmp_path / "broken", "static", "step", signal.SIGTERM, VARIED.max_steps) == REQUEUE
     assert files(train_one(corpus, tmp_path / "broken", optimisation=VARIED)) == files(whole)
 
 
