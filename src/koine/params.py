@@ -399,7 +399,10 @@ class Optimisation(Block):
     batch_size: Positive = Field(256, description="Pairs in a batch; every other passage is a negative.")
     lr: float = Field(0.1, gt=0, description="Peak learning rate of AdamW; decays linearly to 0.")
     warmup: Fraction = Field(0.1, description="Share of the steps in which the learning rate rises.")
-    weight_decay: float = Field(0.0, ge=0, description="Weight decay of AdamW.")
+    weight_decay: float = Field(0.0, ge=0, description="Weight decay of AdamW; biases and normalisation layers have none.")
+    max_grad_norm: float = Field(
+        1.0, ge=0, description="A step's gradient that is longer than this is shortened to it (clipping); 0 turns it off."
+    )
     temperature: float = Field(0.06, gt=0, description="Cosines are divided by it.")
     learn_temperature: bool = Field(False, description="Train the temperature, too, from this start.")
     directions: list[Direction] = Field(
@@ -495,11 +498,13 @@ class Datasets(Block):
 
 
 class Validation(Block):
-    """Questions held out of training, for the validation loss: it stops training early, and chooses alpha."""
+    """Questions that are kept from training, for the validation loss: it stops training early, and chooses alpha."""
 
     prefix: ClassVar[str] = "validation-"
-    sources: list[str] = Field([], description="Sources that are held out, such as squadshifts.")
-    share: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="Share of the passages held out, drawn by a hash.")
+    sources: list[str] = Field([], description="Sources whose questions these are, such as squadshifts.")
+    share: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, description="Share of the passages whose questions these are, drawn by a hash."
+    )
     languages: list[str] = Field([], description="Languages of the validation loss; empty for all.")
     every: int = Field(0, ge=0, description="Steps between two validations, the best weights are kept; 0: at the end alone.")
     patience: int = Field(0, ge=0, description="Validations without a lower loss that end the training; 0: it never ends early.")
@@ -507,7 +512,7 @@ class Validation(Block):
     @model_validator(mode="after")
     def _holds_out(self) -> "Validation":
         if (self.every or self.languages) and not (self.sources or self.share):
-            raise ValueError("nothing is held out; set sources or share")
+            raise ValueError("no question is kept from training; set sources or share")
         if self.patience and not self.every:
             raise ValueError("patience: counts validations; set every")
         return self
