@@ -19,7 +19,7 @@ from koine.backbones.transformer import TransformerEncoder
 from koine.params import Architecture, Backbone, Start, Tokenizer, pretrained_backbones
 from koine.runtime.errors import KoineError
 from koine.train.adapt import IGNORED, Objective, objective
-from koine.train.loop import AdamW
+from koine.train.optimiser import AdamW
 
 torch.set_num_threads(1)
 WORDS = ["France", "Germany", "Россия", "Китай", "ประเทศไทย", "चीन", "Spain", "Chad", "Peru", "Iran", "Cuba", "Mali"]

@@ -16,7 +16,7 @@ from babel import Locale
 from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
 from torch.nn import functional
-from transformers import AutoModel, AutoTokenizer, MT5EncoderModel
+from transformers import AutoModel, AutoTokenizer, MT5EncoderModel, Trainer
 
 from koine import backbones
 from koine.backbones.base import TrainableEncoder
@@ -28,6 +28,7 @@ from koine.params import Backbone, Languages, Optimisation, Params, Start, parse
 from koine.records import PARALLEL, QA
 from koine.runtime.errors import KoineError
 from koine.train.checkpoint import Checkpoints
+from koine.train.optimiser import biases_and_norms
 from koine.train.steps import train
 from koine.train.tokens import tokenise
 
@@ -130,6 +131,19 @@ def test_every_backbone_trains_and_gives_the_vectors_of_its_own_states(name: str
         np.testing.assert_allclose(ours, by_hand(model, name, prefixed), atol=1e-5)
         theirs = plain.encode(TEXTS, prompt_name=kind, batch_size=3)
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_not_decayed_is_what_hugging_faces_trainer_does_not_decay(name: str, tmp_path: Path) -> None:
+    start = entry(name).start
+    (tmp_path / "tokenizer.json").write_text(start_tokenizer(start, 24).to_str())
+    model = PretrainedEncoder.create(start, tmp_path / "tokenizer.json")
+    decayed = Trainer.get_decay_parameter_names(None, model)
+    spared = {id(parameter) for parameter in biases_and_norms(model)}
+    assert spared
+    assert [name for name, parameter in model.named_parameters() if id(parameter) not in spared] == [
+        name for name, _ in model.named_parameters() if name in decayed
+    ]
 
 
 @pytest.mark.parametrize("name", ["xlm-r-base", "labse", "qwen3-embedding", "mbart-large-50", "laser2"])

@@ -1,30 +1,35 @@
-"""What training can do besides: several processes, held-out questions, explicit negatives, chains, and what it measures."""
+"""What training can do besides: several processes, a validation loss, explicit negatives, chains, and what it measures."""
 
 import json
 import subprocess
 import sys
 import types
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import polars as pl
 import pytest
 import torch
 from safetensors.torch import load_file
 from torch.nn import functional
-from toy import FEW, STATIC, VARIED, files, log_of, train_one
+from toy import FEW, STATIC, TRANSFORMER, VARIED, files, log_of, train_one
 
 from koine import backbones
 from koine.backbones import base
+from koine.backbones.base import TrainableEncoder
 from koine.backbones.tokenizer import Tokens
 from koine.params import Datasets, Languages, Optimisation, Start, Validation
 from koine.records import MINED
 from koine.runtime.errors import KoineError
 from koine.runtime.files import sha256
 from koine.strategies import CROSS
-from koine.train.batches import Batch, BatchPlan
-from koine.train.contrastive import Contrastive, HeldOut
-from koine.train.loop import AdamW
+from koine.train import contrastive
+from koine.train.batches import Batch, BatchPlan, BatchType
+from koine.train.contrastive import Contrastive, ValidationLoss
 from koine.train.loss import Documents
+from koine.train.optimiser import AdamW
 from koine.train.ranks import Ranks
 from koine.train.tokens import TrainingSet
 
@@ -70,7 +75,7 @@ def gradient(corpus: Path, out: Path, processes: int, *arguments: str) -> list[l
     [
         ("static", "hybrid", "{}"),
         ("transformer", "pcgrad", "{'mini_batch_size': 4}"),
-        ("transformer", "grad-mix", "{'learn_temperature': True}"),
+        ("transformer", "grad-mix", "{'learn_temperature': True, 'max_grad_norm': .05}"),
     ],
 )
 def test_two_processes_have_the_gradient_of_one(corpus: Path, tmp_path: Path, kind: str, strategy: str, options: str) -> None:
@@ -80,7 +85,7 @@ def test_two_processes_have_the_gradient_of_one(corpus: Path, tmp_path: Path, ki
             torch.testing.assert_close(got, wanted, rtol=0, atol=1e-6)
 
 
-# --- held-out questions ----------------------------------------------------------------------------------------------
+# --- the validation loss ----------------------------------------------------------------------------------------------
 
 FAR = Validation(sources=["far"])
 
@@ -89,10 +94,115 @@ def data_of(corpus: Path, kind: str = "static") -> TrainingSet:
     return TrainingSet.open(corpus / kind, "en")
 
 
+def far_of(data: TrainingSet) -> npt.NDArray[np.int64]:
+    return np.flatnonzero(np.array(data.sources) == "far")
+
+
+class OneBatch:
+    """A plan of one batch: some questions in two languages."""
+
+    def __init__(self, questions: npt.NDArray[np.int64], one: int, two: int) -> None:
+        self.batch = Batch(BatchType.CROSS, questions, np.full(len(questions), one), np.full(len(questions), two))
+
+    def __getitem__(self, step: int) -> Batch:
+        return self.batch
+
+    def type(self, step: int) -> BatchType:
+        return self.batch.type
+
+
+def task_of(data: TrainingSet, model: TrainableEncoder, settings: Optimisation, *plans: OneBatch) -> Contrastive:
+    return Contrastive(model, data, [(plan, 1.0) for plan in plans], settings, 1, Ranks(0, 1, "cpu"))  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("kind", ["static", "transformer"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"directions": ["query_to_doc", "doc_to_query"], "partition_mode": "per_direction"},
+        {"directions": ["query_to_doc", "doc_to_query", "query_to_query", "doc_to_doc"]},
+        {"num_negatives": 3},
+        {"num_negatives": 3, "directions": ["query_to_doc", "doc_to_doc"]},
+        {"num_negatives": 3, "in_batch_negatives": False, "temperature": 1.0},
+        {"learn_temperature": True},
+        {"bf16": True},
+    ],
+    ids=lambda settings: "-".join(settings) or "plain",
+)
+def test_the_validation_loss_is_the_training_loss_of_the_same_batch(
+    corpus: Path, tmp_path: Path, kind: str, settings: dict[str, Any]
+) -> None:
+    data = TrainingSet.open(corpus / kind, "en", with_negatives(corpus, tmp_path, 3))
+    shape = STATIC if kind == "static" else TRANSFORMER
+    model = backbones.create(kind, Start(), shape, corpus / kind / "tokenizer.json", data.passages, 1)
+    questions = np.arange(320, 350)  # in both languages
+    pairs = [(0, 0), (0, 1), (1, 0), (1, 1)]
+    whole = Optimisation(batch_size=30, **settings)
+    task = task_of(data, model, whole, *(OneBatch(questions, one, two) for one, two in pairs))
+    for offset in (0.0, 0.7, 9.0):  # the last one is beyond the largest scale
+        task.offset.data.fill_(offset)
+        measured = task.validation_loss(data, questions, [0, 1])()
+        trained = [float(task.backward(part, 3, task.draw(3)).loss) for part in range(4)]
+        close = {"rel": 5e-3 if whole.bf16 else 1e-5, "abs": 1e-5}
+        assert measured["mono"] == pytest.approx((trained[0] + trained[3]) / 2, **close)
+        assert measured["cross"] == pytest.approx((trained[1] + trained[2]) / 2, **close)
+        assert trained[0] > 0.01
+        if not whole.learn_temperature:
+            break
+
+
+def test_validation_questions_bring_their_own_negatives_the_same_each_time(corpus: Path, tmp_path: Path) -> None:
+    mined = with_negatives(corpus, tmp_path, 3)
+    data = TrainingSet.open(corpus / "static", "en", mined)
+    seen: list[list[int]] = []
+    documents = contrastive.documents_of
+
+    def watched(data: TrainingSet, *arguments: Any) -> tuple[Tokens, Documents]:
+        texts, found = documents(data, *arguments)
+        if set(arguments[0].tolist()) <= set(range(300, 400)):
+            seen.append(found.passage.tolist())
+        return texts, found
+
+    settings = FEW.model_copy(update={"num_negatives": 2, "max_steps": 4})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(contrastive, "documents_of", watched)
+        train_one(
+            corpus, tmp_path / "one", mined=mined, optimisation=settings, validation=Validation(sources=["far"], eval_steps=2)
+        )
+        train_one(corpus, tmp_path / "two", mined=mined, optimisation=settings, validation=FAR, seed=2, strategy="x-y")
+    batches = 7 * 2  # of the two languages
+    assert len(seen) == 3 * batches
+    assert seen[:batches] == seen[batches : 2 * batches] == seen[2 * batches :]
+    held = set(data.passage_of[300:].tolist())
+    assert {passage for own in seen for passage in own} > held  # those of a question's negatives that are trained on, too
+    alone = FEW.model_copy(update={"num_negatives": 1, "in_batch_negatives": False})
+    few = MINED.read(mined).filter(~pl.col("id").is_in([f"q{i}" for i in range(300, 400)]))
+    MINED.write(few, tmp_path / "few.parquet")
+    with pytest.raises(KoineError, match="none of the questions has negatives"):
+        train_one(corpus, tmp_path / "none", mined=tmp_path / "few.parquet", optimisation=alone, validation=FAR)
+
+
+@pytest.mark.parametrize("strategy", ["mlm", "tsdae"])
+def test_what_adapts_to_texts_is_validated_by_its_own_loss(corpus: Path, tmp_path: Path, strategy: str) -> None:
+    settings = Optimisation(max_steps=30, batch_size=16, learning_rate=3e-3)
+    plain = train_one(corpus, tmp_path / "plain", "transformer", strategy, optimisation=settings, validation=FAR)
+    often = Validation(sources=["far"], eval_steps=10)
+    measured = train_one(corpus, tmp_path / "measured", "transformer", strategy, optimisation=settings, validation=often)
+    losses = [line["loss"] for line in log_of(measured) if line["type"] == "validation"]
+    assert len(losses) == 3
+    assert losses[2] < losses[1] < losses[0]  # type: ignore[operator]
+    assert weights(plain) == weights(measured)
+    made = json.loads((plain / "koine.json").read_text())["validated"]
+    assert made == {"step": 29, "type": "validation", "loss": losses[2], "questions": 100}
+    trained = [float(str(line["loss"])) for line in log_of(measured) if line["type"] == strategy]
+    assert made["loss"] == pytest.approx(trained[-1], rel=0.2)
+
+
 def test_the_validation_loss_is_the_mean_of_info_nce_over_all_pairs_of_languages(corpus: Path, tmp_path: Path) -> None:
     made = json.loads((train_one(corpus, tmp_path / "model", validation=FAR) / "koine.json").read_text())["validated"]
     data, encoder = data_of(corpus), backbones.load(str(tmp_path / "model"))
-    held = np.flatnonzero(np.array(data.sources) == "far")
+    held = far_of(data)
     batches = np.array_split(held, np.ceil(len(held) / FEW.batch_size))
     means: dict[str, list[float]] = {"mono": [], "cross": []}
     for one in (0, 1):
@@ -113,7 +223,7 @@ def test_the_validation_loss_is_the_mean_of_info_nce_over_all_pairs_of_languages
     assert made["loss"] == pytest.approx((made["mono"] + made["cross"]) / 2, abs=2e-5)
 
 
-def test_held_out_questions_are_not_trained_on_and_measuring_them_changes_nothing(corpus: Path, tmp_path: Path) -> None:
+def test_validation_questions_are_not_trained_on_and_measuring_them_changes_nothing(corpus: Path, tmp_path: Path) -> None:
     plain = train_one(corpus, tmp_path / "plain", validation=FAR)
     measured = train_one(corpus, tmp_path / "measured", validation=Validation(sources=["far"], eval_steps=3))
     assert weights(plain) != weights(train_one(corpus, tmp_path / "all"))
@@ -151,8 +261,10 @@ def test_training_ends_early_with_the_best_weights_also_when_it_was_broken_off(c
     assert (made["loss"], made["step"]) == (losses[best], 2 * best + 1)
     encoder = backbones.load(str(early))
     data = data_of(corpus, kind)
-    held = HeldOut(data, np.flatnonzero(np.array(data.sources) == "far"), [0, 1], OVERFIT[kind])
-    assert held.loss(encoder)["loss"] == losses[best]  # type: ignore[arg-type]
+    # A learned temperature is measured as it was at that step, and kept with its weights.
+    then = {"learn_temperature": False, "temperature": json.loads((early / "koine.json").read_text()).get("temperature", 0.06)}
+    task = task_of(data, encoder, OVERFIT[kind].model_copy(update=then))  # type: ignore[arg-type]
+    assert ValidationLoss(task, data, far_of(data), [0, 1])()["loss"] == losses[best]
     step = AdamW.step
     for stop in (2 * best + 4, 2 * (best + EARLY.early_stopping_patience) + 2):
         count = 0
@@ -175,13 +287,13 @@ def test_training_ends_early_with_the_best_weights_also_when_it_was_broken_off(c
 
 
 @pytest.mark.parametrize("share", [0.0001, 0.004])
-def test_too_little_held_out_is_said_before_training(corpus: Path, tmp_path: Path, share: float) -> None:
+def test_too_few_validation_questions_are_said_before_training(corpus: Path, tmp_path: Path, share: float) -> None:
     with pytest.raises(KoineError, match="too few to compare; raise share"):
         train_one(corpus, tmp_path / "model", validation=Validation(share=share))
     assert not (tmp_path / "model").exists()
 
 
-def test_held_out_passages_are_nobodys_negatives(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_their_passages_are_nobodys_negatives(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: set[int] = set()
     documents = Contrastive._documents
 
@@ -194,7 +306,7 @@ def test_held_out_passages_are_nobodys_negatives(corpus: Path, tmp_path: Path, m
     settings = FEW.model_copy(update={"num_negatives": 3, "max_steps": 40})
     train_one(corpus, tmp_path / "m", optimisation=settings, mined=with_negatives(corpus, tmp_path, 3), validation=FAR)
     assert len(seen) > 250
-    assert max(seen) < 300  # the last hundred are held out
+    assert max(seen) < 300  # the last hundred are for validation
 
 
 # --- negatives -------------------------------------------------------------------------------------------------------

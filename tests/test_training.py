@@ -11,18 +11,20 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from toy import FEW, STATIC, VARIED, files, log_of, train_one
+from torch.nn.utils import clip_grad_norm_, get_total_norm
+from toy import FEW, STATIC, TRANSFORMER, VARIED, files, log_of, train_one
 
 from koine import backbones
 from koine.backbones.base import Kind
+from koine.backbones.tokenizer import Tokens
 from koine.encode.steps import encode, encode_tokens
 from koine.evaluate.steps import evaluate
-from koine.params import Architecture, Optimisation, Tokenizer
+from koine.params import Architecture, Optimisation, Start, Tokenizer
 from koine.records import Run
 from koine.runtime.errors import KoineError
 from koine.runtime.files import sha256
 from koine.train.checkpoint import REQUEUE
-from koine.train.loop import AdamW
+from koine.train.optimiser import AdamW, biases_and_norms
 from koine.train.surgery import Surgery
 from koine.train.tokens import tokenise
 
@@ -188,19 +190,86 @@ def test_tokens_of_another_tokenizer_are_refused(corpus: Path, tmp_path: Path) -
         encode(str(model), toy, tmp_path / "out", tokens=tmp_path / "ids", dtype="float32", batch_size=64, device="cpu")
 
 
-def test_the_optimiser_is_torchs_to_the_bit() -> None:
+def test_the_optimiser_is_torchs_with_two_groups_to_the_bit() -> None:
     torch.manual_seed(0)
-    ours = [torch.nn.Parameter(torch.randn(5, 3)), torch.nn.Parameter(torch.randn(4)), torch.nn.Parameter(torch.randn(2))]
+    ours = [torch.nn.Parameter(torch.randn(size)) for size in ((5, 3), (4,), (6,), (2,))]
     theirs = [torch.nn.Parameter(parameter.detach().clone()) for parameter in ours]
-    mine, oracle = AdamW(ours, 0.01), torch.optim.AdamW(theirs, weight_decay=0.01, fused=True)
+    groups = [{"params": [theirs[0], theirs[2]], "weight_decay": 0.01}, {"params": [theirs[1], theirs[3]], "weight_decay": 0.0}]
+    mine, oracle = AdamW(ours, 0.01, [ours[1], ours[3]]), torch.optim.AdamW(groups, fused=True)
     for step in range(5):
-        for one, other in zip(ours[:2], theirs[:2], strict=True):  # the last one never has a gradient
+        for one, other in zip(ours[:3], theirs[:3], strict=True):  # the last one never has a gradient
             one.grad = torch.randn_like(one)
             other.grad = one.grad.clone()
-        oracle.param_groups[0]["lr"] = 0.1 / (step + 1)
+        for group in oracle.param_groups:
+            group["lr"] = 0.1 / (step + 1)
         mine.step(0.1 / (step + 1))
         oracle.step()
     assert all(torch.equal(one, other) for one, other in zip(ours, theirs, strict=True))
+
+
+def test_without_a_gradient_of_their_own_biases_and_norms_stay_and_matrices_shrink(corpus: Path) -> None:
+    file = corpus / "transformer/tokenizer.json"
+    nothing = Tokens(np.empty(0, np.int32), np.zeros(1, np.int64))
+    model = backbones.create("transformer", Start(), TRANSFORMER, file, nothing, 1)
+    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    optimizer = AdamW(list(model.parameters()), 0.5, biases_and_norms(model))
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step(0.1)
+    kept = {name for name, parameter in model.named_parameters() if torch.equal(parameter, before[name])}
+    assert kept == {name for name in before if name.endswith("bias") or "LayerNorm" in name}
+    for name in before.keys() - kept:
+        torch.testing.assert_close(model.get_parameter(name), before[name] * (1 - 0.1 * 0.5))
+
+
+# --- clipping ---------------------------------------------------------------------------------------------------------
+
+
+def gradients_of(corpus: Path, out: Path, kind: str, strategy: str, settings: Optimisation) -> list[list[torch.Tensor]]:
+    """What the optimiser gets in every step of a run that stays where it is."""
+    gradients: list[list[torch.Tensor]] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(AdamW, "step", lambda self, lr: gradients.append([p.grad.clone() for p in self._parameters]))
+        train_one(corpus, out, kind, strategy, optimisation=settings)
+    return gradients
+
+
+@pytest.mark.parametrize(
+    ("kind", "strategy", "change"),
+    [
+        ("static", "hybrid", {}),
+        ("transformer", "grad-mix", {"learn_temperature": True}),
+        ("transformer", "pcgrad", {"mini_batch_size": 4}),
+        ("transformer", "mlm", {}),
+    ],
+)
+@pytest.mark.parametrize("longest", [0.02, 1e4])
+def test_the_joint_gradient_is_clipped_as_torch_does(
+    corpus: Path, tmp_path: Path, kind: str, strategy: str, change: dict[str, object], longest: float
+) -> None:
+    settings = FEW.model_copy(update={"max_steps": 4, **change})
+    whole = gradients_of(corpus, tmp_path / "whole", kind, strategy, settings.model_copy(update={"max_grad_norm": 0.0}))
+    clipped = gradients_of(corpus, tmp_path / "clipped", kind, strategy, settings.model_copy(update={"max_grad_norm": longest}))
+    assert len(whole) == len(clipped) == 4
+    for own, got in zip(whole, clipped, strict=True):
+        parameters = [torch.nn.Parameter(torch.empty_like(gradient)) for gradient in own]
+        for parameter, gradient in zip(parameters, own, strict=True):
+            parameter.grad = gradient
+        norm = clip_grad_norm_(parameters, longest)
+        assert (float(norm) > longest) == (longest < 1)
+        assert all(torch.equal(p.grad, gradient) for p, gradient in zip(parameters, got, strict=True))  # type: ignore[arg-type]
+
+
+def test_a_huge_gradient_is_shortened_and_logged_as_long_as_it_was(corpus: Path, tmp_path: Path) -> None:
+    settings = Optimisation(max_steps=2, batch_size=16, learning_rate=0.01, temperature=1e-4)
+    (whole, *_), (clipped, *_) = (
+        gradients_of(corpus, tmp_path / str(longest), "static", "x-y", settings.model_copy(update={"max_grad_norm": longest}))
+        for longest in (0.0, 1.0)
+    )
+    noted = [log_of(tmp_path / name)[0]["gradient_norm"] for name in ("0.0", "1.0")]
+    assert noted[0] == noted[1] == pytest.approx(float(get_total_norm(whole)), rel=1e-5)
+    assert float(str(noted[0])) > 100
+    assert float(get_total_norm(clipped)) == pytest.approx(1, abs=1e-5)
 
 
 # --- gradients of two batches ------------------------------------------------------------------------------------------

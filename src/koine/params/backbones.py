@@ -49,7 +49,10 @@ class Optimisation(Block):
     batch_size: Positive = Field(256, description="Pairs in a batch; every other passage is a negative.")
     learning_rate: float = Field(0.1, gt=0, description="Peak learning rate of AdamW; decays linearly to 0.")
     warmup_ratio: Fraction = Field(0.1, description="Share of the steps in which the learning rate rises.")
-    weight_decay: float = Field(0.0, ge=0, description="Weight decay of AdamW.")
+    weight_decay: float = Field(0.0, ge=0, description="Weight decay of AdamW; biases and normalisation layers have none.")
+    max_grad_norm: float = Field(
+        1.0, ge=0, description="A step's gradient that is longer than this is shortened to it (clipping); 0 turns it off."
+    )
     temperature: float = Field(0.06, gt=0, description="Cosines are divided by it.")
     learn_temperature: bool = Field(False, description="Train the temperature, too, from this start.")
     directions: list[Direction] = Field(

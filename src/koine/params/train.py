@@ -39,11 +39,13 @@ class Datasets(Block):
 
 
 class Validation(Block):
-    """Questions held out of training, for the validation loss: it stops training early, and chooses alpha."""
+    """Questions that are kept from training, for the validation loss: it stops training early, and chooses alpha."""
 
     prefix: ClassVar[str] = "validation-"
-    sources: list[str] = Field([], description="Sources that are held out, such as squadshifts.")
-    share: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="Share of the passages held out, drawn by a hash.")
+    sources: list[str] = Field([], description="Sources whose questions these are, such as squadshifts.")
+    share: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, description="Share of the passages whose questions these are, drawn by a hash."
+    )
     languages: list[str] = Field([], description="Languages of the validation loss; empty for all.")
     eval_steps: int = Field(0, ge=0, description="Steps between two validations, the best weights are kept; 0: at the end alone.")
     early_stopping_patience: int = Field(
@@ -53,7 +55,7 @@ class Validation(Block):
     @model_validator(mode="after")
     def _holds_out(self) -> "Validation":
         if (self.eval_steps or self.languages) and not (self.sources or self.share):
-            raise ValueError("nothing is held out; set sources or share")
+            raise ValueError("no question is kept from training; set sources or share")
         if self.early_stopping_patience and not self.eval_steps:
             raise ValueError("early_stopping_patience: counts validations; set eval_steps")
         return self

@@ -183,7 +183,7 @@ KINDS = {
     "mixed": "mixed batches",
     "mlm": "masked tokens",
     "tsdae": "rewritten texts",
-    "validation": "held-out questions",
+    "validation": "validation questions",
 }
 
 
@@ -204,7 +204,7 @@ def training(view: View, models: Sequence[Json], logs: Sequence[Sequence[Json]])
         if own:
             drawn = [tag("h3", f"backbone {backbone}"), tag("div", *_facets(view, own), class_="facets")]
             parts.append(tag("div", *drawn, data_backbone=backbone))
-    if measured := [model for model in models if "validated" in model]:
+    if measured := [model for model in models if "mono" in model.get("validated", {})]:  # no other loss, as mlm's, compares
         parts += _validated(view, measured)
     settings = [_settings(backbone, [one for one in models if one["backbone"] == backbone]) for backbone in view.backbones]
     return join([*parts, *(one for one in settings if one)]) or None
@@ -229,11 +229,11 @@ def _facets(view: View, runs: Sequence[tuple[Json, Sequence[Json]]]) -> Iterator
 
 def _validated(view: View, models: Sequence[Json]) -> Iterator[Html]:
     """The validation loss of every strategy, averaged over seeds; the lowest of a backbone is marked."""
-    yield tag("h3", "loss on held-out questions")
+    yield tag("h3", "validation loss")
     yield tag(
         "p",
-        "Mono and cross are means over pairs of one and of two languages, on the same questions for every model of a backbone; "
-        "the last column is the mean of the two. The lowest one says which α to take.",
+        "The loss on questions that no model was trained on, the same for every model of a backbone. Mono and cross are means "
+        "over pairs of one and of two languages; the last column is the mean of the two. The lowest one says which α to take.",
         class_="note",
     )
     means: dict[tuple[str, str], dict[str, float]] = {}
@@ -251,7 +251,7 @@ def _validated(view: View, models: Sequence[Json]) -> Iterator[Html]:
         losses = [f"{mean[kind]:.3f}" if kind in mean else "" for kind in ("mono", "cross")]
         rows.append([_cell(backbone), tag("td", view.label(name)), *(_cell(loss) for loss in losses), tag("td", best)])
     heads: list[Head] = [("backbone", None), ("strategy", None), ("mono", "n"), ("cross", "n"), ("mean", "n")]
-    yield _table("Loss on held-out questions", heads, rows, "compact sort")
+    yield _table("Validation loss", heads, rows, "compact sort")
 
 
 def smooth(points: Sequence[Point]) -> list[Point]:

@@ -9,7 +9,9 @@ An objective trains the encoder's own weights, so that the encoder can be saved 
 the architecture in transformers, with the weights that the encoder's folder holds for it, the rest new.
 """
 
+import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from copy import deepcopy
 from logging import ERROR
 from pathlib import Path
@@ -29,7 +31,8 @@ from koine.backbones.pretrained import PretrainedEncoder
 from koine.backbones.tokenizer import SPECIAL, Tokens
 from koine.params import Optimisation
 from koine.runtime.errors import KoineError
-from koine.train.contrastive import Part
+from koine.train.contrastive import VALIDATION, Part
+from koine.train.optimiser import biases_and_norms
 from koine.train.ranks import Ranks
 from koine.train.tokens import TrainingSet
 
@@ -209,7 +212,7 @@ class Unsupervised:
     ) -> None:  # fmt: skip
         self._objective = objective(kind, model, seed)
         self._objective.train()
-        self._texts = data.queries.take(data.query_rows[available]) + data.passages.take(np.unique(data.passage_rows[available]))
+        self._texts = _texts(data, available)
         if len(self._texts) < settings.batch_size:
             raise KoineError(f"{kind}: only {len(self._texts)} texts, fewer than batch_size {settings.batch_size}; lower it")
         self._kind, self._settings, self._seed, self._ranks = kind, settings, seed, ranks
@@ -218,6 +221,11 @@ class Unsupervised:
     def parameters(self) -> list[torch.nn.Parameter]:
         """The encoder's and the head's."""
         return list(self._objective.parameters())
+
+    @property
+    def undecayed(self) -> list[torch.nn.Parameter]:
+        """Biases and norms."""
+        return biases_and_norms(self._objective)
 
     def draw(self, step: int) -> np.random.Generator:
         """The random numbers of a step, which are a process's own."""
@@ -235,3 +243,32 @@ class Unsupervised:
             loss = self._objective(texts, draw)
         torch.autograd.backward(loss / self._ranks.size)
         return Part(self._kind, loss.detach(), len(rows), len(texts.ids))
+
+    def validation_loss(
+        self, data: TrainingSet, questions: npt.NDArray[np.int64], languages: list[int]
+    ) -> Callable[[], dict[str, float]]:
+        """See `loop.Task.validation_loss`: the loss of the objective, on texts that are damaged in the same way each time."""
+        counted = np.isin(np.arange(len(data.available)), questions)[:, None] & np.isin(np.arange(len(data.languages)), languages)
+        texts = _texts(data, data.available & counted)
+        if not len(texts):
+            raise KoineError("train.validation: no question is left for the validation loss; raise share")
+        batches = np.array_split(np.arange(len(texts)), math.ceil(len(texts) / self._settings.batch_size))
+        device = self._objective.encoder.device.type
+
+        @torch.no_grad()
+        def measured() -> dict[str, float]:
+            self._objective.eval()
+            total = 0.0
+            for number, rows in enumerate(batches):
+                draw = np.random.default_rng([VALIDATION, _DAMAGE, number])
+                with torch.autocast(device, torch.bfloat16, enabled=self._settings.bf16):
+                    total += float(self._objective(texts.take(rows), draw)) * len(rows)
+            self._objective.train()
+            return {"loss": round(total / len(texts), 5)}
+
+        return measured
+
+
+def _texts(data: TrainingSet, available: npt.NDArray[np.bool_]) -> Tokens:
+    """The questions that count in a language, `[n, L]`, and their passages, each once."""
+    return data.queries.take(data.query_rows[available]) + data.passages.take(np.unique(data.passage_rows[available]))

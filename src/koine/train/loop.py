@@ -1,21 +1,24 @@
-"""The training loop: AdamW with linear warm-up and decay over the steps of a task; exact resume, validation, early stopping."""
+"""The training loop: AdamW with clipped gradients, linear warm-up and linear decay; exact resume, validation, early stopping."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 import torch
-from torch.optim.adamw import adamw
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from koine.backbones.base import TrainableEncoder
 from koine.params import Optimisation
 from koine.runtime.console import progress, say
 from koine.runtime.errors import KoineError
 from koine.train.checkpoint import Checkpoints, State, stop, stopping
-from koine.train.contrastive import Contrastive, HeldOut, Part
+from koine.train.contrastive import Contrastive, Part
 from koine.train.metrics import Line, Log, Metrics, Tracker
+from koine.train.optimiser import AdamW
 from koine.train.ranks import Ranks
 from koine.train.surgery import Surgery, cosine
+from koine.train.tokens import TrainingSet
 
 LOG_EVERY = 10  # steps between two lines of the training log
 
@@ -28,6 +31,10 @@ class Task(Protocol):
         """What is trained."""
 
     @property
+    def undecayed(self) -> list[torch.nn.Parameter]:
+        """Those of the parameters that weight decay leaves alone."""
+
+    @property
     def parts(self) -> int:
         """Batches in a step."""
 
@@ -37,11 +44,29 @@ class Task(Protocol):
     def backward(self, part: int, step: int, draw: np.random.Generator) -> Part:
         """Add the gradient of one of a step's batches."""
 
+    def validation_loss(
+        self, data: TrainingSet, questions: npt.NDArray[np.int64], languages: list[int]
+    ) -> Callable[[], dict[str, float]]:
+        """What measures the task's loss on questions that it does not train on.
+
+        Args:
+            data: all texts.
+            questions: numbers of these questions, int64 `[V]`.
+            languages: numbers of the languages that count.
+
+        Returns:
+            A function that gives `loss`, and the parts that it is the mean of.
+
+        Raises:
+            KoineError: there is too little to measure.
+        """
+
 
 def descend(
     model: TrainableEncoder, task: Task, steps: int, settings: Optimisation, checkpoints: Checkpoints, *,
-    ranks: Ranks, surgery: Surgery | None = None, probe: tuple[Contrastive, int] | None = None, held_out: HeldOut | None = None,
-    every: int = 0, patience: int = 0, track: Tracker = "none", name: str = "",
+    ranks: Ranks, surgery: Surgery | None = None, probe: tuple[Contrastive, int] | None = None,
+    validation_loss: Callable[[], dict[str, float]] | None = None, every: int = 0, patience: int = 0, track: Tracker = "none",
+    name: str = "",
 ) -> Log:  # fmt: skip
     """Do all steps that are not done yet.
 
@@ -49,24 +74,25 @@ def descend(
         model: the encoder that the task trains.
         task: gives the gradients.
         steps: of the whole run.
-        settings: learning rate and schedule.
+        settings: learning rate and schedule, weight decay, and the norm to which the gradient of a step is clipped: that of
+            all parameters, after surgery and after the processes' sum.
         checkpoints: where the run goes on from.
         ranks: the processes of the run; the first one writes.
         surgery: joins the gradients of a step's batches; without it they are added.
         probe: a monolingual and a cross-lingual batch of a step, and after how many steps the cosine of their gradients is noted.
-        held_out: measured every `every` steps and at the end; with `every` the best weights are kept.
+        validation_loss: measured every `every` steps and at the end; with `every` the best weights are kept.
         patience: measurements without a lower loss after which the run ends; 0: it never ends early.
         track, name: a tracker, and what it calls the run.
 
     Returns:
-        The log: of every tenth step its loss, rate and gradient, and of every validation its losses.
+        The log: of every tenth step its loss, rate and gradient norm (before clipping), and of every validation its losses.
 
     Raises:
         KoineError: the loss is no longer a number.
         SystemExit: SIGTERM or SIGUSR1 came; a checkpoint is written, and the same call goes on from it.
     """
     parameters = task.parameters
-    optimizer = AdamW(parameters, settings.weight_decay)
+    optimizer = AdamW(parameters, settings.weight_decay, task.undecayed)
     first, log = 0, Log()
     best: dict[str, torch.Tensor] = {}  # weights of the lowest validation loss so far
     if state := checkpoints.latest():
@@ -111,21 +137,24 @@ def descend(
                     parameter.grad = gradient
             else:
                 ranks.sum_gradients(parameters)
+            norm = get_total_norm([parameter.grad for parameter in parameters if parameter.grad is not None])
+            if settings.max_grad_norm:
+                clip_grads_with_norm_(parameters, settings.max_grad_norm, norm)
             optimizer.step(rate)
             if isinstance(task, Contrastive) and settings.learn_temperature:
                 found["temperature"] = round(task.temperature, 6)
             if logged:
                 tokens, positions = model.read - before
-                found |= {"gradient_norm": round(_norm(parameters), 5), "padding": round(float(1 - tokens / positions), 4)}
+                found |= {"gradient_norm": round(float(norm), 5), "padding": round(float(1 - tokens / positions), 4)}
                 for done in parts:
                     if not torch.isfinite(done.loss):
                         raise KoineError(f"step {step}: the loss is {float(done.loss)}; lower optimisation.learning_rate")
                     line: Line = {"step": step, "type": done.kind, "loss": round(float(done.loss), 5), "lr": round(rate, 8)}
                     metrics.write({**line, "tokens": done.tokens, **found})
                 metrics.speed(step)
-            if held_out and ((every and (step + 1) % every == 0) or step == steps - 1):
+            if validation_loss and ((every and (step + 1) % every == 0) or step == steps - 1):
                 # One process measures, so that all see the same loss and stop at the same step.
-                losses = ranks.told(held_out.loss(model) if ranks.first else {})
+                losses = ranks.told(validation_loss() if ranks.first else {})
                 metrics.write({"step": step, "type": "validation", **losses})
                 if every and not _waited(log):
                     best = {f"best.{i}": parameter.detach().cpu().clone() for i, parameter in enumerate(parameters)}
@@ -174,53 +203,6 @@ def _taken(parameters: list[torch.nn.Parameter]) -> list[torch.Tensor]:
         gradients.append(torch.zeros_like(parameter) if parameter.grad is None else parameter.grad)
         parameter.grad = None
     return gradients
-
-
-def _norm(parameters: list[torch.nn.Parameter]) -> float:
-    """Euclidean length of the gradient."""
-    norms = [parameter.grad.norm() for parameter in parameters if parameter.grad is not None]
-    return float(torch.stack(norms).norm())
-
-
-class AdamW:
-    """torch's fused AdamW (Loshchilov and Hutter 2019) with its defaults.
-
-    `torch.optim.AdamW` computes the same, to the bit, but imports torch's compiler first, which takes longer than the
-    sample's training.
-    """
-
-    def __init__(self, parameters: list[torch.nn.Parameter], weight_decay: float) -> None:
-        self._parameters, self._weight_decay = parameters, weight_decay
-        self._means = [torch.zeros_like(parameter) for parameter in parameters]
-        self._squares = [torch.zeros_like(parameter) for parameter in parameters]
-        self._steps = [torch.zeros((), device=parameter.device) for parameter in parameters]
-
-    def state(self) -> dict[str, torch.Tensor]:
-        """The parameters and all that a later step depends on."""
-        return {name: value.detach().cpu().contiguous() for name, value in self._named().items()}
-
-    @torch.no_grad()
-    def load(self, state: dict[str, torch.Tensor]) -> None:
-        """Take up a `state`."""
-        for name, value in self._named().items():
-            value.copy_(state[name])
-
-    def _named(self) -> dict[str, torch.Tensor]:
-        lists: dict[str, Sequence[torch.Tensor]]
-        lists = {"parameter": self._parameters, "mean": self._means, "square": self._squares, "steps": self._steps}
-        return {f"{name}.{i}": value for name, own in lists.items() for i, value in enumerate(own)}
-
-    @torch.no_grad()
-    def step(self, lr: float) -> None:
-        """Move every parameter that has a gradient."""
-        used = [i for i, parameter in enumerate(self._parameters) if parameter.grad is not None]
-        states = [[state[i] for i in used] for state in (self._parameters, self._means, self._squares, self._steps)]
-        parameters, means, squares, steps = states
-        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-        adamw(
-            parameters, gradients, means, squares, [], steps,
-            fused=True, amsgrad=False, beta1=0.9, beta2=0.999, lr=lr, weight_decay=self._weight_decay, eps=1e-8, maximize=False,
-        )  # fmt: skip
 
 
 def _schedule(step: int, steps: int, settings: Optimisation) -> float:

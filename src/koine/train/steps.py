@@ -21,7 +21,7 @@ from koine.runtime.hub import local_model
 from koine.strategies import CROSS, MONO, Batches, Chain, Strategy
 from koine.train.batches import BatchPlan
 from koine.train.checkpoint import Checkpoints, key
-from koine.train.contrastive import Contrastive, HeldOut
+from koine.train.contrastive import Contrastive
 from koine.train.loop import Task, descend, validations
 from koine.train.metrics import Log, Tracker
 from koine.train.ranks import Ranks
@@ -53,7 +53,7 @@ def train(
         start: the pretrained model that a backbone of that kind starts from.
         further: the model of the chain before, which is trained further.
         mined: negatives of `mine.mine`.
-        datasets, validation: which questions are trained on, and which are held out.
+        datasets, validation: which questions are trained on, and on which the validation loss is measured instead.
         only: languages that are trained in; empty for all that there are.
         gradient_cosine_every: steps between two looks at the cosine of a monolingual and a cross-lingual gradient; 0: none.
         checkpoint_seconds: between two checkpoints, which lie in `.<name of out>` beside `out`; changes no result.
@@ -100,9 +100,9 @@ def train(
     log: Log = []
     found: dict[str, object] = {}
     if own.objective != "nothing":
-        held = _held_out(data, validation)
-        data = replace(data, negatives=np.where(np.isin(data.negatives, data.passage_of[held]), -1, data.negatives))
-        available = data.available & _trained_on(own, data, datasets, held)[:, None]
+        whole, unseen = data, _unseen(data, validation)
+        data = replace(data, negatives=np.where(np.isin(data.negatives, data.passage_of[unseen]), -1, data.negatives))
+        available = data.available & _trained_on(own, data, datasets, unseen)[:, None]
         steps = max(1, int(optimisation.max_steps * own.steps))
         sources = np.unique(data.sources, return_inverse=True)[1]
 
@@ -137,14 +137,17 @@ def train(
             model.compile_states()
         if kind == "pretrained" and optimisation.bf16 and ranks.device.startswith("cuda"):
             model.use_flash_attention()
-        held_out = _validated(data, held, validation, optimisation) if validation.sources or validation.share else None
+        validation_loss = None
+        if validation.sources or validation.share:
+            validation_loss = task.validation_loss(whole, np.flatnonzero(unseen), _validated(data.languages, validation))
         log = descend(
-            model, task, steps, optimisation, checkpoints, ranks=ranks, surgery=surgery, probe=probe, held_out=held_out,
-            every=validation.eval_steps, patience=validation.early_stopping_patience, track=track, name=str(out),
+            model, task, steps, optimisation, checkpoints, ranks=ranks, surgery=surgery, probe=probe,
+            validation_loss=validation_loss, every=validation.eval_steps, patience=validation.early_stopping_patience, track=track,
+            name=str(out),
         )  # fmt: skip
-        if held_out:
+        if validation_loss:
             lowest = min(validations(log), key=lambda line: float(str(line["loss"])))
-            found["validated"] = {**lowest, "questions": int(held.sum())}
+            found["validated"] = {**lowest, "questions": int(unseen.sum())}
         if isinstance(task, Contrastive) and optimisation.learn_temperature:
             found["temperature"] = task.temperature
     ranks.leave()
@@ -191,25 +194,24 @@ def _start(
     return model
 
 
-def _held_out(data: TrainingSet, validation: Validation) -> npt.NDArray[np.bool_]:
-    """Which questions training does not see, `[n]`; those on one passage stay together."""
+def _unseen(data: TrainingSet, validation: Validation) -> npt.NDArray[np.bool_]:
+    """Which questions are for the validation loss, `[n]`; those on one passage stay together."""
     drawn = np.array([int(text_id(passage), 16) % 10_000 < validation.share * 10_000 for passage in data.passage_ids], dtype=bool)
-    held: npt.NDArray[np.bool_] = np.isin(data.sources, validation.sources) | drawn[data.passage_of]
-    return held
+    unseen: npt.NDArray[np.bool_] = np.isin(data.sources, validation.sources) | drawn[data.passage_of]
+    return unseen
 
 
-def _trained_on(own: Strategy, data: TrainingSet, datasets: Datasets, held: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+def _trained_on(own: Strategy, data: TrainingSet, datasets: Datasets, unseen: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """Which questions a strategy trains on, `[n]`."""
     domain = np.isin(data.sources, datasets.domain)
     if own.data == "domain" or (own.needs_context and domain.any()):
-        return domain & ~held
-    return ~held if own.data == "all" else ~domain & ~held
+        return domain & ~unseen
+    return ~unseen if own.data == "all" else ~domain & ~unseen
 
 
-def _validated(data: TrainingSet, held: npt.NDArray[np.bool_], validation: Validation, optimisation: Optimisation) -> HeldOut:
-    """The validation loss that the settings ask for."""
+def _validated(languages: list[str], validation: Validation) -> list[int]:
+    """Numbers of the languages of the validation loss."""
     for lang in validation.languages:
-        if lang not in data.languages:
-            raise KoineError(f"validation.languages: {lang!r} is not among {', '.join(data.languages)}")
-    languages = [data.languages.index(lang) for lang in validation.languages or data.languages]
-    return HeldOut(data, np.flatnonzero(held), languages, optimisation)
+        if lang not in languages:
+            raise KoineError(f"validation.languages: {lang!r} is not among {', '.join(languages)}")
+    return [languages.index(lang) for lang in validation.languages or languages]
