@@ -1,17 +1,43 @@
 """Reading and writing stored vectors, without importing an encoder."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from koine.runtime.errors import KoineError
-from koine.runtime.files import atomic
+from koine.runtime.files import atomic, read_json
 from koine.runtime.resume import Journal, read_journal
 
 Stored = npt.NDArray[np.floating]
+ABOUT = "encode.json"  # what made the vectors beside it
 BLOCK = 32_768  # vectors that are looked at together: 48 MiB of 384 dimensions
+
+
+@dataclass(frozen=True)
+class Made:
+    """What made vectors: a model, by `model_digest`, and a method of `encode-debias`, or none."""
+
+    model: str
+    method: str | None
+
+
+def read_made(folder: Path) -> Made:
+    """What made the vectors of a folder.
+
+    Raises:
+        KoineError: the folder's encode.json is missing, or does not say it.
+    """
+    path = folder / ABOUT
+    if not path.is_file():
+        raise KoineError(f"{path}: no such file, so nothing says which model made the vectors; make them with koine encode")
+    about = read_json(path)
+    model, method = (about.get(name) if isinstance(about, dict) else None for name in ("model", "method"))
+    if not isinstance(model, str) or not isinstance(method, str | None):
+        raise KoineError(f"{path}: does not say which model made the vectors; make them again with koine encode")
+    return Made(model, method)
 
 
 def write_vectors(vectors: Stored, path: Path) -> None:
