@@ -43,8 +43,7 @@ def debias(vectors: Path, benchmark: Path, out: Path, *, method: str, dtype: str
         dtype: float32 or float16 on disk.
 
     Raises:
-        KoineError: the method is unknown; a language has queries but no passages, or too few to leave anything of them;
-            nothing says which model made the vectors.
+        KoineError: the method is unknown; a language has queries but no passages, or too few to leave anything of them.
     """
     check_method(method)
     made = read_made(vectors)

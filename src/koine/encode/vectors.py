@@ -18,25 +18,17 @@ BLOCK = 32_768  # vectors that are looked at together: 48 MiB of 384 dimensions
 
 @dataclass(frozen=True)
 class Made:
-    """What made vectors: a model, by `model_digest`, and a method of `encode-debias`, or none."""
+    """What made vectors: a model, by `model_digest`, and a method of `encode-debias`; None where nothing says so."""
 
-    model: str
+    model: str | None
     method: str | None
 
 
 def read_made(folder: Path) -> Made:
-    """What made the vectors of a folder.
-
-    Raises:
-        KoineError: the folder's encode.json is missing, or does not say it.
-    """
+    """What made the vectors of a folder, by the encode.json that `encode` and `encode-debias` write last."""
     path = folder / ABOUT
-    if not path.is_file():
-        raise KoineError(f"{path}: no such file, so nothing says which model made the vectors; make them with koine encode")
-    about = read_json(path)
+    about = read_json(path) if path.is_file() else {}
     model, method = (about.get(name) if isinstance(about, dict) else None for name in ("model", "method"))
-    if not isinstance(model, str) or not isinstance(method, str | None):
-        raise KoineError(f"{path}: does not say which model made the vectors; make them again with koine encode")
     return Made(model, method)
 
 

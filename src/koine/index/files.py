@@ -139,7 +139,7 @@ def open_files(folder: Path) -> Iterator[Opened]:
         stream.seek(max(0, about.files[INDEX].bytes - _TAIL))
         _check_stamp(folder / INDEX, stream.read().removeprefix(_MARK).strip(), about)
         index = open_index(folder / INDEX, about.kind)
-        if not os.path.samestat(os.fstat(stream.fileno()), os.stat(folder / INDEX)):  # no other has the inode of an open file
+        if not os.path.samestat(os.fstat(stream.fileno()), (folder / INDEX).stat()):  # no other has the inode of an open file
             raise _replaced(folder / INDEX, "it was replaced just now")
         try:
             ids = pyarrow.parquet.ParquetFile(table)

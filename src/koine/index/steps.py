@@ -6,12 +6,14 @@ from pathlib import Path
 import faiss
 import numpy as np
 
+from koine.encode.vectors import ABOUT as MADE
 from koine.encode.vectors import open_vectors, read_made
 from koine.index.files import ABOUT, IDS, INDEX, describe, stamp, stamp_ids, stamp_index
 from koine.index.kinds import build, exact, open_index, recall
 from koine.params import IndexKind
 from koine.records import PASSAGES, QUERIES
 from koine.runtime.console import table
+from koine.runtime.errors import KoineError
 from koine.runtime.files import atomic, write_json
 
 DEPTH = 10  # results compared with the exact ones
@@ -34,6 +36,8 @@ def index(vectors: Path, benchmark: Path, out: Path, *, settings: IndexKind) -> 
             would not fit into memory.
     """
     made = read_made(vectors)
+    if made.model is None:
+        raise KoineError(f"{vectors / MADE}: does not say which model made the vectors; make them again with koine encode")
     about = PASSAGES.part(benchmark / "passages.parquet", ["id", "lang", "group"])
     passages = open_vectors(vectors / "passages.npy", len(about))
     every = open_vectors(vectors / "queries.npy", len(QUERIES.part(benchmark / "queries.parquet", ["id"])))
