@@ -588,7 +588,7 @@ def test_a_model_of_the_hub_has_the_digest_of_its_files(tmp_path: Path, monkeypa
 # --- what a terminal gets ----------------------------------------------------------------------------------
 
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-ENCODINGS = st.sampled_from(["utf-8", "ascii", "latin-1", "cp1252", "shift_jis"])
+ENCODINGS = st.sampled_from(["utf-8", "ascii", "latin-1", "cp1252", "koi8-r"])
 
 
 @given(JSON, ENCODINGS)
@@ -607,17 +607,17 @@ def test_any_text_can_be_shown_and_twice_is_as_once(text: str, encoding: str) ->
     assert visible("plain [b]text[/], caf\u00e9 \u4e2d\t\n") == "plain [b]text[/], caf\u00e9 \u4e2d\t\n"
 
 
-ODD = "[/x] [bold]text[/] :smile: \x1b[2J \x9b \u202e \ud800 100%"
+ODD = "[/x] [b]:smile: \x1b[ \x9b \u202e \ud800"
 
 
 def test_messages_and_tables_show_data_as_text(capsys: pytest.CaptureFixture[str]) -> None:
-    shown = "[/x] [bold]text[/] :smile: \\u001b[2J \\u009b \\u202e \\ud800 100%"
+    shown = "[/x] [b]:smile: \\u001b[ \\u009b \\u202e \\ud800"
     say(ODD, "[OK] ", "green")
     table(ODD, [f"a {ODD}", "b"], [[ODD, f"1 {ODD}"]])
     out, err = capsys.readouterr()
     assert err == f"[OK] {shown}\n"
     assert out.splitlines()[0] == shown
-    assert "".join(out.split()).count("".join(shown.split())) == 5 - 1
+    assert out.count(shown) == 4
     list(progress([1], ODD))
     assert shown in capsys.readouterr().err
 
@@ -626,6 +626,8 @@ def test_messages_and_tables_show_data_as_text(capsys: pytest.CaptureFixture[str
 @pytest.mark.parametrize("command", [["show"], ["--help"]])
 def test_a_terminal_that_lacks_letters_gets_escapes_instead_of_a_traceback(command: list[str], encoding: str) -> None:
     environment = {**os.environ, "PYTHONIOENCODING": encoding}
-    done = subprocess.run([sys.executable, "-c", "from koine.cli import main; main()", *command], env=environment, capture_output=True)
+    done = subprocess.run(
+        [sys.executable, "-c", "from koine.cli import main; main()", *command], env=environment, capture_output=True
+    )
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.decode(encoding)
