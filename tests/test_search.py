@@ -451,7 +451,7 @@ def test_a_broken_index_is_refused_in_words(
         ("", "the question is blank"),
         (" \t\n", "the question is blank"),
         ("\u200b\x1b\u3000", "the question is blank"),
-        ("caf\udce9?", "not UTF-8 at character 4: .*Latin-1"),
+        ("caf\udce9?", "not valid Unicode at character 4: .*UTF-8"),
     ],
 )
 def test_a_question_without_words_or_that_is_no_unicode_is_refused(indexed: Path, question: str, message: str) -> None:

@@ -82,8 +82,8 @@ def _check_question(question: str) -> None:
         question.encode()
     except UnicodeEncodeError as error:
         raise KoineError(
-            f"the question is not UTF-8 at character {error.start + 1}: the terminal or script that gave it writes another "
-            "encoding, such as Latin-1; set it to UTF-8"
+            f"the question is not valid Unicode at character {error.start + 1}: the terminal or script that wrote it and the "
+            "locale of this shell have different encodings; set both to UTF-8, as by LC_ALL=C.UTF-8"
         ) from None
     if all(unicodedata.category(letter)[0] in "CZ" for letter in question):  # controls and spaces
         raise KoineError("the question is blank; give some words to search for")
