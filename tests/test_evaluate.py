@@ -289,6 +289,7 @@ def write_vectors(folder: Path, benchmark: Path, dtype: str = "float32") -> Path
     for name in ("queries", "passages"):
         vectors = rng.normal(size=(len(read_parquet(benchmark / f"{name}.parquet")), 4))
         np.save(folder / f"{name}.npy", (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(dtype))
+    (folder / "encode.json").write_text('{"model": "any"}')
     return folder
 
 
@@ -533,7 +534,12 @@ def test_each_text_is_encoded_once_in_two_calls_per_language(
 ) -> None:
     encode("any", benchmark_folder, tmp_path / "vectors", tokens=None, dtype="float32", batch_size=7, device="cpu")
     assert len(encoder.calls) == 2 * len(LANGUAGES)
-    assert json.loads((tmp_path / "vectors/encode.json").read_text()) == {"encoder_calls": 6, "query": 3, "passage": 3}
+    assert json.loads((tmp_path / "vectors/encode.json").read_text()) == {
+        "encoder_calls": 6,
+        "query": 3,
+        "passage": 3,
+        "model": None,
+    }
     encoded = Counter((kind, text) for kind, texts in encoder.calls for text in texts)
     assert set(encoded.values()) == {1}
     evaluate(tmp_path / "vectors", benchmark_folder, tmp_path / "out", run=RUN)

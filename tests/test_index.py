@@ -1,7 +1,6 @@
-"""Kinds of index against the exact search, sharded encoding against whole encoding, and the search command."""
+"""Kinds of index against the exact search, and sharded encoding against whole encoding."""
 
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -12,19 +11,15 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 from toy import train_one
-from typer.testing import CliRunner
 
-from koine.cli import app
 from koine.encode import steps, vectors
 from koine.encode.steps import encode
 from koine.encode.vectors import Partial
 from koine.index import kinds
 from koine.index.kinds import build, exact, lists_of, open_index, recall, sample_size, size_of
-from koine.index.steps import index
-from koine.params import Architecture, IndexKind, Optimisation
+from koine.params import IndexKind
 from koine.records import PASSAGES
 from koine.runtime.errors import KoineError
-from koine.search import Hit, identify, preference
 
 DIM = 16
 EACH = ("flat", "ivf", "sq", "ivfpq", "hnsw")
@@ -240,79 +235,18 @@ def test_two_processes_share_the_shards(model: Path, corpus: Path, tmp_path: Pat
     assert contents(tmp_path / "two") == contents(whole(model, corpus, tmp_path / "one"))
 
 
-# --- search --------------------------------------------------------------------------------------------------------
+def test_a_kill_between_the_files_leaves_no_word_on_the_model(
+    model: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole(model, corpus, tmp_path)
+    finish = Partial.finish
 
+    def killed(self: Partial) -> None:
+        if self.out.name == "passages.npy":
+            raise KeyboardInterrupt
+        finish(self)
 
-@pytest.fixture(scope="module")
-def indexed(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An index of a model that knows words alone (`words`), and of one that learnt the other language (`aligned`)."""
-    folder = tmp_path_factory.mktemp("indexed")
-    settings = Optimisation(max_steps=200, batch_size=32, learning_rate=0.1)
-    for name, strategy, dim in (("words", "untrained", 2048), ("aligned", "x-y", 32)):  # many: words do not meet by chance
-        own = folder / name
-        train_one(corpus, own / "model", strategy=strategy, optimisation=settings, architecture=Architecture(hidden_size=dim))
-        index(whole(own / "model", corpus, own / "vectors"), corpus / "toy", own / "index", settings=IndexKind())
-    return folder
-
-
-def searched(folder: Path, question: str, *options: str) -> tuple[str, str]:
-    paths = ["--model", str(folder / "model"), "--index", str(folder / "index")]
-    done = CliRunner().invoke(app, ["search", *paths, question, *options], env={"COLUMNS": "70"})
-    assert done.exit_code == 0, done.output
-    return done.stdout, done.stderr
-
-
-def test_the_table_shows_the_passage_that_holds_the_words_first(indexed: Path, corpus: Path) -> None:
-    passage = PASSAGES.read(corpus / "toy/passages.parquet").row(5, named=True)
-    shown, _ = searched(indexed / "words", " ".join(passage["text"].split()[:4]), "--count", "3", "--lang", "en")
-    head, first = shown.splitlines()[2], shown.splitlines()[4]
-    assert head.split() == ["score", "lang", "passage", "id"]
-    assert re.fullmatch(rf" *1 +0\.\d{{3}} +en +{passage['text'][:20]}.* {passage['id']} *", first)
-    assert max(map(len, shown.splitlines())) <= 70
-    assert len(re.findall(r"^ *\d+ +\d\.\d{3}", shown, re.M)) == 3
-
-
-def test_json_holds_whole_passages_best_first(indexed: Path, corpus: Path) -> None:
-    table = PASSAGES.read(corpus / "toy/passages.parquet")
-    shown, _ = searched(indexed / "words", table["text"][5], "--json", "--count", "12")
-    found = json.loads(shown)
-    assert found["hits"][0] == {"rank": 1, "score": 1.0, "lang": "en", "id": "p5", "text": table["text"][5]}
-    assert [hit["rank"] for hit in found["hits"]] == list(range(1, 13))
-    scores = [hit["score"] for hit in found["hits"]]
-    assert scores == sorted(scores, reverse=True)
-    assert found["lang"] is None  # lingua knows one of the two languages, so there is no choice
-
-
-def test_a_model_that_prefers_the_language_of_the_question_is_warned_of(indexed: Path, corpus: Path) -> None:
-    question = PASSAGES.read(corpus / "toy/passages.parquet")["text"][5]
-    shown, said = searched(indexed / "words", question, "--lang", "en", "--count", "2", "--json")
-    assert "the 10 best are all in en" in " ".join(said.split())
-    assert "the 10 best are all in en" in json.loads(shown)["warning"]
-    shown, said = searched(indexed / "aligned", question, "--lang", "en", "--json")
-    assert (said, json.loads(shown)["warning"]) == ("", None)
-    assert {hit["lang"] for hit in json.loads(shown)["hits"][:2]} == {"en", "xo"}
-
-
-def test_the_warning_needs_ten_of_one_language_and_a_parallel_pool() -> None:
-    ten = [Hit(rank, 0.5, "fi", str(rank), "") for rank in range(1, 11)]
-    assert preference(ten, "fi", parallel=True)
-    assert preference(ten, "fi", parallel=False) is None
-    assert preference(ten, "en", parallel=True) is None
-    assert preference(ten, None, parallel=True) is None
-    assert preference(ten[:9], "fi", parallel=True) is None
-    assert preference([*ten[:9], Hit(10, 0.4, "en", "10", "")], "fi", parallel=True) is None
-
-
-def test_the_language_of_a_question_is_identified_among_those_of_the_pool() -> None:
-    among = ["en", "fi", "zh"]
-    texts = ["Which currency is used in Finland?", "Mitä valuuttaa Suomessa käytetään?", "芬兰使用什么货币？"]
-    assert [identify(text, among) for text in texts] == among
-    assert identify("Which currency?", ["en", "xo"]) is None
-
-
-def test_an_index_of_another_model_is_refused(indexed: Path, model: Path, corpus: Path, tmp_path: Path) -> None:
-    shutil.copytree(indexed / "words/index", tmp_path / "index")
-    faiss.write_index(faiss.IndexFlatIP(8), str(tmp_path / "index/index.faiss"))
-    done = CliRunner().invoke(app, ["search", "--model", str(model), "--index", str(tmp_path / "index"), "words"])
-    assert isinstance(done.exception, KoineError)
-    assert "holds vectors of 8 dimensions" in str(done.exception)
+    monkeypatch.setattr(Partial, "finish", killed)
+    with pytest.raises(KeyboardInterrupt):
+        whole(model, corpus, tmp_path)
+    assert not (tmp_path / "encode.json").exists()

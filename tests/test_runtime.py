@@ -4,6 +4,9 @@ import hashlib
 import http.client
 import io
 import itertools
+import json
+import os
+import re
 import socket
 import subprocess
 import sys
@@ -22,7 +25,7 @@ from hypothesis import strategies as st
 from koine.records import PARALLEL, PASSAGES, QUERIES, Schema, read_parquet
 from koine.runtime import fetch as fetching
 from koine.runtime import hub
-from koine.runtime.console import progress
+from koine.runtime.console import progress, say, table, visible
 from koine.runtime.errors import KoineError
 from koine.runtime.fetch import fetch, in_mirror
 from koine.runtime.files import atomic, read_json, read_jsonl, sha256, text_id, write_json, write_jsonl, write_text
@@ -529,3 +532,102 @@ def test_a_model_that_an_installed_package_carries_is_found_last(tmp_path: Path,
     (tmp_path / "models" / name).mkdir(parents=True)
     monkeypatch.setenv("KOINE_MODELS", str(tmp_path / "models"))
     assert hub.on_disk(name) == tmp_path / "models" / name
+
+
+# --- what a model is ---------------------------------------------------------------------------------------
+
+
+def write_model(folder: Path) -> Path:
+    """A folder with the names of a model's files."""
+    for name in (
+        "model.safetensors",
+        "tokenizer.json",
+        "modules.json",
+        "2_Dense/pytorch_model.bin",
+        "pytorch_model.bin",
+        "README.md",
+    ):
+        write_text(folder / name, name)
+    return folder
+
+
+def test_a_models_digest_is_of_what_makes_its_vectors(tmp_path: Path) -> None:
+    model = write_model(tmp_path / "model")
+    digest = hub.model_digest(str(model))
+    assert digest == hub.model_digest(str(write_model(tmp_path / "a copy")))
+    for name in ("README.md", "pytorch_model.bin", "train.jsonl", "onnx/model.onnx"):  # the second: safetensors stand beside it
+        write_text(model / name, "changed")
+        assert hub.model_digest(str(model)) == digest
+    seen = {digest}
+    for name in ("model.safetensors", "tokenizer.json", "modules.json", "2_Dense/pytorch_model.bin", "1_Pooling/config.json"):
+        write_text(model / name, "changed")
+        seen.add(hub.model_digest(str(model)))
+    assert len(seen) == 6
+    (model / "1_Pooling").rename(model / "3_Pooling")
+    assert hub.model_digest(str(model)) not in seen
+    assert hub.model_digest(str(tmp_path)) is not None and hub.model_digest("no/model") is None
+
+
+def test_a_graph_is_what_an_exported_model_is(tmp_path: Path) -> None:
+    write_text(tmp_path / "model.onnx", "one")
+    digest = hub.model_digest(str(tmp_path))
+    write_text(tmp_path / "model.onnx", "another")
+    assert digest != hub.model_digest(str(tmp_path))
+
+
+def test_a_model_of_the_hub_has_the_digest_of_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KOINE_MODELS", raising=False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    own = tmp_path / "models--org--name"
+    write_text(own / "refs/main", "abc")
+    assert hub.model_digest("org/name") is None
+    write_model(own / "snapshots/abc")
+    assert hub.model_digest("org/name") == hub.model_digest(str(write_model(tmp_path / "copy")))
+
+
+# --- what a terminal gets ----------------------------------------------------------------------------------
+
+CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+ENCODINGS = st.sampled_from(["utf-8", "ascii", "latin-1", "cp1252", "koi8-r"])
+
+
+@given(JSON, ENCODINGS)
+def test_visible_json_is_the_same_json_without_controls(value: object, encoding: str) -> None:
+    shown = visible(json.dumps(value, ensure_ascii=False, indent=1), encoding)
+    assert json.loads(shown) == value
+    assert not CONTROLS.search(shown)
+    assert shown.encode(encoding).decode(encoding) == shown
+
+
+@given(st.text(st.characters(codec=None, exclude_categories=()), max_size=40), ENCODINGS)
+def test_any_text_can_be_shown_and_twice_is_as_once(text: str, encoding: str) -> None:
+    shown = visible(text, encoding)
+    assert not CONTROLS.search(shown)
+    assert visible(shown, encoding) == shown
+    assert visible("plain [b]text[/], caf\u00e9 \u4e2d\t\n") == "plain [b]text[/], caf\u00e9 \u4e2d\t\n"
+
+
+ODD = "[/x] [b]:smile: \x1b[ \x9b \u202e \ud800"
+
+
+def test_messages_and_tables_show_data_as_text(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = "[/x] [b]:smile: \\u001b[ \\u009b \\u202e \\ud800"
+    say(ODD, "[OK] ", "green")
+    table(ODD, [f"a {ODD}", "b"], [[ODD, f"1 {ODD}"]])
+    out, err = capsys.readouterr()
+    assert err == f"[OK] {shown}\n"
+    assert out.splitlines()[0] == shown
+    assert out.count(shown) == 4
+    list(progress([1], ODD))
+    assert shown in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+@pytest.mark.parametrize("command", [["show"], ["--help"]])
+def test_a_terminal_that_lacks_letters_gets_escapes_instead_of_a_traceback(command: list[str], encoding: str) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = subprocess.run(
+        [sys.executable, "-c", "from koine.cli import main; main()", *command], env=environment, capture_output=True
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.decode(encoding)

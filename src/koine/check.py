@@ -14,12 +14,11 @@ from pathlib import Path
 
 import polars as pl
 import yaml
-from rich.markup import escape
 
 from koine.doctor import parse_yaml
 from koine.params import DEFAULT
 from koine.records import TABLE
-from koine.runtime.console import console
+from koine.runtime.console import say
 from koine.runtime.errors import KoineError
 from koine.runtime.files import read_text
 
@@ -83,8 +82,8 @@ def check(recipe: Path) -> bool:
         value = found.get(key)
         holds = value is not None and abs(value - one.value) <= one.tolerance
         good += holds
-        mark = "[green]\\[OK][/]  " if holds else "[red]\\[FAIL][/]"
+        mark, style = ("[OK]   ", "green") if holds else ("[FAIL] ", "red")
         seen = "missing" if value is None else f"{value:.4f}"
-        console.print(f"{mark} {escape(' '.join(key))}: {seen}, expected {one.value} ± {one.tolerance}", soft_wrap=True)
-    console.print(f"{good} of {len(promised)} hold")
+        say(f"{' '.join(key)}: {seen}, expected {one.value} ± {one.tolerance}", mark, style)
+    say(f"{good} of {len(promised)} hold")
     return good == len(promised)

@@ -59,7 +59,7 @@ from koine.params import (
     Tokenizer,
     Validation,
 )
-from koine.runtime.console import say
+from koine.runtime.console import degrade, say, visible
 from koine.runtime.errors import KoineError
 from koine.strategies import Chain
 
@@ -701,7 +701,7 @@ def search(
     _use_threads()
     found = searching.search(model, index, question, count=count, lang=lang or None, device=_device(device))
     if as_json:
-        typer.echo(json.dumps(asdict(found), ensure_ascii=False, indent=2))
+        typer.echo(visible(json.dumps(asdict(found), ensure_ascii=False, indent=2), sys.stdout.encoding))
     else:
         searching.show(found)
     if found.warning:
@@ -842,6 +842,7 @@ def _remedy(error: Exception) -> str:
 def main() -> None:
     """Run the command line; a `KoineError` is a message, Ctrl-C a clean stop, a full disk no traceback."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    degrade()
     try:
         app(prog_name="koine")
     except KoineError as error:

@@ -13,7 +13,7 @@ import yaml
 
 from koine.params import laid_over
 from koine.plan import Plan
-from koine.runtime.console import console
+from koine.runtime.console import say
 from koine.runtime.errors import KoineError
 from koine.runtime.fetch import in_mirror
 from koine.runtime.files import read_text
@@ -43,11 +43,10 @@ def doctor(recipe: Path, scale: str = "") -> bool:
     hub = _hub()
     findings = [*_machine(), hub, *_recipe(recipe, scale, online=bool(hub.ok))]
     for finding in findings:
-        mark = {True: "[green]ok[/]     ", False: "[red]missing[/]", None: "       "}[finding.ok]
-        console.print(f"{mark} {finding.what:<12} ", end="")
-        console.print(finding.says, markup=False, soft_wrap=True)
+        mark, style = {True: ("ok", "green"), False: ("missing", "red"), None: ("", "")}[finding.ok]
+        say(f"{finding.what:<12} {finding.says}", f"{mark:<8}", style)
     lacking = sum(finding.ok is False for finding in findings)
-    console.print(f"{recipe} can run here" if not lacking else f"{recipe} lacks {lacking} thing(s)", soft_wrap=True)
+    say(f"{recipe} can run here" if not lacking else f"{recipe} lacks {lacking} thing(s)")
     return not lacking
 
 

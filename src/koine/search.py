@@ -1,19 +1,20 @@
 """`koine search`: a question in any language, the nearest passages of all languages."""
 
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
-import polars as pl
 from rich.box import SIMPLE
-from rich.console import Console
+from rich.console import Console, OverflowMethod
 from rich.table import Table
 
 from koine import backbones
+from koine.backbones.base import Vectors
 from koine.filter.scores import detector
-from koine.index.kinds import open_index
-from koine.records import PASSAGES
+from koine.index.files import ABOUT, Opened, open_files
+from koine.runtime.console import cell
 from koine.runtime.errors import KoineError
-from koine.runtime.files import read_json
+from koine.runtime.hub import model_digest
 
 BIAS_DEPTH = 10  # results that are looked at for a preference for the query's language
 
@@ -43,7 +44,7 @@ def search(model: str, index: Path, question: str, *, count: int, lang: str | No
     """Search an index.
 
     Args:
-        model: what made the index: a folder or Hub id.
+        model: what made the index, or a copy of it: a folder or Hub id.
         index: folder of `koine index`.
         question: in any language.
         count: how many passages.
@@ -51,23 +52,50 @@ def search(model: str, index: Path, question: str, *, count: int, lang: str | No
         device: where the question is encoded.
 
     Raises:
-        KoineError: no index there, or one of another model's dimensions.
+        KoineError: the question is blank, or no Unicode; no whole index there, one of another model, or one of vectors that
+            were debiased: only with all passages of a language can its questions be treated alike.
     """
-    about = read_json(index / "index.json")
-    opened = open_index(index / "index.faiss", about["kind"])
-    query = backbones.load(model, device).encode([question], "query", batch_size=1)
-    if query.shape[1] != opened.d:
-        raise KoineError(f"{index}: holds vectors of {opened.d} dimensions, {model} gives {query.shape[1]}: not its index")
-    depth = min(max(count, BIAS_DEPTH), opened.ntotal)
-    scores, rows = (found[0] for found in opened.search(query, depth))
+    _check_question(question)
+    with open_files(index) as opened:
+        if opened.about.method:
+            raise KoineError(
+                f"{index}: holds vectors after encode-debias ({opened.about.method}), which a question does not go through here; "
+                "search an index of the vectors as koine encode wrote them"
+            )
+        encoder = backbones.load(model, device)  # brings a Hub id's files
+        digest = model_digest(model)
+        if digest != opened.about.model:
+            raise KoineError(
+                f"{model}: not the model that made {index}: the sha256 of its files is {str(digest)[:12]}…, the one in "
+                f"{index / ABOUT} {opened.about.model[:12]}…. Search with that model, or encode and index again with this one"
+            )
+        query = encoder.encode([question], "query", batch_size=1)
+        if not query.any():
+            raise KoineError(f"{model}: gives this question no vector, for it knows none of its words; ask in other words")
+        hits = _nearest(opened, query, max(count, BIAS_DEPTH))
+    lang = lang or identify(question, opened.about.languages)
+    return Found(question, lang, hits[:count], preference(hits[:BIAS_DEPTH], lang, parallel=opened.about.parallel))
+
+
+def _check_question(question: str) -> None:
+    try:
+        question.encode()
+    except UnicodeEncodeError as error:
+        raise KoineError(
+            f"the question is not valid Unicode at character {error.start + 1}: the terminal or script that wrote it and the "
+            "locale of this shell have different encodings; set both to UTF-8, as by LC_ALL=C.UTF-8"
+        ) from None
+    if all(unicodedata.category(letter)[0] in "CZ" for letter in question):  # controls and spaces
+        raise KoineError("the question is blank; give some words to search for")
+
+
+def _nearest(opened: Opened, query: Vectors, depth: int) -> list[Hit]:
+    scores, rows = (found[0] for found in opened.index.search(query, min(depth, opened.index.ntotal)))
     known = rows >= 0  # probed lists may hold fewer
-    texts = pl.concat([PASSAGES.part(index / "ids.parquet", ["id", "lang", "text"], int(row), 1) for row in rows[known]])
-    hits = [
+    return [
         Hit(rank, round(float(score), 4), own["lang"], own["id"], own["text"])
-        for rank, (score, own) in enumerate(zip(scores[known], texts.iter_rows(named=True), strict=True), start=1)
+        for rank, (score, own) in enumerate(zip(scores[known], opened.texts(rows[known]), strict=True), start=1)
     ]
-    lang = lang or identify(question, about["languages"])
-    return Found(question, lang, hits[:count], preference(hits[:BIAS_DEPTH], lang, parallel=about["parallel"]))
 
 
 def identify(text: str, among: list[str]) -> str | None:
@@ -94,9 +122,11 @@ def show(found: Found) -> None:
     grid.add_column("", justify="right", no_wrap=True)
     for name in ("score", "lang"):
         grid.add_column(name, no_wrap=True)
-    grid.add_column("passage", no_wrap=True, overflow="ellipsis", ratio=1)
-    grid.add_column("id", no_wrap=True, overflow="ellipsis", max_width=24)
+    cut: OverflowMethod = "ellipsis" if out.encoding.startswith("utf") else "crop"
+    grid.add_column("passage", no_wrap=True, overflow=cut, ratio=1)
+    grid.add_column("id", no_wrap=True, overflow=cut, max_width=24)
     for hit in found.hits:
-        grid.add_row(str(hit.rank), f"{hit.score:.3f}", hit.lang, " ".join(hit.text.split()), hit.id)
-    out.print(f"{found.question}  ({found.lang or 'language unknown'})", markup=False, soft_wrap=True)
+        row = (hit.rank, f"{hit.score:.3f}", hit.lang, " ".join(hit.text.split()), hit.id)
+        grid.add_row(*(cell(value, out) for value in row))
+    out.print(cell(f"{found.question}  ({found.lang or 'language unknown'})", out), soft_wrap=True)
     out.print(grid)

@@ -60,6 +60,7 @@ rule encode_debias:
     input:
         queries_npy="<data>/encode/{backbone}/{before}/seed-{seed}/{benchmark}/queries.npy",
         passages_npy="<data>/encode/{backbone}/{before}/seed-{seed}/{benchmark}/passages.npy",
+        vectors_made="<data>/encode/{backbone}/{before}/seed-{seed}/{benchmark}/encode.json",
         queries="<data>/collect/benchmarks/{benchmark}/queries.parquet",
         passages="<data>/collect/benchmarks/{benchmark}/passages.parquet",
     output:

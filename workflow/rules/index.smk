@@ -5,6 +5,7 @@ rule index:
     input:
         query_vectors="<data>/encode/<run>/{benchmark}/queries.npy",
         passage_vectors="<data>/encode/<run>/{benchmark}/passages.npy",
+        vectors_made="<data>/encode/<run>/{benchmark}/encode.json",
         queries="<data>/collect/benchmarks/{benchmark}/queries.parquet",
         passages="<data>/collect/benchmarks/{benchmark}/passages.parquet",
     output:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from koine.encode.vectors import read_vectors, write_vectors
+from koine.encode.vectors import ABOUT, read_made, read_vectors, write_vectors
 from koine.records import PASSAGES, QUERIES
 from koine.runtime.console import say
 from koine.runtime.errors import KoineError
@@ -37,7 +37,8 @@ def debias(vectors: Path, benchmark: Path, out: Path, *, method: str, dtype: str
     Args:
         vectors: folder of `encode`.
         benchmark: the texts the vectors belong to.
-        out: folder; gets queries.npy and passages.npy, as of `encode`, and encode.json, which names the method.
+        out: folder; gets queries.npy and passages.npy, as of `encode`, and encode.json, which names the model and the
+            method; it is written last.
         method: `centre`, `lir`, or `lir@R`.
         dtype: float32 or float16 on disk.
 
@@ -45,6 +46,7 @@ def debias(vectors: Path, benchmark: Path, out: Path, *, method: str, dtype: str
         KoineError: the method is unknown; a language has queries but no passages, or too few to leave anything of them.
     """
     check_method(method)
+    made = read_made(vectors)
     passages = PASSAGES.read(benchmark / "passages.parquet")
     queries = QUERIES.read(benchmark / "queries.parquet")
     passage_vectors = read_vectors(vectors / "passages.npy", len(passages))
@@ -64,9 +66,11 @@ def debias(vectors: Path, benchmark: Path, out: Path, *, method: str, dtype: str
             new_passages[own], new_queries[asked] = np.split(left, [len(own)])
             if not new_passages[own].any():
                 raise KoineError(f"{benchmark}: {method} leaves nothing of the {len(collection)} distinct passages in {lang}")
+    (out / ABOUT).unlink(missing_ok=True)  # a kill between the files leaves none that names another method
     write_vectors(new_passages, out / "passages.npy")
     write_vectors(new_queries, out / "queries.npy")
-    write_json(out / "encode.json", {"encoder_calls": 0, "method": method})
+    methods = f"{made.method}+{method}" if made.method else method
+    write_json(out / ABOUT, {"encoder_calls": 0, "model": made.model, "method": methods})
     say(f"{benchmark.name}: {method} in {len(languages)} languages")
 
 

@@ -10,18 +10,17 @@ import torch
 from koine import backbones
 from koine.backbones.base import Encoder, Kind, TrainableEncoder, Vectors
 from koine.backbones.tokenizer import Tokens, read_tokenizer, read_tokens, tokenize, write_tokens
-from koine.encode.vectors import Partial
+from koine.encode.vectors import ABOUT, Partial
 from koine.records import PASSAGES, QUERIES
 from koine.runtime.console import progress, say
 from koine.runtime.errors import KoineError
 from koine.runtime.files import sha256, write_json
-from koine.runtime.hub import on_disk
+from koine.runtime.hub import model_digest
 from koine.runtime.resume import key
 from koine.train.ranks import Ranks
 
 SIDES: tuple[tuple[Kind, str], ...] = (("query", "queries"), ("passage", "passages"))
 SHARD = 16_384  # texts of one encoder call; another number gives other batches, so other last digits
-WEIGHTY = {".safetensors", ".onnx", ".data", ".bin", ".json", ".txt", ".model"}
 _SCHEMAS = {"queries": QUERIES, "passages": PASSAGES}
 
 
@@ -55,7 +54,7 @@ def encode(model: str, benchmark: Path, out: Path, *, tokens: Path | None, dtype
         model: folder or Hub id.
         benchmark: folder of `collect_benchmark`.
         out: folder; gets queries.npy and passages.npy, `[n, d]`, rows as in the benchmark's tables, and
-            encode.json, which counts the calls.
+            encode.json, which counts the calls and names the model by `model_digest`; it is written last.
         tokens: folder of `encode_tokens` for Koine's own models; None tokenises on the way.
         dtype: float32 or float16 on disk.
         batch_size, device: execution only.
@@ -66,8 +65,9 @@ def encode(model: str, benchmark: Path, out: Path, *, tokens: Path | None, dtype
     ranks = Ranks.join(device)
     encoder = backbones.load(model, ranks.device)
     sides = {kind: _Side(kind, name, benchmark, tokens, Path(model)) for kind, name in SIDES}
-    files = [*_files(model), *(file for side in sides.values() for file in side.files)]
-    known = key([_commit(model), dtype, SHARD, torch.__version__], files, ("encode", "backbones")) if ranks.first else ""
+    files = [file for side in sides.values() for file in side.files]
+    made_by = model_digest(model) if ranks.first else None
+    known = key([made_by, dtype, SHARD, torch.__version__], files, ("encode", "backbones")) if ranks.first else ""
     known = ranks.told(known)
     partial = {kind: Partial(out / f"{side.name}.npy", len(side.rows), dtype, known, ranks.rank) for kind, side in sides.items()}
     done = ranks.told({kind: sorted(each.done()) for kind, each in partial.items()} if ranks.first else {})
@@ -80,10 +80,11 @@ def encode(model: str, benchmark: Path, out: Path, *, tokens: Path | None, dtype
             partial[kind].write(number, side.shards[number], side.vectors(encoder, number, batch_size))
     ranks.leave()
     if ranks.first:
+        (out / ABOUT).unlink(missing_ok=True)  # a kill between the files leaves none that names another model
         for each in partial.values():
             each.finish()
         calls: Counter[str] = Counter({kind: len(side.shards) for kind, side in sides.items()})
-        write_json(out / "encode.json", {"encoder_calls": calls.total(), **calls})
+        write_json(out / ABOUT, {"encoder_calls": calls.total(), **calls, "model": made_by})
         say(f"{benchmark.name}: {calls.total()} encoder calls")
 
 
@@ -108,19 +109,6 @@ class _Side:
         first, last = int(own[0]), int(own[-1])  # the texts of a language stand together, as a rule
         texts = _SCHEMAS[self.name].part(self._table, ["text"], first, last - first + 1)["text"]
         return encoder.encode(texts.gather(own - first).to_list(), self.kind, batch_size=batch_size)
-
-
-def _files(model: str) -> list[Path]:
-    """What makes a model's vectors what they are: every file of its folder but papers."""
-    folder = on_disk(model)
-    return [path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix in WEIGHTY] if folder else []
-
-
-def _commit(model: str) -> str:
-    """Of a model that came from the Hub: where its cache holds it, which names the commit."""
-    from huggingface_hub import try_to_load_from_cache
-
-    return model if on_disk(model) else str(try_to_load_from_cache(model, "config.json"))
 
 
 def _read_tokens(path: Path, rows: pl.DataFrame, tokenizer: Path) -> Tokens:

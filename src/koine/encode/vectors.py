@@ -1,17 +1,35 @@
 """Reading and writing stored vectors, without importing an encoder."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from koine.runtime.errors import KoineError
-from koine.runtime.files import atomic
+from koine.runtime.files import atomic, read_json
 from koine.runtime.resume import Journal, read_journal
 
 Stored = npt.NDArray[np.floating]
+ABOUT = "encode.json"  # what made the vectors beside it
 BLOCK = 32_768  # vectors that are looked at together: 48 MiB of 384 dimensions
+
+
+@dataclass(frozen=True)
+class Made:
+    """What made vectors: a model, by `model_digest`, and a method of `encode-debias`; None where nothing says so."""
+
+    model: str | None
+    method: str | None
+
+
+def read_made(folder: Path) -> Made:
+    """What made the vectors of a folder, by the encode.json that `encode` and `encode-debias` write last."""
+    path = folder / ABOUT
+    about = read_json(path) if path.is_file() else {}
+    model, method = (about.get(name) if isinstance(about, dict) else None for name in ("model", "method"))
+    return Made(model, method)
 
 
 def write_vectors(vectors: Stored, path: Path) -> None:

@@ -1,17 +1,19 @@
 """The command of the index step: one model's vectors of one benchmark."""
 
-import shutil
 import time
 from pathlib import Path
 
 import faiss
 import numpy as np
 
-from koine.encode.vectors import open_vectors
+from koine.encode.vectors import ABOUT as MADE
+from koine.encode.vectors import open_vectors, read_made
+from koine.index.files import ABOUT, IDS, INDEX, describe, stamp, stamp_ids, stamp_index
 from koine.index.kinds import build, exact, open_index, recall
 from koine.params import IndexKind
 from koine.records import PASSAGES, QUERIES
 from koine.runtime.console import table
+from koine.runtime.errors import KoineError
 from koine.runtime.files import atomic, write_json
 
 DEPTH = 10  # results compared with the exact ones
@@ -25,46 +27,57 @@ def index(vectors: Path, benchmark: Path, out: Path, *, settings: IndexKind) -> 
         vectors: folder of `encode`.
         benchmark: the texts the vectors belong to.
         out: folder; gets index.faiss, ids.parquet (id, lang, group and text of row i) and index.json (recall@10 against
-            the exact ranking over `ASKED` queries spread evenly over the table, bytes, parameters, languages).
+            the exact ranking over `ASKED` queries spread evenly over the table, bytes, parameters, languages, the model's
+            digest and those of both files). See `index.files`.
         settings: kind and effort.
 
     Raises:
-        KoineError: the vectors are of another state of the benchmark, or the index would not fit into memory.
+        KoineError: the vectors are of another state of the benchmark, nothing says which model made them, or the index
+            would not fit into memory.
     """
+    made = read_made(vectors)
+    if made.model is None:
+        raise KoineError(f"{vectors / MADE}: does not say which model made the vectors; make them again with koine encode")
     about = PASSAGES.part(benchmark / "passages.parquet", ["id", "lang", "group"])
     passages = open_vectors(vectors / "passages.npy", len(about))
     every = open_vectors(vectors / "queries.npy", len(QUERIES.part(benchmark / "queries.parquet", ["id"])))
     asked = np.unique(np.linspace(0, len(every) - 1, ASKED).round().astype(np.int64))
     queries = np.asarray(every[asked], dtype=np.float32)
-    start = time.perf_counter()
-    with atomic(out / "index.faiss") as temporary:
-        faiss.write_index(build(passages, settings), str(temporary))
-    built = time.perf_counter() - start
-    with atomic(out / "ids.parquet") as temporary:
-        shutil.copyfile(benchmark / "passages.parquet", temporary)
-    found = open_index(out / "index.faiss", settings.kind)
-    depth = min(DEPTH, len(about))
-    start = time.perf_counter()
-    best = exact(queries, passages, depth)
-    middle = time.perf_counter()
-    nearest = found.search(queries, depth)[1]
-    end = time.perf_counter()
-    share = recall(nearest, queries, passages, best)
-    size = (out / "index.faiss").stat().st_size
-    write_json(
-        out / "index.json",
-        {
-            "kind": settings.kind,
-            "vectors": len(about),
-            "dim": passages.shape[1],
-            "bytes": size,
-            "recall@10": round(share, 4),
-            "queries": len(queries),
-            "settings": settings.model_dump(include=set(IndexKind.model_fields) - {"kind"}),
-            "languages": about["lang"].unique(maintain_order=True).to_list(),
-            "parallel": about["id"].n_unique() < len(about),  # ids are unique within a language
-        },
-    )
+    # All is made and measured before anything is renamed. The last is renamed first, so index.json comes after what it names.
+    with atomic(out / ABOUT) as described, atomic(out / IDS) as ids, atomic(out / INDEX) as whole:
+        start = time.perf_counter()
+        faiss.write_index(build(passages, settings), str(whole))
+        built = time.perf_counter() - start
+        own = stamp(whole, benchmark / "passages.parquet", made)
+        stamp_index(whole, own)
+        stamp_ids(benchmark / "passages.parquet", ids, own)
+        found = open_index(whole, settings.kind)
+        depth = min(DEPTH, len(about))
+        start = time.perf_counter()
+        best = exact(queries, passages, depth)
+        middle = time.perf_counter()
+        nearest = found.search(queries, depth)[1]
+        end = time.perf_counter()
+        share = recall(nearest, queries, passages, best)
+        size = whole.stat().st_size
+        write_json(
+            described,
+            {
+                "kind": settings.kind,
+                "vectors": len(about),
+                "dim": passages.shape[1],
+                "bytes": size,
+                "recall@10": round(share, 4),
+                "queries": len(queries),
+                "settings": settings.model_dump(include=set(IndexKind.model_fields) - {"kind"}),
+                "languages": about["lang"].unique(maintain_order=True).to_list(),
+                "parallel": about["id"].n_unique() < len(about),  # ids are unique within a language
+                "model": made.model,
+                "method": made.method,
+                "stamp": own,
+                "files": {INDEX: describe(whole), IDS: describe(ids)},
+            },
+        )
     table(
         f"{settings.kind} index of {benchmark.name}",
         ["vectors", "dimensions", "MiB", f"recall@{depth}", "queries", "ms each", "exact, ms each", "built, s"],

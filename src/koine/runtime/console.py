@@ -1,5 +1,13 @@
-"""What a person sees while a step runs: messages and progress bars, on stderr."""
+"""What a person sees: messages and progress bars on stderr, tables on stdout.
 
+All text goes through `visible`: data may hold what steers a terminal, and a terminal may lack letters.
+"""
+
+import codecs
+import io
+import json
+import re
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
@@ -9,18 +17,53 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 T = TypeVar("T")
 
 LOG_WIDTH = 120  # of tables that go to a file
 LOG_EVERY = 30  # seconds between two lines of progress in a file
 
+# Controls but tab and line feed (C0, DEL, C1), line separators, what turns the direction of writing, halves of characters.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_ESCAPED = "koine.escaped"  # an error handler of codecs
+
 console = Console(stderr=True, highlight=False)
 
 
-def say(message: str) -> None:
-    """Print one line on stderr; under Snakemake it goes to the job's log."""
-    console.print(message, markup=False, soft_wrap=True)
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
+
+
+codecs.register_error(_ESCAPED, _escape)
+
+
+def visible(text: str, encoding: str = "utf-8") -> str:
+    r"""`text` as a terminal may show it: control codes, and letters that `encoding` lacks, become their escapes in JSON.
+
+    >>> print(visible("red \x1b[31m, back \u202e"))
+    red \u001b[31m, back \u202e
+    """
+    text = _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return text.encode(encoding, _ESCAPED).decode(encoding)
+
+
+def cell(value: object, out: Console = console, style: str = "") -> Text:
+    """A value as rich text without markup, `visible` on `out`."""
+    return Text(visible(str(value), out.encoding), style)
+
+
+def degrade() -> None:
+    """Let stdout write escapes of letters that it cannot encode, instead of failing, whatever is printed there."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors=_ESCAPED)
+
+
+def say(message: str, mark: str = "", style: str = "") -> None:
+    """Print one line on stderr, with a mark before it in a style of rich; under Snakemake it goes to the job's log."""
+    console.print(Text(mark, style) + cell(message), soft_wrap=True)
 
 
 def progress(
@@ -55,8 +98,9 @@ def progress(
         say(f"{what}: {count:,} done, {_rate(count, time.monotonic() - start)}{note()}")
         return
     rate = TextColumn("{task.fields[rate]}")
-    with Progress("{task.description}", BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn(), console=console) as bar:
-        task = bar.add_task(what, total=total, rate="")
+    name = TextColumn("{task.description}", markup=False)
+    with Progress(name, BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn(), console=console) as bar:
+        task = bar.add_task(visible(what, console.encoding), total=total, rate="")
         for item in items:
             yield item
             count += weight(item)
@@ -70,14 +114,14 @@ def _rate(count: int, seconds: float) -> str:
 
 def table(title: str, header: Sequence[str], rows: Iterable[Sequence[object]], *, texts: int = 1) -> None:
     """Print a small table on stdout; the first column (or the first `texts`) is text, the others are right-aligned numbers."""
+    out = Console(highlight=False)
     grid = Table(box=SIMPLE, padding=(0, 1), pad_edge=False)
     for position, name in enumerate(header):
         whole = position == 0 or position >= texts  # of the other texts, a long one goes on in the next line
-        grid.add_column(name, justify="left" if position < texts else "right", no_wrap=whole, overflow="fold")
+        grid.add_column(cell(name, out), justify="left" if position < texts else "right", no_wrap=whole, overflow="fold")
     for row in rows:
-        grid.add_row(*(str(cell) for cell in row))
-    out = Console(highlight=False)
+        grid.add_row(*(cell(value, out) for value in row))
     if not out.is_terminal:
         out.width = LOG_WIDTH
-    out.print(title, style="bold", markup=False, soft_wrap=True)  # a title of the grid would be wrapped to its width
+    out.print(cell(title, out, "bold"), soft_wrap=True)  # a title of the grid would be wrapped to its width
     out.print(grid)

