@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal, Self
 
-from koine.names import nearest
+from koine.names import Registry, nearest
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Strategy:
         return self.objective in ("mlm", "tsdae")
 
 
-STRATEGIES: dict[str, Strategy] = {
+STRATEGIES: Registry[Strategy] = {
     "untrained": Strategy(
         "random or pretrained weights as they came", ("#878e99", "#959daa"), objective="nothing", languages="none"
     ),
