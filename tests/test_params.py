@@ -137,7 +137,7 @@ def mistake(config: dict[str, Any]) -> str:
         ({"train": {"strategies": ["x-x-momo"]}}, "unknown strategy 'x-x-momo'; did you mean 'x-x-mono'?"),
         ({"train": {"strategies": ["hybrid@1.5"]}}, "unknown strategy 'hybrid@1.5'"),
         ({"train": {"strategies": ["hybrid-of-1"]}}, "unknown strategy 'hybrid-of-1'; did you mean 'hybrid'?"),
-        ({"train": {"strategies": ["hybrid-of-11"]}}, "asks for more languages than the 10 that there are"),
+        ({"train": {"strategies": ["hybrid", "hybrid-of-11"]}}, "asks for more languages than the 10 that there are"),
         (
             {"train": {"backbones": ["xlmr"]}},
             "train.backbones: 'xlmr' is not in backbones, nor in the registry (static, tiny",
@@ -148,7 +148,7 @@ def mistake(config: dict[str, Any]) -> str:
         ({"translate": {"languages": ["he", "iw"]}}, "translate.languages: 'he' and 'iw' are one language"),
         (
             {"translate": {"languages": ["eng", "fi"]}},
-            "translate.languages: 'en' is the source language; leave it out, by any name",
+            "'en' is the source language; leave it out, by any name",
         ),
         ({"translate": {"languages": ["../../x"]}}, "'../../x' is no language tag"),
         ({"translate": {"languages": ["de;touch"]}}, "'de;touch' is no language tag"),

@@ -78,12 +78,16 @@ def is_tag(text: str) -> bool:
     return re.fullmatch(r"[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*", text) is not None
 
 
-def shortest(tag: str) -> str:
-    """`canonical`, and the tag itself where it names no language that is known."""
+def likely(tag: str) -> str:
+    """A tag with its likely script and country, so that all names of one language are equal: `zh` and `zh-CN`, `he` and `iw`.
+
+    A tag that names no language is returned as it is.
+    """
     try:
-        return canonical(tag)
-    except KoineError:
+        language = _standard(tag).maximize()
+    except langcodes.tag_parser.LanguageTagError:
         return tag
+    return "-".join((_SAME.get(str(language.language), str(language.language)), str(language.script), str(language.territory)))
 
 
 def find(tag: str, codes: Iterable[str], what: str) -> str:

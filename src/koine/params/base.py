@@ -49,11 +49,11 @@ def same_language(tags: Sequence[str]) -> str:
     >>> same_language(["de", "he", "iw"])
     "'he' and 'iw' are one language"
     """
-    from koine.languages import shortest
+    from koine.languages import likely
 
     seen: dict[str, str] = {}
     for tag in tags:
-        if (known := seen.setdefault(shortest(tag), tag)) != tag:
+        if (known := seen.setdefault(likely(tag), tag)) != tag:
             return f"{known!r} and {tag!r} are one language"
     twice = next((tag for tag in tags if list(tags).count(tag) > 1), None)
     return f"{twice!r} stands twice" if twice else ""
