@@ -40,7 +40,7 @@ wildcard_constraints:
     shard=r"\d+",
     lang=r"[A-Za-z0-9-]+",
     translator=r"[^/]+",
-    source="|".join(plan.sources | plan.fetch),
+    source="|".join(plan.sources | plan.downloads),
     benchmark="|".join(plan.benchmarks),
     probe="|".join(plan.probes) or "none",
     own="|".join(map(re.escape, plan.absent)) or "none",

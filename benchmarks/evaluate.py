@@ -83,7 +83,7 @@ def measure_pairs(name: str, benchmark: str, scratch: Path, *, sample: bool) -> 
     """All pairs of one benchmark, with each model; results are written after each."""
     from _machine import update_results
 
-    from koine.collect.steps import prepare_benchmark
+    from koine.people.prepare import prepare_benchmark
 
     prepared = prepare_benchmark(benchmark, scratch)
     figures: list[Figure] = []

@@ -24,9 +24,9 @@ os.environ.update(OMP_NUM_THREADS="1", OMP_WAIT_POLICY="passive", TOKENIZERS_PAR
 import numpy as np
 import polars as pl
 from _machine import update_results
+from koine.collect.steps import collect_benchmark
 
 from koine.collect.readers import Question, read_memory, read_squad
-from koine.collect.steps import collect_benchmark
 from koine.evaluate.steps import evaluate_model
 from koine.filter.steps import SCORED, TEXT_SCORES, _score_texts, verdicts
 from koine.params import Architecture, Languages, Optimisation, Rules, Score, Tokenizer

@@ -29,6 +29,7 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 from _machine import update_results
+from koine.translate.sentences import split
 
 from koine import backbones
 from koine.backbones.base import Encoder
@@ -41,7 +42,6 @@ from koine.runtime.console import progress, table
 from koine.runtime.files import text_id
 from koine.train.steps import train
 from koine.train.tokens import tokenise
-from koine.translate.sentences import split
 
 Floats = npt.NDArray[np.float32]
 DIM, DEPTH, QUERIES, ROUNDS = 384, 10, 1000, 3

@@ -1,4 +1,4 @@
-# Collect: bring the raw files, read them, drop duplicates and whatever a benchmark contains.
+# Collect: download the raw files, read them, drop duplicates and whatever a benchmark contains.
 
 
 rule collect_sample:
@@ -11,11 +11,11 @@ rule collect_sample:
         flags=plan.given("collect_sample"),
         code=plan.code("collect"),
     shell:
-        "koine collect-sample {params.flags} --out {params.out} > {log} 2>&1"
+        "koine collect-sample {params.flags} --out {params.out:q} > {log:q} 2>&1"
 
 
 # Downloads run where Snakemake runs: a cluster's nodes often have no internet.
-rule collect_fetch:
+rule collect_download:
     output:
         "data/raw/{source}/{file}",
     log:
@@ -23,9 +23,9 @@ rule collect_fetch:
     retries: 2
     localrule: True
     params:
-        flags=plan.fetched,
+        flags=plan.downloaded,
     shell:
-        "koine collect-fetch {params.flags} --out {output} > {log} 2>&1"
+        "koine collect-download {params.flags} --out {output:q} > {log:q} 2>&1"
 
 
 # Only files that are missing match {own}: what a person has put there is never a job's output.
@@ -38,7 +38,7 @@ rule collect_own:
     params:
         flags=plan.home,
     shell:
-        "koine collect-own {params.flags} --out {output} > {log} 2>&1"
+        "koine collect-own {params.flags} --out {output:q} > {log:q} 2>&1"
 
 
 rule collect_source:
@@ -52,7 +52,7 @@ rule collect_source:
         flags=lookup(dpath="{source}/flags", within=plan.sources),
         code=plan.code("collect"),
     shell:
-        "koine collect-source {input} --name {wildcards.source} {params.flags} --out {output} > {log} 2>&1"
+        "koine collect-source {input:q} --name {wildcards.source} {params.flags} --out {output:q} > {log:q} 2>&1"
 
 
 rule collect_benchmark:
@@ -72,7 +72,7 @@ rule collect_benchmark:
         flags=lookup(dpath="{benchmark}/flags", within=plan.benchmarks),
         code=plan.code("collect"),
     shell:
-        "koine collect-benchmark {params.flags} --out {params.out} > {log} 2>&1"
+        "koine collect-benchmark {params.flags} --out {params.out:q} > {log:q} 2>&1"
 
 
 rule collect_domains:
@@ -89,7 +89,7 @@ rule collect_domains:
         flags=lookup(dpath="{benchmark}/flags", within=plan.domains),
         code=plan.code("collect"),
     shell:
-        "koine collect-domains {params.benchmark} {params.flags} --out {output} > {log} 2>&1"
+        "koine collect-domains {params.benchmark:q} {params.flags} --out {output:q} > {log:q} 2>&1"
 
 
 rule collect:
@@ -112,4 +112,4 @@ rule collect:
         flags=plan.given("collect"),
         code=plan.code("collect"),
     shell:
-        "koine collect {input.sources} {params.benchmarks} {params.flags} --out {params.out} > {log} 2>&1"
+        "koine collect {input.sources:q} {params.benchmarks} {params.flags} --out {params.out:q} > {log:q} 2>&1"
