@@ -22,11 +22,11 @@ import numpy as np
 import sentencepiece
 import torch
 from _machine import update_results
-from koine.translate.sentences import split
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, MarianConfig, MarianMTModel, MarianTokenizer
 
-from koine.collect.readers import read_squad
+from koine.collect.formats.squad import read_squad
 from koine.params import Decoding
+from koine.text.sentences import split
 from koine.translate.neural import Ctranslate2, Generate, convert
 from koine.translate.steps import Hardware
 

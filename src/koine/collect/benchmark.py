@@ -30,11 +30,11 @@ def collect_benchmark(
     Args:
         files: LANG=FILE, or LANG=FOLDER; LANG/2=FILE is a second one; repeatable.
         out: Folder for queries.parquet, passages.parquet and qrels.parquet; its name is the benchmark's.
-        reader: Format.
+        reader: Format; docs/collect.md lists them.
         candidate: What is retrieved; `sentence+context` is LAReQA's.
         parallel_only: Keep only the questions that every language has, and their passages.
         native: Equal ids in two languages are different questions; the language is put before them.
-        split: Of a folder that holds several (trec, mewsli-x).
+        split: Of a folder that holds several.
 
     Raises:
         KoineError: a file is not of this format; sentences are asked for and it has none, or an answer lies in no sentence;

@@ -1,4 +1,4 @@
-"""`koine collect-domains`: domains of a benchmark's questions, which are clusters of the articles that answer them, or labels that come with the data."""
+"""`koine collect-domains`: domains of a benchmark's questions, by clusters of the articles that answer them or by labels."""
 
 from collections import Counter
 from collections.abc import Sequence

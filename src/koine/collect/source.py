@@ -28,7 +28,7 @@ def collect_source(
         files: Files of the source; a folder of beir or triples, or its files.
         out: Where the table goes (`records.QA`).
         name: Name of the source; becomes part of every id.
-        reader: Format.
+        reader: Format; docs/collect.md lists them.
         lang: Language of the rows that say none (BCP 47).
         domain: Kept with every row that says none.
         licence: Kept with every row.

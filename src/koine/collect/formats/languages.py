@@ -60,5 +60,5 @@ def one_each(files: Files) -> Iterator[tuple[str, Path]]:
     """
     for lang, paths in files.items():
         if len(paths) != 1:
-            raise KoineError(f"{paths[1]}: a second one of {lang}; this format has one file or folder of a language")
+            raise KoineError(f"{paths[1]}: this format takes one file or folder of a language, and this is the second of {lang}")
         yield lang, paths[0]
