@@ -25,8 +25,9 @@ import numpy as np
 import polars as pl
 from _machine import update_results
 
-from koine.collect.readers import Question, read_memory, read_squad
-from koine.collect.steps import collect_benchmark
+from koine.collect.benchmark import collect_benchmark
+from koine.collect.formats.memory import read_memory
+from koine.collect.formats.squad import Question, read_squad
 from koine.evaluate.steps import evaluate_model
 from koine.filter.steps import SCORED, TEXT_SCORES, _score_texts, verdicts
 from koine.params import Architecture, Languages, Optimisation, Rules, Score, Tokenizer
@@ -162,7 +163,7 @@ def measure(pairs: pl.DataFrame, lang: str, asked: Asked) -> np.ndarray:
         for language, questions in asked.items():
             write_json(folder / f"{language}.json", squad(questions))
         files = {language: folder / f"{language}.json" for language in asked}
-        collect_benchmark(files, folder / "asked", name=lang, reader="squad", candidate="passage", parallel_only=True)
+        collect_benchmark(files, folder / "asked", reader="squad", candidate="passage", parallel_only=True)
         write_pairs(pairs, lang, folder)
         tokenise(
             folder / "qa", [folder / "parallel"], folder / "tokens", Tokenizer(vocab_size=20000, max_length=256), special=False

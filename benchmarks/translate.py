@@ -24,10 +24,10 @@ import torch
 from _machine import update_results
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, MarianConfig, MarianMTModel, MarianTokenizer
 
-from koine.collect.readers import read_squad
+from koine.collect.formats.squad import read_squad
 from koine.params import Decoding
+from koine.text.sentences import split
 from koine.translate.neural import Ctranslate2, Generate, convert
-from koine.translate.sentences import split
 from koine.translate.steps import Hardware
 
 THREADS, TOKENS, ROUNDS = 2, 24, 3

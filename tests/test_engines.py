@@ -24,12 +24,12 @@ from koine.params import Decoding
 from koine.records import QA, TRANSLATION
 from koine.runtime.errors import KoineError
 from koine.runtime.files import write_jsonl
+from koine.text.sentences import join, pieces
 from koine.translate import neural, steps
 from koine.translate.answers import carry
 from koine.translate.apertium import Apertium
 from koine.translate.neural import Layout, layout
 from koine.translate.released import Released
-from koine.translate.sentences import join, pieces
 from koine.translate.steps import Hardware, translate
 
 Frames = Callable[..., pl.DataFrame]

@@ -11,15 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from koine.collect.benchmark import collect_benchmark
 from koine.collect.clean import hold_out
-from koine.collect.normalise import normalise
-from koine.collect.steps import collect, collect_benchmark
+from koine.collect.merge import collect
 from koine.filter.steps import benchmark, decide, score
-from koine.params import Clean, HeldOut, Params, Rules, Score, Tokenizer
+from koine.params import HeldOut, Params, Rules, Score, Tokenizer
 from koine.plan import Plan
 from koine.records import PARALLEL, QA, QRELS, QUERIES
 from koine.runtime.errors import KoineError
 from koine.runtime.files import write_jsonl
+from koine.text.normalise import normalise
 from koine.train.tokens import TrainingSet, tokenise
 from koine.translate.steps import translate
 
@@ -91,7 +92,7 @@ def chain(tmp_path: Path, qa: Frames) -> Path:
         for n in range(60)
     ]  # fmt: skip
     QA.write(qa(*rows), tmp_path / "source.parquet")
-    collect([tmp_path / "source.parquet"], [], tmp_path, Clean(), heldout=HeldOut(questions=12))
+    collect([tmp_path / "source.parquet"], tmp_path, heldout=HeldOut(questions=12))
     qa_path, heldout = tmp_path / "qa.parquet", tmp_path / "heldout.parquet"
     lost = QA.read(heldout)["question"][0]
     for lang in LANGUAGES:
@@ -114,7 +115,7 @@ def chain(tmp_path: Path, qa: Frames) -> Path:
 def test_every_language_asks_the_same_held_out_questions_of_the_whole_collection(chain: Path) -> None:
     benchmark(chain / "qa.parquet", chain / "heldout.parquet", [chain / f"{lang}.parquet" for lang in LANGUAGES], chain / "bench")
     folders = {lang: chain / "bench" / lang for lang in ("en", *LANGUAGES)}
-    collect_benchmark(folders, chain / "heldout", name="heldout", reader="beir", candidate="passage", parallel_only=False)
+    collect_benchmark(folders, chain / "heldout", reader="beir", candidate="passage", parallel_only=False)
     queries, qrels = QUERIES.read(chain / "heldout/queries.parquet"), QRELS.read(chain / "heldout/qrels.parquet")
     asked = QA.read(chain / "heldout.parquet")
     wanted = set(asked["id"][1:])  # the first has no translation into sv

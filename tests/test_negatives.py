@@ -14,8 +14,10 @@ from hypothesis.extra import numpy as hnp
 from tokenizers import Tokenizer as FastTokenizer
 
 from koine.backbones.tokenizer import read_tokens, tokenize
-from koine.collect.clean import Contamination, clean
-from koine.collect.steps import collect, collect_source
+from koine.collect.clean import clean_pairs
+from koine.collect.contamination import Contamination
+from koine.collect.merge import collect
+from koine.collect.source import collect_source
 from koine.filter.steps import SCORED, decide, score
 from koine.params import Clean, Rules, Score, Tokenizer
 from koine.records import MINED, PARALLEL, PASSAGES, QA, QRELS, QUERIES
@@ -63,7 +65,7 @@ def build(
     QRELS.write(QRELS.frame([{"query_id": "q", "lang": "en", "passage_id": "p"}]), bench / "qrels.parquet")
     write_jsonl(folder / "raw.jsonl", rows)
     collect_source([folder / "raw.jsonl"], folder / "s.parquet", name="s", reader="jsonl", lang="en", domain="", licence="")
-    collect([folder / "s.parquet"], [bench], folder, Clean(contamination_ngram=8))
+    collect([folder / "s.parquet"], folder, benchmarks=[bench], clean=Clean(contamination_ngram=8))
     texts = {t.strip() for row in rows for t in (row["question"], row["passage"], *row.get("negatives", ()))}
     for lang in LANGUAGES[1:]:
         pairs = {text: translation(text, lang) for text in sorted(texts) if (text, lang) not in without}
@@ -165,7 +167,7 @@ def test_what_nearly_equals_the_answering_passage_is_no_negative(qa: Frames) -> 
     words = [f"word{n}" for n in range(100)]
     own, near, other = " ".join(words), " ".join([*words, "more"]), " ".join(words[:50])
     frame = qa({"passage": own, "negatives": [near, other]}, {"passage": other, "negatives": [near]}, {})
-    kept, dropped = clean(frame, Contamination(13), Clean())
+    kept, dropped = clean_pairs(frame, Contamination(13), Clean())
     assert dropped.is_empty()
     assert kept["negatives"].to_list() == [[other], [near], None]
 

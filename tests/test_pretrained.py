@@ -76,7 +76,7 @@ def fine_tuned(name: str, folder: Path, strategy: str = "hybrid") -> Path:
     return folder / "model"
 
 
-def by_hand(folder: Path, name: str, texts: list[str]) -> np.ndarray:
+def collect_source(folder: Path, name: str, texts: list[str]) -> np.ndarray:
     """Vectors from the language model's states: tokenised one by one, so nothing is padded."""
     hub_id = entry(name).start.model
     config, _, _, after = STANDINS[hub_id]
@@ -128,7 +128,7 @@ def test_every_backbone_trains_and_gives_the_vectors_of_its_own_states(name: str
         ours = encoder.encode(TEXTS, kind, batch_size=4)
         np.testing.assert_allclose(np.linalg.norm(ours, axis=1), 1, atol=1e-5)
         prefixed = [encoder.prefixes[kind] + text for text in TEXTS]
-        np.testing.assert_allclose(ours, by_hand(model, name, prefixed), atol=1e-5)
+        np.testing.assert_allclose(ours, collect_source(model, name, prefixed), atol=1e-5)
         theirs = plain.encode(TEXTS, prompt_name=kind, batch_size=3)
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
 

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from koine.collect.normalise import words
 from koine.records import QA, TRANSLATION
 from koine.runtime.errors import KoineError
 from koine.runtime.files import text_id
+from koine.text.normalise import words
+from koine.text.scripts import joiner
+from koine.text.sentences import split
 from koine.translate.lexicon import FUNCTION_WORDS, Lexicon, stems
 from koine.translate.memory import Memory
-from koine.translate.sentences import joiner, split
 from koine.translate.steps import translate
 
 Frames = Callable[..., pl.DataFrame]

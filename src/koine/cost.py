@@ -94,8 +94,8 @@ def items(plan: Plan, gpu_tflops: float) -> Iterator[Item]:
     languages = p.translate.languages
     if _read(plan) & set(plan.sample_files):
         yield Item("collect_sample", 1)
-    if fetched := sum(len(found) for found in plan.fetch.values()):
-        yield Item("collect_fetch", fetched)
+    if downloads := sum(len(files) for files in plan.downloads.values()):
+        yield Item("collect_download", downloads)
     if plan.absent:
         yield Item("collect_own", len(plan.absent), "to be brought by hand")
     yield Item("collect_source", len(plan.sources))

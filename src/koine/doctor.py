@@ -14,8 +14,8 @@ import yaml
 from koine.params import laid_over
 from koine.plan import Plan
 from koine.runtime.console import say
+from koine.runtime.download import in_mirror
 from koine.runtime.errors import KoineError
-from koine.runtime.fetch import in_mirror
 from koine.runtime.files import read_text
 from koine.runtime.hub import on_disk, remedy
 from koine.translate.apertium import Apertium

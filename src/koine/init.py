@@ -18,9 +18,8 @@ import numpy as np
 import yaml
 
 from koine import languages
-from koine.collect.normalise import normalise, words
-from koine.collect.readers import read_qa
-from koine.collect.registry import BEIR
+from koine.collect.formats.beir import BEIR
+from koine.collect.readers import read_questions
 from koine.cost import plan as print_cost
 from koine.doctor import HUB, TIMEOUT, load_recipe
 from koine.filter.scores import detector
@@ -30,6 +29,7 @@ from koine.runtime.console import say, table
 from koine.runtime.errors import KoineError
 from koine.runtime.files import read_csv, read_json, read_jsonl, text_id, write_text
 from koine.runtime.hub import on_disk
+from koine.text.normalise import normalise, words
 from koine.translate.apertium import PACKAGES, Apertium
 from koine.translate.memory import Memory
 
@@ -167,11 +167,11 @@ def _look(name: str) -> File:
 
 
 def _look_at_hub(name: str) -> File:
-    from koine.collect.steps import collect_hub
+    from koine.collect.download import collect_download
 
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "train.jsonl"
-        collect_hub(path, hub=name, revision="", config="", split="train", columns={})
+        collect_download(path, hub=name)
         columns = _columns(path, "jsonl", name)
         return File(name, "jsonl", columns, _rows(path, "jsonl", columns), hub=True)
 
@@ -182,7 +182,7 @@ def _look_at_passages(path: Path) -> File:
 
 
 def _rows(path: Path, reader: QAReader, columns: dict[str, str]) -> list[dict[str, Any]]:
-    rows = list(read_qa(path, reader, columns=columns))
+    rows = list(read_questions(path, reader, columns=columns))
     if not rows:
         raise KoineError(f"{path}: nothing to train on in it; is it empty?")
     return rows

@@ -17,13 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from koine.collect import registry
-from koine.collect.benchmarks import folder_files
+from koine.collect.readers import READERS, folder_files
 from koine.collect.sample import sample_files
 from koine.params import (
     BM25,
     DEFAULT,
     ENGINES,
-    FOLDERS,
     HELD_OUT,
     NEURAL,
     Benchmark,
@@ -39,7 +38,6 @@ from koine.runtime.errors import KoineError
 from koine.runtime.files import lock, read_text
 from koine.strategies import Chain
 
-BEIR_FILES = tuple(registry.BEIR.values())
 PACKAGE = Path(__file__).parent
 BEGAN = time.time()  # of this process
 
@@ -68,15 +66,15 @@ class Plan:
         self.heldout_files = _paths(HELD_OUT, tested[HELD_OUT]) if HELD_OUT in tested else []
         probes = {name: registry.probe(name) for name in p.evaluate.probes}
         for name in p.collect.sources:
-            if named[name].reader in {"memory", "dictionary"}:
+            if "questions" not in READERS[named[name].reader].reads:
                 raise KoineError(f"collect.sources: {name!r} holds no questions; it belongs under translate.resources")
-        #: Flags of `collect-fetch` by source and file.
-        self.fetch = {
-            name: {path: _fetch_flags(wanted) for path, wanted in registry.downloads(source).items()}
+        #: Flags of `collect-download` by source and file.
+        self.downloads = {
+            name: {path: _download_flags(wanted) for path, wanted in registry.downloads(source).items()}
             for name, source in {**tested, **named}.items()
             if source.path is None
         }
-        #: Where `collect-fetch` finds each file, and the Hub's ids and revisions among the sources, for `koine doctor`.
+        #: Where `collect-download` finds each file, and the Hub's ids and revisions among the sources, for `koine doctor`.
         self.locations = {
             name: {path: wanted["location"] for path, wanted in registry.downloads(source).items()}
             for name, source in {**tested, **named}.items()
@@ -146,7 +144,7 @@ class Plan:
         self.flags = {
             "collect_sample": flags(p.collect.sample),
             "collect": " ".join(
-                [flags(p.collect.clean), *([flags(p.collect.heldout)] if self.heldout else []), *_options("expect", expected)]
+                [flags(p.collect.clean), *([flags(p.collect.heldout)] if self.heldout else []), *_options("expected", expected)]
             ),
             "translate": shlex.join(
                 ["--source", p.translate.source, "--shards", str(p.translate.shards), *_options("heldout", self.heldout)]
@@ -199,7 +197,7 @@ class Plan:
         self.metrics = {name: shlex.join(_options("metric", benchmark.metrics)) for name, benchmark in tested.items()}
         #: What training must not have seen, and what it sees. Held-out questions are put aside, which is another way.
         self.foreign = [name for name in self.benchmarks if name != HELD_OUT]
-        self.tested = shlex.join(_options("benchmark", [f"{self.data}/collect/benchmarks/{name}" for name in self.foreign]))
+        self.tested = shlex.join(_options("benchmarks", [f"{self.data}/collect/benchmarks/{name}" for name in self.foreign]))
         self.parallel = shlex.join(_options("parallel", [f"{self.data}/filter/{lang}.parquet" for lang in p.translate.languages]))
         self.shards = list(range(p.translate.shards))
 
@@ -332,7 +330,9 @@ class Plan:
     def _serving(self, lang: str, named: dict[str, Source]) -> list[str]:
         """The resources that a language's backend can read: an engine looks memories up, and no dictionaries."""
         t = self.params.translate
-        return [name for name in t.resources if named[name].reader == "memory" or t.backend_of(lang) not in ENGINES]
+        return [
+            name for name in t.resources if "memory" in READERS[named[name].reader].reads or t.backend_of(lang) not in ENGINES
+        ]
 
     def per_run(self, pattern: str, runs: list[str] | None = None) -> list[str]:
         """`pattern` filled with every {run} (all of them, or these) and every {benchmark}."""
@@ -380,9 +380,9 @@ class Plan:
             ]
         )
 
-    def fetched(self, wildcards: Any) -> str:
-        """The flags of `collect-fetch` for a file of a source."""
-        return self.fetch[wildcards.source][wildcards.file]
+    def downloaded(self, wildcards: Any) -> str:
+        """The flags of `collect-download` for a file of a source."""
+        return self.downloads[wildcards.source][wildcards.file]
 
     def home(self, wildcards: Any) -> str:
         """The flags of `collect-own` for a file that only a person can get."""
@@ -410,29 +410,27 @@ def _domains(wanted: int | str, lang: str) -> dict[str, Any]:
     return {"files": [], "flags": shlex.join(["--clusters", str(wanted), "--lang", lang])}
 
 
-def _fetch_flags(wanted: dict[str, Any]) -> str:
-    """Options of `collect-fetch` for one of `registry.downloads`."""
+def _download_flags(wanted: dict[str, Any]) -> str:
+    """Options of `collect-download` for one of `registry.downloads`."""
     words = [word for option, value in wanted.items() if option != "columns" and value for word in (f"--{option}", value)]
-    return shlex.join(words + _options("column", [f"{ours}={theirs}" for ours, theirs in wanted.get("columns", {}).items()]))
+    return shlex.join(words + _options("columns", [f"{ours}={theirs}" for ours, theirs in wanted.get("columns", {}).items()]))
 
 
 def _path(name: str, source: Source, file: str) -> str:
-    """Where a file of a source lies: the user's own path, or data/raw, where `collect-fetch` brings it."""
+    """Where a file of a source lies: the user's own path, or data/raw, where `collect-download` brings it."""
     return source.path.format(name=file) if source.path is not None else f"data/raw/{name}/{file}"
 
 
 def _paths(name: str, source: Source) -> list[str]:
     """All files of a source, as Snakemake's inputs."""
     paths = list(dict.fromkeys(_path(name, source, file.name) for file in source.files.values()))
-    if source.reader not in FOLDERS:
-        return paths
-    return [str(part) for path in paths for part in folder_files(Path(path), source.reader, source.split)]
+    return [str(part) for path in paths for part in folder_files(source.reader, Path(path), source.split)]
 
 
 def _source_flags(source: Source) -> str:
     words = ["--reader", source.reader, "--lang", source.lang, "--domain", source.domain, "--licence", source.licence]
-    named = {} if source.hub else source.columns  # a Hub data set's are renamed as it is fetched
-    return shlex.join(words + _options("column", [f"{ours}={theirs}" for ours, theirs in named.items()]))
+    named = {} if source.hub else source.columns  # a Hub data set's are renamed as it is downloaded
+    return shlex.join(words + _options("columns", [f"{ours}={theirs}" for ours, theirs in named.items()]))
 
 
 def _benchmark_flags(name: str, benchmark: Benchmark, params: Params) -> str:
@@ -440,9 +438,9 @@ def _benchmark_flags(name: str, benchmark: Benchmark, params: Params) -> str:
     words = ["--reader", benchmark.reader, "--candidate", candidate]
     words.append("--parallel-only" if benchmark.parallel_only else "--no-parallel-only")
     words += ["--native"] if benchmark.native else []
-    words += ["--split", benchmark.split] if benchmark.reader in ("trec", "mewsli-x") else []
+    words += ["--split", benchmark.split] if READERS[benchmark.reader].split else []
     files = [f"{lang}={_path(name, benchmark, file.name)}" for lang, file in benchmark.files.items()]
-    return shlex.join([*words, *_options("file", files)])
+    return shlex.join([*words, *_options("files", files)])
 
 
 def _for_language(named: dict[str, Source], names: list[str], source_lang: str, lang: str) -> list[str]:

@@ -30,9 +30,9 @@ def fetch(recipe: Path, scale: str = "") -> None:
             say(f"{name}: {local_model(model, revision)}")
         except KoineError as error:
             lacking.append(str(error))
-    if plan.fetch:
+    if plan.downloads:
         command = [sys.executable, "-m", "snakemake", "--cores", "2", "--keep-going", "--quiet", "rules", "reason", "host"]
-        command += ["--until", "collect_fetch", *(["--configfile", str(recipe)] if recipe.name != "params.yaml" else [])]
+        command += ["--until", "collect_download", *(["--configfile", str(recipe)] if recipe.name != "params.yaml" else [])]
         if subprocess.run([*command, *(["--config", f"scale={scale}"] if scale else [])], check=False).returncode:
             lacking.append("some of the data: see above")
     if lacking:

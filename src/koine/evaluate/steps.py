@@ -277,9 +277,9 @@ def evaluate_model(
         trec: as in `evaluate`.
     """
     from koine.collect import registry
-    from koine.collect.steps import prepare_benchmark  # these import much that the workflow's jobs do not need
     from koine.encode.debias import check_method, debias
     from koine.encode.steps import encode
+    from koine.people.prepare import prepare_benchmark  # these import much that the workflow's jobs do not need
 
     if method:
         check_method(method)  # before all texts are encoded

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from koine.collect.registry import BEIR
-from koine.collect.steps import benchmark_contamination
+from koine.collect.contamination import benchmark_contamination
+from koine.collect.formats.beir import BEIR
 from koine.filter import scores
 from koine.filter.alignment import alignment
 from koine.filter.profiles import profile

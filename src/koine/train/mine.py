@@ -12,10 +12,10 @@ import numpy.typing as npt
 
 from koine import backbones
 from koine.backbones.base import Vectors
-from koine.collect.normalise import normalise
 from koine.records import MINED, QA
 from koine.runtime.console import progress, say
 from koine.runtime.errors import KoineError
+from koine.text.normalise import normalise
 
 Ints = npt.NDArray[np.int64]
 BLOCK = 4096  # questions searched at once

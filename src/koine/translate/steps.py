@@ -16,11 +16,11 @@ from koine.runtime.console import progress, say
 from koine.runtime.errors import KoineError
 from koine.runtime.files import text_id
 from koine.runtime.resume import Journal
+from koine.text.sentences import Span, join, pieces
 from koine.translate.apertium import Apertium
 from koine.translate.lexicon import Lexicon
 from koine.translate.memory import Memory
 from koine.translate.released import Released
-from koine.translate.sentences import Span, join, pieces
 
 CHUNK = 2048  # pieces translated between two lines of the journal; sorted by length, so that a batch has little padding
 

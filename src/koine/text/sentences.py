@@ -5,6 +5,8 @@ from itertools import pairwise
 
 import regex
 
+from koine.text.scripts import joiner
+
 #: Start and end of a piece of text, in characters.
 Span = tuple[int, int]
 
@@ -24,7 +26,11 @@ _SPACE = regex.compile(r"\s+")
 
 
 def split(text: str) -> list[str]:
-    """Sentences of a text, stripped; their words in order are the words of the text."""
+    """Sentences of a text, stripped; their words in order are the words of the text.
+
+    >>> split("Ada wrote it. Who read it? Mr. Babbage did.")
+    ['Ada wrote it.', 'Who read it?', 'Mr. Babbage did.']
+    """
     return [text[start:end] for start, end in sentences(text)]
 
 
@@ -78,11 +84,6 @@ def join(text: str, spans: Sequence[Span], translations: Sequence[str], lang: st
         found.append((len(whole), len(whole) + len(translation)))
         whole += translation
     return whole, found
-
-
-def joiner(lang: str) -> str:
-    """What stands between two sentences of a language."""
-    return "" if lang.split("-")[0] in {"zh", "ja", "yue"} else " "
 
 
 def _stripped(text: str, start: int, end: int) -> Span | None:

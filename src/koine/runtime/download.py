@@ -21,8 +21,8 @@ ATTEMPTS = 5
 BLOCK = 1 << 20
 
 
-def fetch(location: str, expected_sha256: str | None, out: Path) -> None:
-    """Bring one file to `out`, atomically.
+def download(location: str, expected_sha256: str | None, out: Path) -> None:
+    """Download one file to `out`, atomically.
 
     Args:
         location: an `https://…` address, or a path inside the mirror such as `local/squad/train-v1.1.json`.
@@ -42,14 +42,14 @@ def fetch(location: str, expected_sha256: str | None, out: Path) -> None:
     elif "://" not in location:
         raise KoineError(f"{location}: has no public address; set KOINE_MIRROR to the folder that holds it")
     else:
-        _download(location, partial)
+        _resume(location, partial)
     found = sha256(partial)
     if expected_sha256 is not None and found != expected_sha256:
         partial.unlink()
         origin = mirrored or location
         raise KoineError(
             f"{origin}: sha256 is {found}, expected {expected_sha256}; "
-            "the file was changed or cut short: fetch it again, or correct the checksum in the registry"
+            "the file was changed or cut short: download it again, or correct the checksum in the registry"
         )
     with atomic(out) as temporary:
         partial.replace(temporary)
@@ -64,7 +64,7 @@ def in_mirror(location: str) -> Path | None:
     return Path(root) / (parts.netloc + parts.path if parts.scheme else location)
 
 
-def _download(url: str, partial: Path) -> None:
+def _resume(url: str, partial: Path) -> None:
     """Stream `url` to `partial`, going on where an earlier attempt stopped."""
     if not url.startswith("https://"):
         raise KoineError(f"{url}: only https addresses are downloaded")
