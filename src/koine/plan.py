@@ -22,10 +22,8 @@ from koine.collect.sample import sample_files
 from koine.params import (
     BM25,
     DEFAULT,
-    ENGINES,
     FOLDERS,
     HELD_OUT,
-    NEURAL,
     Benchmark,
     IndexKind,
     Params,
@@ -117,14 +115,17 @@ class Plan:
             lang: _for_language(named, self._serving(lang, named), p.translate.source, lang) for lang in p.translate.languages
         }
         for lang, files in self.resources.items():
-            if not files and p.translate.backend_of(lang) not in ENGINES:
+            if not files and p.translate.entry_for(lang).kind == "lookup":
                 names = ", ".join(p.translate.resources) or "nothing"
-                raise KoineError(f"translate.resources: {names} has no file for {lang}; take it out of translate.languages")
+                reads = f"the backend {p.translate.backend_of(lang)} reads {', '.join(p.translate.entry_for(lang).readers)}"
+                raise KoineError(
+                    f"translate.resources: {names} has no file for {lang}; take it out of translate.languages ({reads})"
+                )
         self.reverse = {
             lang: _for_language(named, p.translate.reverse, p.translate.source, lang) for lang in p.translate.languages
         }
         self.resource_flags = {
-            lang: shlex.join(_options("resource", self.resources[lang]) + _options("reverse", self.reverse[lang]))
+            lang: shlex.join(_options("resources", self.resources[lang]) + _options("reverse", self.reverse[lang]))
             for lang in p.translate.languages
         }
         #: Models to convert for CTranslate2, by the name of their folder, with the flags of `translate-convert`.
@@ -133,9 +134,8 @@ class Plan:
         self.converted: dict[str, list[str]] = {}
         for lang in p.translate.languages:
             ways = self._ways(lang)
-            backend = p.translate.backend_of(lang)
-            self.resource_flags[lang] += f" --backend {backend}"
-            self.resource_flags[lang] += f" {flags(p.translate.decoding)}" if backend in NEURAL else ""
+            self.resource_flags[lang] += f" --backend {p.translate.backend_of(lang)}"
+            self.resource_flags[lang] += f" {flags(p.translate.decoding)}" if p.translate.entry_for(lang).needs_model else ""
             self.resource_flags[lang] += " --round-trip" if lang in p.translate.round_trip else ""
             self.converted[lang] = [f"{self._converted(*way)}/model.bin" for way in ways.values()]
             self.resource_flags[lang] += "".join(f" --{option} {self._converted(*way)}" for option, way in ways.items())
@@ -199,7 +199,7 @@ class Plan:
         self.metrics = {name: shlex.join(_options("metric", benchmark.metrics)) for name, benchmark in tested.items()}
         #: What training must not have seen, and what it sees. Held-out questions are put aside, which is another way.
         self.foreign = [name for name in self.benchmarks if name != HELD_OUT]
-        self.tested = shlex.join(_options("benchmark", [f"{self.data}/collect/benchmarks/{name}" for name in self.foreign]))
+        self.tested = shlex.join(_options("benchmarks", [f"{self.data}/collect/benchmarks/{name}" for name in self.foreign]))
         self.parallel = shlex.join(_options("parallel", [f"{self.data}/filter/{lang}.parquet" for lang in p.translate.languages]))
         self.shards = list(range(p.translate.shards))
 
@@ -298,7 +298,7 @@ class Plan:
         named = {name: (start.model, start.revision) for name in p.train.backbones if (start := p.backbones[name].start).model}
         t = p.translate
         for lang in t.languages:
-            for source, target in t.ways(lang) if t.backend_of(lang) in NEURAL else []:
+            for source, target in t.ways(lang) if t.entry_for(lang).needs_model else []:
                 model = t.decoding.model.format(source=source, target=target)
                 named.setdefault(f"translation by {model}", (model, t.decoding.revision))
         if p.filter.score.encoder:
@@ -330,9 +330,9 @@ class Plan:
         return {"files": files, "flags": shlex.join(words)}
 
     def _serving(self, lang: str, named: dict[str, Source]) -> list[str]:
-        """The resources that a language's backend can read: an engine looks memories up, and no dictionaries."""
+        """The resources that a language's backend reads."""
         t = self.params.translate
-        return [name for name in t.resources if named[name].reader == "memory" or t.backend_of(lang) not in ENGINES]
+        return [name for name in t.resources if named[name].reader in t.entry_for(lang).readers]
 
     def per_run(self, pattern: str, runs: list[str] | None = None) -> list[str]:
         """`pattern` filled with every {run} (all of them, or these) and every {benchmark}."""
@@ -348,7 +348,7 @@ class Plan:
         """The directions in which CTranslate2 is needed for a language, by the option that names the model."""
         t = self.params.translate
         return (
-            dict(zip(("converted", "converted-back"), t.ways(lang), strict=False)) if t.backend_of(lang) == "ctranslate2" else {}
+            dict(zip(("converted", "converted-back"), t.ways(lang), strict=False)) if t.entry_for(lang).needs_conversion else {}
         )
 
     def _converted(self, source: str, target: str) -> str:

@@ -19,7 +19,7 @@ from koine.params.index import Index
 from koine.params.renamed import RENAMED
 from koine.params.report import Report
 from koine.params.train import Train
-from koine.params.translate import NEURAL, Translate
+from koine.params.translate import Translate
 from koine.runtime.errors import KoineError
 from koine.strategies import Chain
 
@@ -138,7 +138,7 @@ class Params(Block):
         for lang in self.translate.backends:
             if lang not in self.translate.languages:
                 raise ValueError(f"translate.backends: {lang!r} is not in translate.languages")
-        neural = [name for lang in self.translate.languages if (name := self.translate.backend_of(lang)) in NEURAL]
+        neural = [self.translate.backend_of(lang) for lang in self.translate.languages if self.translate.entry_for(lang).needs_model]
         if neural and not self.translate.decoding.model:
             raise ValueError(f"translate.decoding.model: the backend {neural[0]} needs a model")
         if self.translate.source in self.translate.languages:
