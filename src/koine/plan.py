@@ -27,6 +27,7 @@ from koine.params import (
     Benchmark,
     IndexKind,
     Params,
+    Score,
     Source,
     flags,
     language_of,
@@ -135,10 +136,16 @@ class Plan:
         for lang in p.translate.languages:
             ways = self._ways(lang)
             self.resource_flags[lang] += f" --backend {p.translate.backend_of(lang)}"
-            self.resource_flags[lang] += f" {flags(p.translate.decoding)}" if p.translate.entry_for(lang).needs_model else ""
+            needs_model = p.translate.entry_for(lang).needs_model
+            self.resource_flags[lang] += f" {flags(p.translate.decoding)}" if needs_model else ""
             self.resource_flags[lang] += " --round-trip" if lang in p.translate.round_trip else ""
             self.converted[lang] = [f"{self._converted(*way)}/model.bin" for way in ways.values()]
             self.resource_flags[lang] += "".join(f" --{option} {self._converted(*way)}" for option, way in ways.items())
+        #: The user's own scores of the translations into each language.
+        external = p.filter.score.external
+        self.external = {lang: [external.format(lang=lang)] if external else [] for lang in p.translate.languages}
+        self.external_flags = {lang: shlex.join(_options("external", files)) for lang, files in self.external.items()}
+        self.own_files += dict.fromkeys(path for files in self.external.values() for path in files)
         expected = [f"{name}={one.expected}" for name, one in named.items() if one.expected and name in p.collect.sources]
         #: Where planted defects are known, the filter is measured against them.
         self.truth = [f"{self.sample}/defects.jsonl"] if "sample-memory" in p.translate.resources else []
@@ -302,7 +309,7 @@ class Plan:
                 model = t.decoding.model.format(source=source, target=target)
                 named.setdefault(f"translation by {model}", (model, t.decoding.revision))
         if p.filter.score.encoder:
-            named["filter.score.encoder"] = (p.filter.score.encoder, "")
+            named["filter.score.encoder"] = (p.filter.score.encoder, p.filter.score.encoder_revision)
         if p.train.mining.model and not self._miner:
             named["train.mining.model"] = (p.train.mining.model, "")
         return named
@@ -363,7 +370,8 @@ class Plan:
         p = self.params
         among = _options("among", [p.translate.source, *p.translate.languages])
         ngram = _options("contamination-ngram", [str(p.collect.clean.contamination_ngram)])
-        return f"{shlex.join([*among, *ngram, *_options('heldout', self.heldout)])} {flags(p.filter.score)}"
+        score = Score(**p.filter.score.model_dump(exclude={"external"}))
+        return f"{shlex.join([*among, *ngram, *_options('heldout', self.heldout)])} {flags(score)}"
 
     @property
     def reported(self) -> str:

@@ -12,6 +12,7 @@ rule filter_score:
             "<data>/collect/benchmarks/{benchmark}/queries.parquet",
             benchmark=plan.foreign,
         ),
+        external=lookup(dpath="{lang}", within=plan.external),
     output:
         "<data>/filter/{lang}.scores.parquet",
     log:
@@ -21,11 +22,12 @@ rule filter_score:
         execution=plan.execution["filter_score"],
     params:
         benchmarks=plan.tested,
+        external=lookup(dpath="{lang}", within=plan.external_flags),
         flags=plan.given("filter_score"),
         code=plan.code("filter"),
     shell:
-        "koine filter-score {input.translations} --qa {input.qa} --lang {wildcards.lang} {params.flags} "
-        "{params.benchmarks} {resources.execution} --out {output} > {log} 2>&1"
+        "koine filter-score {input.translations:q} --qa {input.qa:q} --lang {wildcards.lang} {params.flags} "
+        "{params.external} {params.benchmarks} {resources.execution} --out {output:q} > {log:q} 2>&1"
 
 
 rule filter:
@@ -41,8 +43,8 @@ rule filter:
         flags=plan.given("filter"),
         code=plan.code("filter"),
     shell:
-        "koine filter --scores {input.scores} {params.flags} "
-        "--out {output.kept} --summary {output.summary} > {log} 2>&1"
+        "koine filter --scores {input.scores:q} {params.flags} "
+        "--out {output.kept:q} --summary {output.summary:q} > {log:q} 2>&1"
 
 
 rule filter_heldout:
@@ -61,4 +63,5 @@ rule filter_heldout:
         parallel=plan.parallel,
         code=plan.code("filter"),
     shell:
-        "koine filter-heldout --qa {input.qa} --heldout {input.heldout} {params.parallel} --out {params.out} > {log} 2>&1"
+        "koine filter-heldout --qa {input.qa:q} --heldout {input.heldout:q} {params.parallel} "
+        "--out {params.out:q} > {log:q} 2>&1"

@@ -11,7 +11,7 @@ rule translate_convert:
         flags=lookup(dpath="{translator}", within=plan.translators),
         code=plan.code("translate"),
     shell:
-        "koine translate-convert {params.flags} --out {params.out} > {log} 2>&1"
+        "koine translate-convert {params.flags} --out {params.out:q} > {log:q} 2>&1"
 
 
 rule translate:
@@ -33,5 +33,5 @@ rule translate:
         flags=plan.given("translate"),
         code=plan.code("translate"),
     shell:
-        "koine translate --qa {input.qa} --target {wildcards.lang} --shard {wildcards.shard} {params.flags} "
-        "{params.resources} {resources.execution} --out {output} > {log} 2>&1"
+        "koine translate --qa {input.qa:q} --target {wildcards.lang} --shard {wildcards.shard} {params.flags} "
+        "{params.resources} {resources.execution} --out {output:q} > {log:q} 2>&1"

@@ -115,8 +115,8 @@ RULES: Registry[Rule] = {
         "koine.filter.alignment:alignment",
         "least",
         "seems to be the translation of another text",
-        "Least evidence, in standard deviations from the usual, that the translation is of this source and not of another (by the "
-        "corpus itself); -2.4 suits natural text.",
+        "Least evidence, in standard deviations from the usual, that the translation is of this source and not of another (by "
+        "the corpus itself); -2.4 suits natural text.",
         low=-math.inf,
         high=math.inf,
     ),

@@ -85,7 +85,7 @@ def filter_score(
     frame = frame.join(passages, on="passage_text_id", how="left", maintain_order="left")
     frame = frame.with_columns(pl.col("question_text_id").alias("question_id"))
     carried = [_carry(row, translated) for row in pairs.iter_rows(named=True)]
-    places = {
+    places: dict[str, Any] = {
         "answer": [found and found.text for found in carried],
         "answer_start": [found and found.start for found in carried],
         "sentence_start": [found and found.sentence and found.sentence[0] for found in carried],
@@ -93,7 +93,9 @@ def filter_score(
     }
     benchmark_of = frame.select(pl.coalesce("question_contaminated", "passage_contaminated")).to_series().to_list()
     whole = Pairs(frame["id"].to_list(), carried, benchmark_of, external)
-    of_pairs = {columns_of(name)[0]: list(target(rule.score)(whole)) for name, rule in RULES.items() if rule.scores == "pair"}
+    of_pairs: dict[str, Any] = {
+        columns_of(name)[0]: list(target(rule.score)(whole)) for name, rule in RULES.items() if rule.scores == "pair"
+    }
     added = {name: pl.Series(name, values, SCORED.columns[name]) for name, values in {**places, **of_pairs}.items()}
     clean = passages.filter(pl.col("passage_contaminated").is_null()).rename({"passage_text_id": "negative_ids"})
     grouped = negatives.join(clean, on="negative_ids", maintain_order="left").group_by("id", maintain_order=True)

@@ -138,7 +138,8 @@ class Params(Block):
         for lang in self.translate.backends:
             if lang not in self.translate.languages:
                 raise ValueError(f"translate.backends: {lang!r} is not in translate.languages")
-        neural = [self.translate.backend_of(lang) for lang in self.translate.languages if self.translate.entry_for(lang).needs_model]
+        t = self.translate
+        neural = [t.backend_of(lang) for lang in t.languages if t.entry_for(lang).needs_model]
         if neural and not self.translate.decoding.model:
             raise ValueError(f"translate.decoding.model: the backend {neural[0]} needs a model")
         if self.translate.source in self.translate.languages:

@@ -37,7 +37,7 @@ BackendName = Annotated[
     str,
     AfterValidator(_known),
     WithJsonSchema({"enum": list(BACKENDS), "type": "string"}),
-    Field(description="What translates: " + ", ".join(f"`{name}` {backend.words}" for name, backend in BACKENDS.items()) + "."),
+    Field(description="What translates: " + "; ".join(f"`{name}` {backend.words}" for name, backend in BACKENDS.items()) + "."),
 ]
 
 

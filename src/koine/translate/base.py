@@ -1,7 +1,7 @@
 """What a backend is: the two kinds of translators, how each is made, and what an engine is told."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -47,7 +47,7 @@ class Options:
         batch_tokens: tokens translated at once.
     """
 
-    decoding: Decoding = Decoding()
+    decoding: Decoding = field(default_factory=Decoding)
     converted: Path | None = None
     device: str = "cpu"
     threads: int = 1
