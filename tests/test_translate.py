@@ -17,7 +17,7 @@ from koine.runtime.files import text_id
 from koine.translate.lexicon import FUNCTION_WORDS, Lexicon, stems
 from koine.translate.memory import Memory
 from koine.translate.sentences import joiner, split
-from koine.translate.steps import translate
+from koine.translate.shard import translate
 
 Frames = Callable[..., pl.DataFrame]
 
