@@ -260,7 +260,7 @@ def speed() -> None:
         for s, t in segments
     ]
     start = time.perf_counter()
-    _score_texts(rows[:wanted], "fi", ["en", "fi", "sv", "et"], Score(), os.cpu_count() or 1, "cpu")
+    score_texts(rows[:wanted], "fi", ["en", "fi", "sv", "et"], Score(), workers=os.cpu_count() or 1)
     rate = wanted / (time.perf_counter() - start)
     print(f"{rate:,.0f} pairs/s: a million in {1e6 / rate:.0f} s")
     update_results("filter", [("filter.pairs_per_s", round(rate), "pairs/s", "all scores without a model")])

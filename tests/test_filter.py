@@ -3,6 +3,7 @@
 import json
 import math
 import random
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from extending import ROOT, Scratch
 from hypothesis import given
 from hypothesis import strategies as st
 from sacrebleu.metrics.bleu import BLEU
@@ -25,7 +27,9 @@ from koine.filter.rules import RULES, columns_of, reasons
 from koine.filter.score import filter_score, score_texts
 from koine.filter.scores import Texts
 from koine.filter.table import SCORED, TEXT_SCORES
-from koine.params import Rules, Score
+from koine.names import target
+from koine.params import Params, Rules, Score, parse
+from koine.plan import Plan
 from koine.records import PARALLEL, QA, TRANSLATION
 from koine.runtime.errors import KoineError
 from koine.runtime.files import text_id, write_jsonl
@@ -512,3 +516,79 @@ def test_translations_of_other_pairs_are_an_error(tmp_path: Path, planted: tuple
     with pytest.raises(KoineError, match="do not belong together"):
         filter_score([tmp_path / "shard0"], planted[0], tmp_path / "never", lang="fi", among=["en", "fi"])
     assert not (tmp_path / "never").exists()
+
+
+def test_external_scores_are_read_by_id_and_what_is_wrong_with_them_is_said(
+    tmp_path: Path, planted: tuple[Path, Path, Path]
+) -> None:
+    shards, own = [tmp_path / "shard0", tmp_path / "shard1"], tmp_path / "own.jsonl"
+
+    def rescore() -> list[float | None]:
+        filter_score(shards, planted[0], tmp_path / "again", lang="fi", among=["en", "de", "fi"], external=own)
+        return SCORED.read(tmp_path / "again")["external"].to_list()
+
+    write_jsonl(own, [{"id": "t/0", "score": 0.5}, {"id": "t/2", "score": -1}, {"id": "unknown", "score": 1}])
+    assert rescore() == [0.5, None, -1.0, *[None] * 7]
+    for row, said in (
+        ({"id": "t/0"}, r"own\.jsonl:1: a row of external scores needs"),
+        ({"id": "x", "score": 1}, "none of its ids"),
+    ):
+        write_jsonl(own, [row])
+        with pytest.raises(KoineError, match=said):
+            rescore()
+
+
+def test_the_file_of_external_scores_is_an_input_of_its_language() -> None:
+    recipe = json.loads(Params().model_dump_json())
+    assert set(map(len, Plan(recipe).external.values())) == {0}
+    recipe["filter"]["score"]["external"] = "own/comet {lang}.jsonl"
+    plan = Plan(recipe)
+    assert plan.external["fi"] == ["own/comet fi.jsonl"] and plan.external_flags["fi"] == "--external 'own/comet fi.jsonl'"
+    assert set(plan.own_files) >= {"own/comet fi.jsonl", "own/comet zh.jsonl"}
+    rule = (ROOT / "workflow/rules/filter.smk").read_text(encoding="utf-8").partition("rule filter:")[0]
+    assert "within=plan.external)" in rule.partition("output:")[0]
+
+
+# --- rules -----------------------------------------------------------------------------------------------
+
+
+def test_every_entry_is_complete_and_is_a_parameter_with_its_bounds() -> None:
+    assert list(Rules.model_fields) == list(RULES)
+    for name, rule in RULES.items():
+        assert callable(target(rule.score)) and rule.reason and rule.description.endswith("."), name
+        assert getattr(Rules(), name) == rule.default
+        for bound, beyond in ((rule.low, -1), (rule.high, 1)):
+            if math.isfinite(bound) and rule.keeps != "null":
+                assert getattr(Rules(**{name: bound}), name) == bound
+                with pytest.raises(ValueError, match="does not lie between"):
+                    Rules(**{name: bound + beyond})
+
+
+def test_the_page_says_of_each_rule_what_its_entry_says() -> None:
+    page = (ROOT / "docs/filter.md").read_text(encoding="utf-8").partition("| key under `filter.rules` |")[2].partition("\n\n")[0]
+    when = {"least": "score < value", "most": "score > value", "null": "`contaminated` is set"}
+    said = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*?) \| (.*?) \|$", page, re.MULTILINE)
+    entries = {name: (json.dumps(rule.default), when[rule.keeps], rule.reason) for name, rule in RULES.items()}
+    assert {name: tuple(words) for name, *words in said} == {name: entries[name] for name, *_ in said}
+
+
+def test_an_unknown_rule_is_an_error_that_names_the_nearest() -> None:
+    with pytest.raises(KoineError, match=r"filter\.rules\.lenght: no such parameter; did you mean 'length'"):
+        parse({"filter": {"rules": {"lenght": 3.0}}})
+
+
+def test_the_page_on_adding_a_rule_works_word_by_word(tmp_path: Path, planted: tuple[Path, Path, Path]) -> None:
+    scratch = Scratch(tmp_path, "filter.md", "Adding a rule")
+    assert scratch.touched() == ["src/koine/filter/rules.py", "src/koine/filter/scores.py"]
+    rows = TRANSLATION.read(tmp_path / "shard0")
+    loud = rows.with_columns(pl.when(pl.int_range(pl.len()) < 3).then(pl.col("target").str.to_uppercase()).otherwise("target"))
+    TRANSLATION.write(loud, tmp_path / "shard0")
+    words = ["--lang", "fi", "--among", "en", "--among", "fi", "--out", tmp_path / "scored"]
+    scratch.koine("filter-score", tmp_path / "shard0", tmp_path / "shard1", "--qa", planted[0], *words)
+    outputs = ["--out", tmp_path / "kept", "--summary", tmp_path / "summary"]
+    off = [f"--{name.replace('_', '-')}" for name in OFF if name != "clean_source"]
+    printed = scratch.koine(
+        "filter", "--scores", tmp_path / "scored", *outputs, *(word for name in off for word in (name, "none"))
+    )
+    assert json.loads((tmp_path / "summary").read_text())["dropped"]["capitals"] > 0
+    assert "written in capitals" in printed
