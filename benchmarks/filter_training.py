@@ -29,7 +29,9 @@ from koine.collect.benchmark import collect_benchmark
 from koine.collect.formats.memory import read_memory
 from koine.collect.formats.squad import Question, read_squad
 from koine.evaluate.steps import evaluate_model
-from koine.filter.steps import SCORED, TEXT_SCORES, _score_texts, verdicts
+from koine.filter.decide import verdicts
+from koine.filter.score import score_texts
+from koine.filter.table import SCORED, TEXT_SCORES
 from koine.params import Architecture, Languages, Optimisation, Rules, Score, Tokenizer
 from koine.records import PARALLEL, QA, Run
 from koine.runtime.files import text_id, write_json
@@ -119,7 +121,7 @@ def judged(pairs: pl.DataFrame, lang: str) -> pl.DataFrame:
     columns: dict[str, pl.Series] = {}
     for part in ("question", "passage"):
         texts = pairs.select(source=f"source_{part}", target=part, back=f"back_{part}").unique(maintain_order=True)
-        scored = _score_texts(texts.to_dicts(), lang, ["en", lang, "sv", "et", "pt", "no"], Score(), 2, "cpu")
+        scored = score_texts(texts.to_dicts(), lang, ["en", lang, "sv", "et", "pt", "no"], Score(), workers=2)
         found = texts.with_columns(pl.Series(f"{part}_{name}", scored[name]).fill_nan(None) for name in TEXT_SCORES)
         keys = {"source": f"source_{part}", "target": part}
         joined = pairs.join(found.rename(keys).drop("back"), on=list(keys.values()), how="left", maintain_order="left")

@@ -14,15 +14,17 @@ from hypothesis import strategies as st
 from koine.collect.benchmark import collect_benchmark
 from koine.collect.clean import hold_out
 from koine.collect.merge import collect
-from koine.filter.steps import benchmark, decide, score
-from koine.params import HeldOut, Params, Rules, Score, Tokenizer
+from koine.filter.decide import filter
+from koine.filter.heldout import filter_heldout
+from koine.filter.score import filter_score
+from koine.params import HeldOut, Params, Rules, Tokenizer
 from koine.plan import Plan
 from koine.records import PARALLEL, QA, QRELS, QUERIES
 from koine.runtime.errors import KoineError
 from koine.runtime.files import write_jsonl
 from koine.text.normalise import normalise
 from koine.train.tokens import TrainingSet, tokenise
-from koine.translate.steps import translate
+from koine.translate.shard import translate
 
 Frames = Callable[..., pl.DataFrame]
 OFF = {name: None for name in Rules.model_fields if name != "clean_source"}
@@ -104,16 +106,14 @@ def chain(tmp_path: Path, qa: Frames) -> Path:
             qa_path, done, source="en", target=lang, backend="memory", resources=[tmp_path / f"{lang}.jsonl"], heldout=heldout
         )
         scored = tmp_path / f"{lang}.scored.parquet"
-        score(
-            qa_path, [done], [], scored, lang=lang, among=("en", *LANGUAGES), settings=Score(), ngram=13, workers=1,
-            heldout=heldout,
-        )  # fmt: skip
-        decide(scored, tmp_path / f"{lang}.parquet", tmp_path / f"{lang}.json", rules=Rules(**OFF))
+        filter_score([done], qa_path, scored, lang=lang, among=("en", *LANGUAGES), heldout=heldout)
+        filter(scored, tmp_path / f"{lang}.parquet", tmp_path / f"{lang}.json", rules=Rules(**OFF))
     return tmp_path
 
 
 def test_every_language_asks_the_same_held_out_questions_of_the_whole_collection(chain: Path) -> None:
-    benchmark(chain / "qa.parquet", chain / "heldout.parquet", [chain / f"{lang}.parquet" for lang in LANGUAGES], chain / "bench")
+    parallel = [chain / f"{lang}.parquet" for lang in LANGUAGES]
+    filter_heldout(chain / "qa.parquet", chain / "heldout.parquet", parallel, chain / "bench")
     folders = {lang: chain / "bench" / lang for lang in ("en", *LANGUAGES)}
     collect_benchmark(folders, chain / "heldout", reader="beir", candidate="passage", parallel_only=False)
     queries, qrels = QUERIES.read(chain / "heldout/queries.parquet"), QRELS.read(chain / "heldout/qrels.parquet")
@@ -143,7 +143,7 @@ def test_none_left_in_every_language_is_an_error(chain: Path) -> None:
     empty = PARALLEL.read(chain / "fi.parquet").filter(pl.col("id").is_in(QA.read(chain / "qa.parquet")["id"].implode()))
     PARALLEL.write(empty, chain / "fi.parquet")
     with pytest.raises(KoineError, match="no held-out question passed the filter in every language"):
-        benchmark(chain / "qa.parquet", chain / "heldout.parquet", [chain / "fi.parquet"], chain / "bench")
+        filter_heldout(chain / "qa.parquet", chain / "heldout.parquet", [chain / "fi.parquet"], chain / "bench")
 
 
 def config(**evaluate: Any) -> dict[str, Any]:

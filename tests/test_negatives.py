@@ -18,15 +18,17 @@ from koine.collect.clean import clean_pairs
 from koine.collect.contamination import Contamination
 from koine.collect.merge import collect
 from koine.collect.source import collect_source
-from koine.filter.steps import SCORED, decide, score
-from koine.params import Clean, Rules, Score, Tokenizer
+from koine.filter.decide import filter
+from koine.filter.score import filter_score
+from koine.filter.table import SCORED
+from koine.params import Clean, Rules, Tokenizer
 from koine.records import MINED, PARALLEL, PASSAGES, QA, QRELS, QUERIES
 from koine.runtime.errors import KoineError
 from koine.runtime.files import text_id, write_jsonl
 from koine.train import mine as mining
 from koine.train.mine import hardest, mine
 from koine.train.tokens import TrainingSet, tokenise
-from koine.translate.steps import translate
+from koine.translate.shard import translate
 
 Frames = Callable[..., pl.DataFrame]
 OFF: dict[str, Any] = {name: None for name in Rules.model_fields if name != "clean_source"}
@@ -74,11 +76,8 @@ def build(
         write_jsonl(folder / f"{lang}.jsonl", memory)
         done, scored = folder / f"{lang}.done.parquet", folder / f"{lang}.scored.parquet"
         translate(folder / "qa.parquet", done, source="en", target=lang, backend="memory", resources=[folder / f"{lang}.jsonl"])
-        score(
-            folder / "qa.parquet", [done], [bench], scored,
-            lang=lang, among=LANGUAGES, settings=Score(), ngram=8, workers=1,
-        )  # fmt: skip
-        decide(scored, folder / f"{lang}.parquet", folder / f"{lang}.json", rules=Rules(**{**OFF, "numbers": 1.0}))
+        filter_score([done], folder / "qa.parquet", scored, lang=lang, among=LANGUAGES, benchmarks=[bench], contamination_ngram=8)
+        filter(scored, folder / f"{lang}.parquet", folder / f"{lang}.json", rules=Rules(**{**OFF, "numbers": 1.0}))
     parallel = [folder / f"{lang}.parquet" for lang in LANGUAGES[1:]]
     tokenise(folder / "qa.parquet", parallel, folder / "tokens", Tokenizer(vocab_size=300), special=False)
     return folder
@@ -194,7 +193,7 @@ def test_a_negative_is_judged_as_the_passage_that_it_is_elsewhere(tmp_path: Path
     folder = build(tmp_path, rows, wrong=[row["passage"] for row in rows[::4]])
     scored = SCORED.read(folder / "sv.scored.parquet").with_columns(question_length=None).cast({"question_length": pl.Float64})
     SCORED.write(scored, tmp_path / "scored")
-    decide(tmp_path / "scored", tmp_path / "kept", tmp_path / "summary", rules=Rules(**{**OFF, **rule}))
+    filter(tmp_path / "scored", tmp_path / "kept", tmp_path / "summary", rules=Rules(**{**OFF, **rule}))
     kept = PARALLEL.read(tmp_path / "kept")
     stays = set(kept["passage_id"])
     for row in kept.iter_rows(named=True):

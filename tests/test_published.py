@@ -495,7 +495,7 @@ def test_triples_become_pairs_with_their_first_negatives(tmp_path: Path) -> None
 def test_translated_triples_are_released_translations(tmp_path: Path, qa: Frames) -> None:
     english, german = mmarco(tmp_path / "english", "english", "passage"), mmarco(tmp_path / "german", "german", "Absatz")
     collect_source([*english.iterdir()], tmp_path / "qa.parquet", name="mmarco", reader="triples")
-    released = Released([german], QA.read(tmp_path / "qa.parquet"))
+    released = Released([german], "en", "de", QA.read(tmp_path / "qa.parquet"))
     texts = ["passage seven?", "passage 1", "passage 11", "passage 14"]
     assert released.translate(texts) == ["Absatz seven?", "Absatz 1", "Absatz 11", None]
 

@@ -16,7 +16,7 @@ import yaml
 
 from koine.collect import registry
 from koine.doctor import load_recipe
-from koine.params import NEURAL, Backbone, Source
+from koine.params import Backbone, Source
 from koine.plan import Plan
 from koine.runtime.console import say, table
 from koine.strategies import Chain
@@ -151,13 +151,13 @@ def _translated(plan: Plan, questions: int, passages: int, gpu_tflops: float) ->
     cpu = gpu = 0.0
     for lang in t.languages:
         ways = 2 if lang in t.round_trip else 1
-        backend = t.backend_of(lang)
-        if backend in NEURAL:
+        backend = t.entry_for(lang)
+        if backend.needs_model:
             model = t.decoding.model.format(source=t.source, target=lang)
             through = r["parameters"].get(model, [75, 75])[0]  # OPUS-MT's
             gpu += ways * t.decoding.num_beams * 2 * through * MEGA * tokens / (gpu_tflops * 1e12 * r["translated_share"]) / HOUR
         else:
-            cpu += ways * texts / r["apertium_texts_per_s" if backend == "apertium" else "lookup_texts_per_s"] / HOUR
+            cpu += ways * texts / r[backend.rate] / HOUR
     every = texts * len(t.languages)
     yield Item("translate", len(t.languages) * t.shards, f"{every:,} texts", cpu, gpu, 600 * every)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from koine.names import target
 from koine.params import laid_over
 from koine.plan import Plan
 from koine.runtime.console import say
@@ -18,7 +19,7 @@ from koine.runtime.download import in_mirror
 from koine.runtime.errors import KoineError
 from koine.runtime.files import read_text
 from koine.runtime.hub import on_disk, remedy
-from koine.translate.apertium import Apertium
+from koine.translate.base import Options
 
 HUB = "https://huggingface.co/api/models?limit=1"
 TIMEOUT = 5  # seconds to wait for the Hub
@@ -147,7 +148,7 @@ def _recipe(recipe: Path, scale: str, *, online: bool) -> Iterator[Finding]:
             yield Finding(name, f"{locations[0]} has no public address: set KOINE_MIRROR (docs/offline.md)", False)
     for name, (model, revision) in plan.named_models.items():
         yield _from_hub(name, model, "model", revision, online=online)
-    yield from _apertium(plan)
+    yield from _programs(plan)
     for own in plan.own_files:
         there = Path(own).is_file()
         home = f"; {plan.homes[own]}" if own in plan.homes else ""
@@ -172,12 +173,13 @@ def _from_hub(name: str, hub_id: str, kind: str, revision: str, *, online: bool)
     return Finding(name, f"{hub_id} comes from the Hub, which is not reachable: {remedy(hub_id)}", False)
 
 
-def _apertium(plan: Plan) -> Iterator[Finding]:
-    """The program's directions that the recipe needs."""
+def _programs(plan: Plan) -> Iterator[Finding]:
+    """The directions that the recipe needs of programs that translate."""
     t = plan.params.translate
     for lang in t.languages:
-        for way in t.ways(lang) if t.backend_of(lang) == "apertium" else []:
+        backend = t.entry_for(lang)
+        for way in t.ways(lang) if backend.program else []:
             try:
-                yield Finding("-".join(way), Apertium(*way).version, True)
+                yield Finding("-".join(way), target(backend.make)(*way, Options()).version, True)
             except KoineError as error:
                 yield Finding("-".join(way), str(error), False)

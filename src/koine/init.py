@@ -9,6 +9,7 @@ import re
 import tempfile
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import wrap
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from koine import languages
+from koine import languages, names
 from koine.collect.formats.beir import BEIR
 from koine.collect.readers import read_questions
 from koine.cost import plan as print_cost
@@ -30,7 +31,9 @@ from koine.runtime.errors import KoineError
 from koine.runtime.files import read_csv, read_json, read_jsonl, text_id, write_text
 from koine.runtime.hub import on_disk
 from koine.text.normalise import normalise, words
-from koine.translate.apertium import PACKAGES, Apertium
+from koine.translate.apertium import PACKAGES
+from koine.translate.backends import BACKENDS
+from koine.translate.base import Options
 from koine.translate.memory import Memory
 
 #: What people call the columns; the first that is there counts.
@@ -299,10 +302,10 @@ def _way(lang: str, wanted: Wanted, files: Sequence[File]) -> Way:
         return Way("memory", False, f"your memories hold {covered:.0%} of the texts")
     neural = _neural(lang, wanted.source)
     here = neural is not None and (on_disk(neural) is not None or _hub())
-    rules = _apertium(wanted.source, lang)
+    rules = next(iter(_programs(wanted.source, lang)), None)
     if rules is not None and not (here and _gpus()):
-        why = f"{beside}Apertium is installed for this direction, and needs no GPU"
-        return Way("apertium", _apertium(lang, wanted.source) is not None, why)
+        why = f"{beside}{BACKENDS[rules].program} is installed for this direction, and needs no GPU"
+        return Way(rules, rules in _programs(lang, wanted.source), why)
     if neural is None:
         if covered:
             return Way("memory", False, f"your memories hold {covered:.0%} of the texts; no engine knows this language")
@@ -323,11 +326,14 @@ def _covered(lang: str, wanted: Wanted, files: Sequence[File]) -> float:
     return sum(text is not None for text in found) / len(texts)
 
 
-def _apertium(source: str, target: str) -> Apertium | None:
-    try:
-        return Apertium(source, target)
-    except KoineError:
-        return None
+def _programs(source: str, target: str) -> list[str]:
+    """The backends whose program is installed for a direction."""
+    installed = []
+    for name, backend in BACKENDS.items():
+        with suppress(KoineError):
+            if backend.program and names.target(backend.make)(source, target, Options()):
+                installed.append(name)
+    return installed
 
 
 def _neural(lang: str, source: str) -> str | None:

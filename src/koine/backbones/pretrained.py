@@ -135,15 +135,18 @@ class FrozenEncoder:
     Args:
         model: folder or Hub id; `KOINE_MODELS=DIR` answers a Hub id with DIR/ORG/NAME.
         device: where it computes.
+        revision: its commit on the Hub; empty for the newest.
 
     Raises:
         KoineError: neither a model folder nor reachable on the Hub.
     """
 
-    def __init__(self, model: str, device: str) -> None:
+    def __init__(self, model: str, device: str, revision: str = "") -> None:
         try:
             safe = {"use_safetensors": True}
-            self.model = SentenceTransformer(str(on_disk(model) or model), device=device, model_kwargs=safe)
+            self.model = SentenceTransformer(
+                str(on_disk(model) or model), device=device, revision=revision or None, model_kwargs=safe
+            )
         except (OSError, ValueError) as error:
             raise KoineError(f"{model}: no model that sentence-transformers loads ({error}); offline, see KOINE_MODELS") from None
 

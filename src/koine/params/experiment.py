@@ -20,7 +20,7 @@ from koine.params.index import Index
 from koine.params.renamed import RENAMED
 from koine.params.report import Report
 from koine.params.train import Train
-from koine.params.translate import NEURAL, Translate
+from koine.params.translate import Translate
 from koine.runtime.errors import KoineError
 from koine.strategies import STRATEGIES, Chain, count_of
 
@@ -144,7 +144,7 @@ class Params(Block):
         for strategy in train.strategies:
             if max(training.count or 0 for training in Chain.parse(strategy).trainings) > there:
                 raise ValueError(f"train.strategies: {strategy} asks for more languages than the {there} that there are")
-        neural = [name for lang in translate.languages if (name := translate.backend_of(lang)) in NEURAL]
+        neural = [translate.backend_of(lang) for lang in translate.languages if translate.entry_for(lang).needs_model]
         if neural and not translate.decoding.model:
             raise ValueError(f"translate.decoding.model: the backend {neural[0]} needs a model")
 

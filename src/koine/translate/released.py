@@ -20,23 +20,24 @@ class Released:
     Args:
         files: in the target language: SQuAD JSON, JSONL (`id,question,passage`, optional `answer,negatives`), or folders of
             BEIR or of mMARCO's triples.
+        source, target: languages (BCP 47); not needed.
         rows: the collected questions (`records.QA`), whose texts are looked up.
 
     Raises:
         KoineError: no question has the id of a collected one.
     """
 
-    def __init__(self, files: Sequence[Path], rows: pl.DataFrame) -> None:
+    def __init__(self, files: Sequence[Path], source: str, target: str, rows: pl.DataFrame) -> None:
         self._translations: dict[str, str] = {}
         # Ids of different sources may be equal; a collected id is `source/id`.
-        own = {row["id"].split("/", 1)[1]: row for row in rows.iter_rows(named=True)}
+        collected = {row["id"].split("/", 1)[1]: row for row in rows.iter_rows(named=True)}
         for path in files:
             for record in _read(path):
-                source = own.get(str(record["id"]))
-                if source is None:
+                row = collected.get(str(record["id"]))
+                if row is None:
                     continue
-                texts = [(source[field], record.get(field)) for field in ("question", "passage", "answer")]
-                ours, theirs = source["negatives"] or [], record.get("negatives") or []
+                texts = [(row[field], record.get(field)) for field in ("question", "passage", "answer")]
+                ours, theirs = row["negatives"] or [], record.get("negatives") or []
                 if len(ours) == len(theirs):  # else some were left out, and it is not known which
                     texts += zip(ours, theirs, strict=True)
                 for text, translation in texts:

@@ -11,10 +11,9 @@ from typing import Any
 from koine import code
 from koine.backbones.kinds import KINDS
 from koine.collect.readers import READERS
-from koine.collect.registry import downloads
 from koine.filter.rules import RULES
 from koine.metrics import kind_of
-from koine.params import Backbone, IndexKind, Params, Source, flags
+from koine.params import Backbone, IndexKind, Params, flags
 from koine.runtime.errors import KoineError
 from koine.runtime.hub import own_folder
 from koine.strategies import STRATEGIES, Chain
@@ -68,7 +67,8 @@ class Rules:
                    models.trained} for name in p.backbones
         }  # fmt: skip
         self.encode_tokens = {
-            name: job("encode_tokens", [self._inputs(backbone)], entries=[_kind(backbone)]) for name, backbone in p.backbones.items()
+            name: job("encode_tokens", [self._inputs(backbone)], entries=[_kind(backbone)])
+            for name, backbone in p.backbones.items()
         }
         computed = [flags(p.encode), flags(p.compute)]
         self.encode = {name: job("encode", computed, entries=[_kind(backbone)]) for name, backbone in p.backbones.items()}
@@ -85,7 +85,13 @@ class Rules:
         self.report_cards = job("report_cards", entries=shown)
 
     def _job(
-        self, rule: str, words: Iterable[str] = (), files: Iterable[str] = (), *, entries: Iterable[str] = (), own: Iterable[str] = ()
+        self,
+        rule: str,
+        words: Iterable[str] = (),
+        files: Iterable[str] = (),
+        *,
+        entries: Iterable[str] = (),
+        own: Iterable[str] = (),
     ) -> Job:
         """A job: `own` are files of a person's among its inputs."""
         return Job(
