@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 
 from koine import __version__, backbones
-from koine.backbones.base import Kind, TrainableEncoder
+from koine.backbones.base import Side, TrainableEncoder
 from koine.params import Architecture, Datasets, Languages, Optimisation, Start, Validation
 from koine.runtime.errors import KoineError
 from koine.runtime.files import read_json, sha256, text_id, write_json, write_text
@@ -31,7 +31,7 @@ from koine.train.tokens import TrainingSet
 
 def train(
     tokens: Path, out: Path, *, kind: str, backbone: str, source: str, strategy: str, alpha: float, languages: Languages,
-    seed: int, prefixes: dict[Kind, str], architecture: Architecture, optimisation: Optimisation, device: str,
+    seed: int, prefixes: dict[Side, str], architecture: Architecture, optimisation: Optimisation, device: str,
     start: Start = Start(), further: Path | None = None, mined: Path | None = None, datasets: Datasets = Datasets(),
     validation: Validation = Validation(), only: Sequence[str] = (), gradient_cosine_every: int = 0,
     checkpoint_seconds: float = 600, track: Tracker = "none",

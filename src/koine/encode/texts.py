@@ -8,7 +8,7 @@ import polars as pl
 import torch
 
 from koine import backbones
-from koine.backbones.base import Encoder, Kind, TrainableEncoder, Vectors
+from koine.backbones.base import Encoder, Side, TrainableEncoder, Vectors
 from koine.backbones.tokenizer import Tokens, read_tokenizer, read_tokens, tokenize, write_tokens
 from koine.encode.vectors import ABOUT, Partial
 from koine.records import PASSAGES, QUERIES
@@ -19,12 +19,12 @@ from koine.runtime.hub import model_digest
 from koine.runtime.resume import key
 from koine.train.ranks import Ranks
 
-SIDES: tuple[tuple[Kind, str], ...] = (("query", "queries"), ("passage", "passages"))
+SIDES: tuple[tuple[Side, str], ...] = (("query", "queries"), ("passage", "passages"))
 SHARD = 16_384  # texts of one encoder call; another number gives other batches, so other last digits
 _SCHEMAS = {"queries": QUERIES, "passages": PASSAGES}
 
 
-def encode_tokens(tokenizer: Path, benchmark: Path, out: Path, *, prefixes: dict[Kind, str], special: bool) -> None:
+def encode_tokens(tokenizer: Path, benchmark: Path, out: Path, *, prefixes: dict[Side, str], special: bool) -> None:
     """Tokenise a prepared benchmark once for all models of a backbone: on a CPU that costs more than a static encoder.
 
     Args:
@@ -91,7 +91,7 @@ def encode(model: str, benchmark: Path, out: Path, *, tokens: Path | None, dtype
 class _Side:
     """The queries or the passages of a benchmark: their ids and languages, and shards of their texts on demand."""
 
-    def __init__(self, kind: Kind, name: str, benchmark: Path, tokens: Path | None, model: Path) -> None:
+    def __init__(self, kind: Side, name: str, benchmark: Path, tokens: Path | None, model: Path) -> None:
         self.kind, self.name = kind, name
         self._table = benchmark / f"{name}.parquet"
         self.rows = _SCHEMAS[name].part(self._table, ["id", "lang"])
