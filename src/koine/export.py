@@ -33,10 +33,11 @@ from torch.nn import functional
 from transformers import PreTrainedTokenizerFast
 
 from koine import __version__, backbones
-from koine.backbones.base import Encoder, Side, Vectors
+from koine.backbones.base import Encoder, Vectors
 from koine.backbones.manifest import MANIFEST, entry
 from koine.backbones.onnx import GRAPH, INPUTS, OnnxEncoder
 from koine.backbones.pretrained import FrozenEncoder
+from koine.backbones.tokenizer import Side
 from koine.params import SETTINGS
 from koine.records import Run
 from koine.runtime.console import say, table

@@ -20,8 +20,8 @@ rule encode_tokens:
         flags=lookup(dpath="{backbone}", within=plan.inputs),
         code=plan.code("encode"),
     shell:
-        "koine encode-tokens --tokenizer {input.tokenizer} --benchmark {params.benchmark} {params.flags} "
-        "--out {params.out} > {log} 2>&1"
+        "koine encode-tokens --tokenizer {input.tokenizer:q} --benchmark {params.benchmark:q} {params.flags} "
+        "--out {params.out:q} > {log:q} 2>&1"
 
 
 rule encode:
@@ -43,8 +43,8 @@ rule encode:
         "logs/<data>/encode/<run>/{benchmark}.log",
     resources:
         execution=plan.execution["encode"],
-        launch=plan.execution["launch"],
     params:
+        launch=plan.launch,
         model=subpath(input.model, parent=True),
         tokens=subpath(input.tokens, parent=True),
         benchmark=subpath(input.queries, parent=True),
@@ -52,8 +52,8 @@ rule encode:
         flags=plan.given("encode"),
         code=plan.code("encode"),
     shell:
-        "{resources.launch}koine encode --model {params.model} --tokens {params.tokens} --benchmark {params.benchmark} {params.flags} "
-        "{resources.execution} --out {params.out} > {log} 2>&1"
+        "{params.launch}koine encode --model {params.model:q} --tokens {params.tokens:q} --benchmark {params.benchmark:q} "
+        "{params.flags} {resources.execution} --out {params.out:q} > {log:q} 2>&1"
 
 
 rule encode_debias:
@@ -76,8 +76,8 @@ rule encode_debias:
         vectors=subpath(input.queries_npy, parent=True),
         benchmark=subpath(input.queries, parent=True),
         out=subpath(output[0], parent=True),
-        flags=plan.given("encode"),
+        flags=plan.given("encode_debias"),
         code=plan.code("encode"),
     shell:
-        "koine encode-debias --vectors {params.vectors} --benchmark {params.benchmark} --method {wildcards.method} "
-        "{params.flags} --out {params.out} > {log} 2>&1"
+        "koine encode-debias --vectors {params.vectors:q} --benchmark {params.benchmark:q} --method {wildcards.method} "
+        "{params.flags} --out {params.out:q} > {log:q} 2>&1"

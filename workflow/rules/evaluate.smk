@@ -63,9 +63,8 @@ rule evaluate_probe:
         multiext("<data>/evaluate/<run>/{probe}/", "pairs.csv", "scores.parquet"),
     log:
         "logs/<data>/evaluate_probe/<run>/{probe}.log",
-    resources:
-        execution=plan.execution["evaluate_probe"],
     params:
+        flags=plan.given("evaluate_probe"),
         model=subpath(input.model, parent=True),
         out=subpath(output[0], parent=True),
         recipe=plan.params.recipe,
@@ -73,4 +72,4 @@ rule evaluate_probe:
     shell:
         "koine evaluate-probe --model {params.model} --train {input.train} --test {input.test} --recipe {params.recipe} "
         "--name {wildcards.probe} --backbone {wildcards.backbone} --strategy {wildcards.strategy} --seed {wildcards.seed} "
-        "{resources.execution} --out {params.out} > {log} 2>&1"
+        "{params.flags} --out {params.out} > {log} 2>&1"

@@ -25,5 +25,5 @@ rule index:
         flags=plan.given("index"),
         code=plan.code("index"),
     shell:
-        "koine index --vectors {params.vectors} --benchmark {params.benchmark} {params.flags} "
-        "--out {params.out} > {log} 2>&1"
+        "koine index --vectors {params.vectors:q} --benchmark {params.benchmark:q} {params.flags} "
+        "--out {params.out:q} > {log:q} 2>&1"

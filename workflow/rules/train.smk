@@ -25,7 +25,7 @@ rule train_tokens:
         flags=lookup(dpath="{backbone}", within=plan.tokenizers),
         code=plan.code("train"),
     shell:
-        "koine train-tokens --qa {input.qa} {params.parallel} {params.flags} --out {params.out} > {log} 2>&1"
+        "koine train-tokens --qa {input.qa:q} {params.parallel} {params.flags} --out {params.out:q} > {log:q} 2>&1"
 
 
 rule train_mine:
@@ -43,7 +43,7 @@ rule train_mine:
         flags=plan.mine["flags"],
         code=plan.code("train"),
     shell:
-        "koine train-mine --qa {input.qa} {params.flags} {resources.execution} --out {output} > {log} 2>&1"
+        "koine train-mine --qa {input.qa:q} {params.flags} {resources.execution} --out {output:q} > {log:q} 2>&1"
 
 
 rule train:
@@ -67,8 +67,8 @@ rule train:
         "logs/<models>/<run>/train.log",
     resources:
         execution=plan.execution["train"],
-        launch=plan.execution["launch"],
     params:
+        launch=plan.launch,
         tokens=subpath(input.tokens, parent=True),
         out=subpath(output[0], parent=True),
         strategy=lookup(dpath="{strategy}", within=plan.strategies),
@@ -77,8 +77,9 @@ rule train:
             dpath="{backbone}/{strategy}/{seed}/flags", within=plan.made_from
         ),
         source=plan.params.translate.source,
+        flags=plan.given("train"),
         code=plan.code("train"),
     shell:
-        "{resources.launch}koine train --tokens {params.tokens} --source {params.source} {params.strategy} "
-        "--seed {wildcards.seed} --backbone {wildcards.backbone} {params.backbone} {params.made_from} "
-        "{resources.execution} --out {params.out} > {log} 2>&1"
+        "{params.launch}koine train --tokens {params.tokens:q} --source {params.source} {params.strategy} "
+        "--seed {wildcards.seed} --backbone {wildcards.backbone:q} {params.backbone} {params.made_from} {params.flags} "
+        "{resources.execution} --out {params.out:q} > {log:q} 2>&1"

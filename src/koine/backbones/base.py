@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, Self
+from typing import TYPE_CHECKING, ClassVar, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from koine.backbones.kinds import KINDS
-from koine.backbones.tokenizer import Tokens, tokenize
+from koine.backbones.tokenizer import SPECIAL, Side, Tokens, tokenize
 from koine.params import Architecture, Start
 from koine.runtime.errors import KoineError
 from koine.runtime.files import read_json, write_json
@@ -21,7 +21,6 @@ from koine.runtime.files import read_json, write_json
 if TYPE_CHECKING:
     from transformers import PreTrainedModel  # takes seconds to import
 
-Side = Literal["query", "passage"]
 Vectors = npt.NDArray[np.float32]
 #: Tokens of texts that are padded together: few, so that there is little padding; more where small products waste the device.
 GROUP_TOKENS = {"cpu": 1024, "cuda": 16384}
@@ -111,7 +110,15 @@ class TrainableEncoder(nn.Module, ABC):
         """
         raise KoineError("this backbone reads tokens without their context; take a transformer")
 
-    def recompute(self) -> None:
+    @property
+    def mask_token(self) -> int:
+        """The id of what hides a token in masked language modelling.
+
+        Tokenizers of ours have no mask token, and get none, so that files keep their bytes: the unknown token says the same.
+        """
+        return SPECIAL.index("<unk>")
+
+    def checkpoint_gradients(self) -> None:
         """Compute states again on the way back, instead of holding them (gradient checkpointing).
 
         Raises:
@@ -119,8 +126,8 @@ class TrainableEncoder(nn.Module, ABC):
         """
         self.language_model.activation_checkpointing_enable()
 
-    def compile_states(self) -> None:
-        """Fuse a transformer's operations (torch.compile); texts of any number and length run through one program.
+    def compile_model(self) -> None:
+        """Compile a transformer (torch.compile); texts of any number and length run through one program.
 
         Raises:
             KoineError: the backbone is no transformer.
@@ -144,12 +151,12 @@ class TrainableEncoder(nn.Module, ABC):
         return next(self.parameters()).device
 
     def tokenize(self, texts: Sequence[str], side: Side) -> Tokens:
-        """Token ids of texts with the prefix of their kind."""
+        """Token ids of texts with the prefix of their side."""
         return tokenize(self.tokenizer, texts, self.prefixes[side], KINDS[self.kind].special_tokens)
 
     def encode(self, texts: Sequence[str], side: Side, *, batch_size: int) -> Vectors:
         """See `Encoder.encode`."""
-        return self.encode_tokens(self.tokenize(texts, kind), batch_size=batch_size)
+        return self.encode_tokens(self.tokenize(texts, side), batch_size=batch_size)
 
     @torch.inference_mode()
     def encode_tokens(self, tokens: Tokens, *, batch_size: int) -> Vectors:

@@ -6,9 +6,9 @@ from typing import Self
 
 import numpy as np
 
-from koine.backbones.base import Side, Vectors
+from koine.backbones.base import Vectors
 from koine.backbones.manifest import MANIFEST
-from koine.backbones.tokenizer import read_tokenizer
+from koine.backbones.tokenizer import Side, read_tokenizer
 from koine.runtime.device import threads
 from koine.runtime.errors import KoineError
 from koine.runtime.files import read_json

@@ -21,8 +21,8 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 from transformers.utils.import_utils import is_flash_attn_2_available
 
-from koine.backbones.base import Side, TrainableEncoder, Vectors, read_prefixes
-from koine.backbones.tokenizer import Tokens, max_length, read_tokenizer
+from koine.backbones.base import TrainableEncoder, Vectors, read_prefixes
+from koine.backbones.tokenizer import Side, Tokens, max_length, read_tokenizer
 from koine.params import Architecture, Start
 from koine.runtime.errors import KoineError
 from koine.runtime.files import write_text
@@ -56,6 +56,8 @@ class PretrainedEncoder(TrainableEncoder):
         Raises:
             KoineError: the folder is no model, or says no pooling and none is given.
         """
+        if not start.model:
+            raise KoineError("start.model: name the model that the backbone starts from")
         folder = local_model(start.model, start.revision)
         safe = {"use_safetensors": True}
         try:
@@ -95,6 +97,13 @@ class PretrainedEncoder(TrainableEncoder):
         if not isinstance(self.model[0], Transformer):
             return super().language_model
         return cast(PreTrainedModel, self.model.transformers_model)
+
+    @property
+    def mask_token(self) -> int:
+        """See `TrainableEncoder.mask_token`: the model's own, where its tokenizer has one."""
+        tokenizer = self.model.tokenizer
+        token = tokenizer.unk_token_id if tokenizer.mask_token_id is None else tokenizer.mask_token_id
+        return int(token)
 
     def use_flash_attention(self) -> None:
         """Attend without padding, where flash-attention 2 is installed and the architecture knows it; for a GPU in bfloat16."""

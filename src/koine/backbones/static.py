@@ -10,8 +10,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional
 
-from koine.backbones.base import NORMALIZE, Side, TrainableEncoder, read_prefixes, write_normalize, write_sentence_transformer
-from koine.backbones.tokenizer import Tokens, read_tokenizer
+from koine.backbones.base import NORMALIZE, TrainableEncoder, read_prefixes, write_normalize, write_sentence_transformer
+from koine.backbones.tokenizer import Side, Tokens, read_tokenizer
 from koine.params import Architecture, Start
 from koine.runtime.files import atomic, write_text
 

@@ -10,8 +10,8 @@ import torch
 from torch.nn import functional
 from transformers import AutoModel, PreTrainedModel, XLMRobertaConfig, XLMRobertaModel
 
-from koine.backbones.base import NORMALIZE, Side, TrainableEncoder, read_prefixes, write_normalize, write_sentence_transformer
-from koine.backbones.tokenizer import SPECIAL, Tokens, max_length, read_tokenizer
+from koine.backbones.base import NORMALIZE, TrainableEncoder, read_prefixes, write_normalize, write_sentence_transformer
+from koine.backbones.tokenizer import SPECIAL, Side, Tokens, max_length, read_tokenizer
 from koine.params import Architecture, Start
 from koine.runtime.files import write_json, write_text
 

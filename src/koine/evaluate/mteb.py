@@ -16,7 +16,8 @@ import numpy as np
 import polars as pl
 
 from koine import backbones
-from koine.backbones.base import Side, Vectors
+from koine.backbones.base import Vectors
+from koine.backbones.tokenizer import Side
 from koine.languages import canonical, script
 from koine.params import SETTINGS
 from koine.records import PAIRS, PASSAGES, QRELS, QUERIES, Run

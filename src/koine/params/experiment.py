@@ -11,6 +11,7 @@ from koine.names import nearest
 from koine.params.backbones import Architecture, Backbone, Optimisation, Tokenizer
 from koine.params.base import BM25, DEFAULT, HELD_OUT, NAME, Block
 from koine.params.collect import Collect, Sample
+from koine.params.compute import Compute
 from koine.params.encode import Encode
 from koine.params.evaluate import Evaluate
 from koine.params.execution import Execution
@@ -56,6 +57,7 @@ class Params(Block):
     index: Index = Index()
     evaluate: Evaluate = Evaluate()
     report: Report = Report()
+    compute: Compute = Compute()
     execution: Execution = Execution()
 
     @property
@@ -121,12 +123,11 @@ class Params(Block):
         if BM25 in self.backbones:
             raise ValueError(f"backbones.{BM25}: this is the lexical baseline's name (evaluate.bm25); choose another")
         for name, backbone in self.backbones.items():
-            if backbone.kind == "static" and (
-                backbone.optimisation.gradient_checkpointing or backbone.optimisation.torch_compile
-            ):
+            optimisation = backbone.optimisation
+            if not backbone.reads_context and (optimisation.gradient_checkpointing or optimisation.torch_compile):
                 raise ValueError(
                     f"backbones.{name}.optimisation: gradient_checkpointing and torch_compile are for transformers, "
-                    "`static` has no states"
+                    f"`{backbone.kind}` has no states"
                 )
         self._miner_can_be_trained()
         for strategy in self.index.strategies:
@@ -152,8 +153,9 @@ class Params(Block):
             chain = Chain.parse(strategy)
             if chain.debias or self.backbones[backbone].optimisation.num_negatives:
                 raise ValueError("train.mining.model: the miner is a trained model whose backbone takes no negatives itself")
-            if self.backbones[backbone].kind == "static" and any(one.strategy.needs_context for one in chain.trainings):
-                raise ValueError(f"train.mining.model: {backbone} is static, which {strategy} cannot train")
+            kind, contextual = self.backbones[backbone], any(one.strategy.needs_context for one in chain.trainings)
+            if contextual and not kind.reads_context:
+                raise ValueError(f"train.mining.model: {backbone} is {kind.kind}, which {strategy} cannot train")
 
 
 def laid_over(base: dict[str, Any], layer: dict[str, Any]) -> dict[str, Any]:
