@@ -157,7 +157,8 @@ STRATEGIES: Registry[Strategy] = {
         steps=0.5,
     ),
     "pcgrad": Strategy(
-        words="a monolingual and a cross-lingual batch in each of as many steps; each gradient without its part against the other",
+        words="a monolingual and a cross-lingual batch in each of as many steps; each gradient without its part against the "
+        "other",
         colour=("#8a6d3b", "#c9a66b"),
         objective=PAIRS,
         batches=(MONO, CROSS),
@@ -173,7 +174,8 @@ STRATEGIES: Registry[Strategy] = {
         steps=0.5,
     ),
     "gradvac": Strategy(
-        words="a monolingual and a cross-lingual batch in each of as many steps; their gradients turned towards their usual angle",
+        words="a monolingual and a cross-lingual batch in each of as many steps; their gradients turned towards their usual "
+        "angle",
         colour=("#3f8f9b", "#6cc3cf"),
         objective=PAIRS,
         batches=(MONO, CROSS),

@@ -31,8 +31,8 @@ def encode(
 ) -> None:  # fmt: skip
     """Encode a benchmark's queries and passages, each text once; resumes where it was stopped.
 
-    Each language and side is encoded in shards of texts; no more is held in memory. A shard is one encoder call, in which texts of
-    like length are batched together. So there are 2 L calls for L languages of no more texts than a shard has, and never L².
+    Each language and side is encoded in shards of texts; no more is held in memory. A shard is one encoder call, in which texts
+    of like length are batched together. So there are 2 L calls for L languages of no more texts than a shard has, and never L².
     Finished shards are kept: a killed run resumes behind them and ends with the same bytes. Processes that torchrun started
     share the shards.
 

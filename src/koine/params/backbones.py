@@ -7,7 +7,6 @@ from pydantic import AfterValidator, Field, model_validator
 from koine.backbones.kinds import KINDS, trained_kind
 from koine.params.base import Block, Fraction, Positive
 
-
 _TRAINED = {name: kind for name, kind in KINDS.items() if kind.is_trained}
 KindName = Annotated[str, AfterValidator(trained_kind), Field(json_schema_extra={"enum": [*_TRAINED]})]
 

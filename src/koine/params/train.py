@@ -34,8 +34,8 @@ class Datasets(Block):
     )
     domain: list[str] = Field(
         [],
-        description="Sources of the target domain. Some strategies train on them alone (daft), some on all sources (hybrid-daft), "
-        "the others on the rest.",
+        description="Sources of the target domain. Some strategies train on them alone (daft), some on all sources "
+        "(hybrid-daft), the others on the rest.",
     )
 
 
@@ -84,8 +84,8 @@ class Train(Block):
     strategies: list[str] = Field(
         ["untrained", "en-en", "x-x-mono", "x-y", "hybrid"],
         min_length=1,
-        description="docs/train.md has all of them, and what may be added to a name: hybrid@0.3 has its own alpha, hybrid-of-8 the "
-        "first eight languages alone, mlm+hybrid is a chain, and hybrid+lir takes something from the vectors afterwards.",
+        description="docs/train.md has all of them, and what may be added to a name: hybrid@0.3 has its own alpha, hybrid-of-8 "
+        "the first eight languages alone, mlm+hybrid is a chain, and hybrid+lir takes something from the vectors afterwards.",
     )
     seeds: list[Seed] = Field([1, 2, 3], min_length=1, description="One model per seed; intervals are taken over them too.")
     alpha: Fraction = Field(

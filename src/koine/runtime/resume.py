@@ -11,6 +11,7 @@ from pathlib import Path
 
 from koine.runtime.files import write_text
 
+
 def key(inputs: object, files: Iterable[Path], code: str) -> str:
     """Hex digest of all that determines a result.
 
