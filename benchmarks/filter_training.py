@@ -24,6 +24,7 @@ os.environ.update(OMP_NUM_THREADS="1", OMP_WAIT_POLICY="passive", TOKENIZERS_PAR
 import numpy as np
 import polars as pl
 from _machine import update_results
+from koine.train.steps import train
 
 from koine.collect.benchmark import collect_benchmark
 from koine.collect.formats.memory import read_memory
@@ -35,7 +36,6 @@ from koine.filter.table import SCORED, TEXT_SCORES
 from koine.params import Architecture, Languages, Optimisation, Rules, Score, Tokenizer
 from koine.records import PARALLEL, QA, Run
 from koine.runtime.files import text_id, write_json
-from koine.train.steps import train
 from koine.train.tokens import tokenise
 
 LOCAL = Path(os.environ.get("KOINE_MIRROR", "")) / "local"

@@ -29,6 +29,7 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 from _machine import update_results
+from koine.train.steps import train
 
 from koine import backbones
 from koine.backbones.base import Encoder
@@ -41,7 +42,6 @@ from koine.records import PARALLEL, QA
 from koine.runtime.console import progress, table
 from koine.runtime.files import text_id
 from koine.text.sentences import split
-from koine.train.steps import train
 from koine.train.tokens import tokenise
 
 Floats = npt.NDArray[np.float32]

@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from _machine import update_results
 from datasets import Dataset
+from koine.train.steps import train
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from sentence_transformers.sentence_transformer.losses import (
     CachedMultipleNegativesRankingLoss,
@@ -36,7 +37,6 @@ from koine.backbones.tokenizer import train_tokenizer
 from koine.backbones.transformer import TransformerEncoder
 from koine.collect.formats.memory import read_memory
 from koine.params import Architecture, Languages, Optimisation, Start, Tokenizer
-from koine.train.steps import train
 from koine.train.tokens import tokenise
 
 

@@ -23,7 +23,7 @@ from koine.records import PARALLEL, QA, QRELS, QUERIES
 from koine.runtime.errors import KoineError
 from koine.runtime.files import write_jsonl
 from koine.text.normalise import normalise
-from koine.train.tokens import TrainingSet, tokenise
+from koine.train.tokens import TrainingSet, train_tokens
 from koine.translate.shard import translate
 
 Frames = Callable[..., pl.DataFrame]
@@ -133,7 +133,7 @@ def test_training_sees_none_of_them_in_any_language(chain: Path) -> None:
     heldout = QA.read(chain / "heldout.parquet")
     parallel = [chain / f"{lang}.parquet" for lang in LANGUAGES]
     assert all(set(PARALLEL.read(path)["id"]) & set(heldout["id"]) for path in parallel), "they were translated"
-    tokenise(chain / "qa.parquet", parallel, chain / "tokens", Tokenizer(vocab_size=300), special=False)
+    train_tokens(chain / "qa.parquet", chain / "tokens", "static", Tokenizer(vocab_size=300), parallel=parallel)
     data = TrainingSet.open(chain / "tokens", "en")
     assert set(data.passage_ids) == set(QA.read(chain / "qa.parquet")["passage_id"])
     assert len(data.query_rows) == len(QA.read(chain / "qa.parquet"))

@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from koine.backbones.kinds import KINDS
 from koine.collect import registry
 from koine.doctor import load_recipe
 from koine.params import Backbone, Source
@@ -165,7 +166,7 @@ def _translated(plan: Plan, questions: int, passages: int, gpu_tflops: float) ->
 def _weights(backbone: Backbone) -> tuple[float, float]:
     """Parameters that a token passes through, and all that are stored."""
     shape, stored = backbone.architecture, backbone.tokenizer.vocab_size * backbone.architecture.hidden_size
-    if backbone.kind == "pretrained":
+    if backbone.starts_from_model:
         through, whole = rates()["parameters"].get(backbone.start.model, [86, 278])
         return through * MEGA, whole * MEGA
     through = 12 * shape.num_hidden_layers * shape.hidden_size**2
@@ -174,10 +175,11 @@ def _weights(backbone: Backbone) -> tuple[float, float]:
 
 def _seconds(backbone: Backbone, tokens: float, operations: int, gpu_tflops: float) -> tuple[float, float]:
     """Seconds of a core and of a GPU for these tokens, at so many operations for each and every parameter."""
-    if backbone.kind == "static":
-        return tokens / rates()["static_tokens_per_s"], 0.0
+    kind = KINDS[backbone.kind]
+    if kind.rates:
+        return tokens / rates()[f"{kind.rates}_tokens_per_s"], 0.0
     work = operations * _weights(backbone)[0] * tokens
-    return (0.0, work / (gpu_tflops * 1e12)) if backbone.kind == "pretrained" else (work / (rates()["cpu_gflops"] * GIGA), 0.0)
+    return (0.0, work / (gpu_tflops * 1e12)) if kind.computes_on == "gpu" else (work / (rates()["cpu_gflops"] * GIGA), 0.0)
 
 
 def _trained(plan: Plan, gpu_tflops: float) -> Iterator[Item]:
@@ -191,7 +193,7 @@ def _trained(plan: Plan, gpu_tflops: float) -> Iterator[Item]:
             last = Chain.parse(strategy).last.strategy
             jobs += len(p.train.seeds)
             disk += len(p.train.seeds) * FLOAT * _weights(backbone)[1]
-            if last.objective == "nothing":
+            if not last.trains:
                 continue
             batches = o.max_steps * last.steps * max(1, len(last.batches))
             seconds = _seconds(backbone, batches * o.batch_size * row, 6, gpu_tflops)
@@ -210,9 +212,10 @@ def _evaluated(plan: Plan, tested: dict[str, Any], gpu_tflops: float) -> Iterato
         lengths = [min(r[f"{side}_tokens"], backbone.tokenizer.max_length) for side in ("question", "passage")]
         tokens = sum(count * own for one in tested.values() for count, own in zip(one.size or (0, 0), lengths, strict=True))
         seconds = _seconds(backbone, tokens, 2, gpu_tflops)
-        cpu += (texts / r["static_texts_per_s"] if backbone.kind == "static" else seconds[0]) / HOUR
+        measured = KINDS[backbone.kind].rates
+        cpu += (texts / r[f"{measured}_texts_per_s"] if measured else seconds[0]) / HOUR
         gpu += seconds[1] / HOUR
-        disk += texts * FLOAT * (backbone.architecture.hidden_size if backbone.kind != "pretrained" else 768)
+        disk += texts * FLOAT * (768 if backbone.starts_from_model else backbone.architecture.hidden_size)
     yield Item("encode", len(encoded) * len(tested), f"{texts * len(encoded):,} texts", cpu, gpu, disk)
     if debiased := len(plan.runs) - len(encoded):
         yield Item("encode_debias", debiased * len(tested), "", 0, 0, disk / max(1, len(encoded)) * debiased)

@@ -125,6 +125,8 @@ class Plan:
             lang: shlex.join(_options("resource", self.resources[lang]) + _options("reverse", self.reverse[lang]))
             for lang in p.translate.languages
         }
+        #: Where models are computed.
+        self.device = f"--device {p.compute.device}"
         #: Models to convert for CTranslate2, by the name of their folder, with the flags of `translate-convert`.
         self.translators: dict[str, str] = {}
         #: The converted models of each language, there and back.
@@ -133,7 +135,7 @@ class Plan:
             ways = self._ways(lang)
             backend = p.translate.backend_of(lang)
             self.resource_flags[lang] += f" --backend {backend}"
-            self.resource_flags[lang] += f" {flags(p.translate.decoding)}" if backend in NEURAL else ""
+            self.resource_flags[lang] += f" {flags(p.translate.decoding)} {self.device}" if backend in NEURAL else ""
             self.resource_flags[lang] += " --round-trip" if lang in p.translate.round_trip else ""
             self.converted[lang] = [f"{self._converted(*way)}/model.bin" for way in ways.values()]
             self.resource_flags[lang] += "".join(f" --{option} {self._converted(*way)}" for option, way in ways.items())
@@ -151,27 +153,29 @@ class Plan:
             ),
             "filter_score": self._filter_score_flags(),
             "filter": flags(p.filter.rules) + "".join(f" --truth {path}" for path in self.truth),
-            "encode": flags(p.encode),
+            "train": self.device,
+            "encode": f"{flags(p.encode)} {self.device}",
+            "encode_debias": flags(p.encode),
+            "evaluate_probe": self.device,
             "index": flags(IndexKind(**p.index.model_dump(exclude={"strategies"}))),
             "report": flags(p.report),
         }
-        #: Flags by rule that change only speed, and what a training job is started with.
-        several = (
+        #: What training and encoding are started with, where several processes do a job.
+        self.launch = (
             "TORCHELASTIC_SIGNALS_TO_HANDLE=SIGTERM,SIGINT,SIGUSR1 "
-            f"torchrun --standalone --nproc-per-node {p.execution.processes} --no-python "
+            f"torchrun --standalone --nproc-per-node {p.compute.processes} --no-python "
+            if p.compute.processes > 1
+            else ""
         )
+        #: Flags by rule that change only speed.
         self.execution = {
-            "launch": several if p.execution.processes > 1 else "",
-            "translate": f"--device {p.execution.device} --threads {p.execution.translate_threads} "
-            f"--batch-tokens {p.execution.translate_batch_tokens}",
-            "filter_score": f"--workers {p.execution.workers} --device {p.execution.device}",
-            "train": f"--device {p.execution.device} --checkpoint-minutes {p.execution.checkpoint_minutes} "
-            f"--track {p.execution.track}",
-            "evaluate_probe": f"--device {p.execution.device}",
-            "train_mine": f"--device {p.execution.device} --encode-batch-size {p.execution.encode_batch_size}",
-            "encode": f"--device {p.execution.device} --encode-batch-size {p.execution.encode_batch_size}",
+            "translate": f"--threads {p.execution.translate_threads} --batch-tokens {p.execution.translate_batch_tokens}",
+            "filter_score": f"--workers {p.execution.workers}",
+            "train": f"--checkpoint-minutes {p.execution.checkpoint_minutes} --track {p.execution.track}",
+            "train_mine": f"--encode-batch-size {p.execution.encode_batch_size}",
+            "encode": f"--encode-batch-size {p.execution.encode_batch_size}",
         }
-        starts = {name: flags(b.start) + " " if b.kind == "pretrained" else "" for name, b in p.backbones.items()}
+        starts = {name: flags(b.start) + " " if b.starts_from_model else "" for name, b in p.backbones.items()}
         self.tokenizers = {name: f"--kind {b.kind} {starts[name]}{flags(b.tokenizer)}" for name, b in p.backbones.items()}
         self.inputs = {
             name: f"--kind {b.kind} "
@@ -227,9 +231,9 @@ class Plan:
         return [*self.runs, *([f"{BM25}/untrained/seed-0"] if self.params.evaluate.bm25 else [])]
 
     def _can(self, backbone: str, strategy: str) -> bool:
-        """Whether a backbone can be trained so: `static` reads tokens without the context that `mlm` and `tsdae` teach."""
+        """Whether a backbone can be trained so: one that reads no context cannot be taught any."""
         contextual = any(one.strategy.needs_context for one in Chain.parse(strategy).trainings)
-        return not contextual or self.params.backbones[backbone].kind != "static"
+        return not contextual or self.params.backbones[backbone].reads_context
 
     @property
     def indexed(self) -> list[str]:
@@ -309,10 +313,10 @@ class Plan:
         """Files and flags of `train-mine`."""
         mining = self.params.train.mining
         if not self._miner:
-            return {"files": [], "flags": flags(mining)}
+            return {"files": [], "flags": f"{flags(mining)} {self.device}"}
         folder = f"{self.models}/{mining.model}/seed-{self.params.train.seeds[0]}"
         files = [f"{folder}/koine.json", f"{folder}/model.safetensors"]
-        return {"files": files, "flags": flags(mining.model_copy(update={"model": folder}))}
+        return {"files": files, "flags": f"{flags(mining.model_copy(update={'model': folder}))} {self.device}"}
 
     def _made_from(self, backbone: str, strategy: str, seed: int) -> dict[str, Any]:
         chain = Chain.parse(strategy)
@@ -321,7 +325,7 @@ class Plan:
             folder = f"{self.models}/{backbone}/{chain.before}/seed-{seed}"
             files += [f"{folder}/koine.json", f"{folder}/model.safetensors"]
             words += ["--further", folder]
-        takes = self.params.backbones[backbone].optimisation.num_negatives and chain.last.strategy.objective == "pairs"
+        takes = self.params.backbones[backbone].optimisation.num_negatives and chain.last.strategy.batches
         if self.params.train.mining.model and takes:
             files.append(f"{self.data}/train/mined.parquet")
             words += ["--mined", files[-1]]
@@ -363,7 +367,8 @@ class Plan:
         p = self.params
         among = _options("among", [p.translate.source, *p.translate.languages])
         ngram = _options("contamination-ngram", [str(p.collect.clean.contamination_ngram)])
-        return f"{shlex.join([*among, *ngram, *_options('heldout', self.heldout)])} {flags(p.filter.score)}"
+        device = f" {self.device}" if p.filter.score.encoder else ""
+        return f"{shlex.join([*among, *ngram, *_options('heldout', self.heldout)])} {flags(p.filter.score)}{device}"
 
     @property
     def reported(self) -> str:
@@ -456,7 +461,7 @@ def _strategy_flags(strategy: str, params: Params) -> str:
     own = training.strategy
     words = ["--strategy", strategy]
     words += _options("only", [params.translate.source, *params.translate.languages][: training.count] if training.count else [])
-    if own.objective == "nothing":
+    if not own.trains:
         return shlex.join(words)
     if own.takes_alpha and training.alpha is None:
         words += ["--alpha", str(t.alpha)]
@@ -465,7 +470,7 @@ def _strategy_flags(strategy: str, params: Params) -> str:
         words += ["--pair-per", t.languages.pair_per]
     if own.draws_languages:
         words += ["--sampling-exponent", str(t.languages.sampling_exponent)]
-    if own.objective == "pairs" and own.gradients == "sum":  # the others always note the cosine
+    if own.batches and not own.gradients:  # surgery always notes the cosine
         words += ["--gradient-cosine-every", str(t.gradient_cosine_every)]
     return f"{shlex.join(words)} {flags(t.datasets)} {flags(t.validation)}"
 

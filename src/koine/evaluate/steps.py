@@ -17,6 +17,7 @@ from koine.evaluate.trec import write_trec
 from koine.params import BM25, METRICS, POOLED, RANKED, SETTINGS
 from koine.records import PAIRS, PASSAGES, QRELS, QUERIES, SCORES, Run
 from koine.runtime.console import progress, table
+from koine.runtime.device import Device
 from koine.runtime.errors import KoineError
 from koine.runtime.files import atomic
 
@@ -262,7 +263,7 @@ def _blocks(column: pl.Series, languages: Iterable[str]) -> list[slice]:
 
 def evaluate_model(
     model: str, benchmark: str, out: Path, *, run: Run, pools: Sequence[str], settings: Sequence[str], names: Sequence[str],
-    device: str, method: str = "", trec: int = 0,
+    device: Device, method: str = "", trec: int = 0,
 ) -> None:  # fmt: skip
     """Evaluate any sentence-transformers model, outside of the workflow: prepare the benchmark, encode, evaluate.
 
@@ -277,8 +278,8 @@ def evaluate_model(
         trec: as in `evaluate`.
     """
     from koine.collect import registry
-    from koine.encode.debias import check_method, debias
-    from koine.encode.steps import encode
+    from koine.encode.debias import check_method, encode_debias
+    from koine.encode.texts import encode
     from koine.people.prepare import prepare_benchmark  # these import much that the workflow's jobs do not need
 
     if method:
@@ -290,7 +291,7 @@ def evaluate_model(
             settings = settings or registry.benchmark(benchmark).settings
             names = names or registry.benchmark(benchmark).metrics
         vectors = Path(scratch) / "vectors"
-        encode(model, folder, vectors, tokens=None, dtype="float32", batch_size=64, device=device)
+        encode(model, folder, vectors, device=device, encode_batch_size=64)
         if method:
-            debias(vectors, folder, vectors, method=method, dtype="float32")
+            encode_debias(vectors, folder, vectors, method)
         evaluate(vectors, folder, out, run=run, pools=pools, settings=settings or SETTINGS, names=names or METRICS, trec=trec)

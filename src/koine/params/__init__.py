@@ -12,8 +12,8 @@ All blocks but `execution` hold *result parameters*: changing one reruns exactly
 `execution` holds what changes only speed: changing it reruns nothing.
 """
 
-from koine.params.backbones import Architecture, Backbone, Direction, Optimisation, PartitionMode, Start, Tokenizer
-from koine.params.base import BM25, DEFAULT, HELD_OUT, NAME, SETTINGS, Block, Fraction, Names, Positive, Seed
+from koine.params.backbones import Architecture, Backbone, Direction, KindName, Optimisation, PartitionMode, Start, Tokenizer
+from koine.params.base import BM25, DEFAULT, HELD_OUT, NAME, SETTINGS, Block, Fraction, NameOf, Names, Positive, Seed
 from koine.params.collect import (
     METRICS,
     POOLED,
@@ -32,6 +32,7 @@ from koine.params.collect import (
     Source,
     language_of,
 )
+from koine.params.compute import Compute
 from koine.params.encode import Encode
 from koine.params.evaluate import Domains, Evaluate
 from koine.params.execution import Execution

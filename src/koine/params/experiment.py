@@ -12,6 +12,7 @@ from koine.names import nearest
 from koine.params.backbones import Architecture, Backbone, Optimisation, Tokenizer
 from koine.params.base import BM25, DEFAULT, HELD_OUT, NAME, Block, same_language
 from koine.params.collect import Collect, Sample
+from koine.params.compute import Compute
 from koine.params.encode import Encode
 from koine.params.evaluate import Evaluate
 from koine.params.execution import Execution
@@ -60,6 +61,7 @@ class Params(Block):
     index: Index = Index()
     evaluate: Evaluate = Evaluate()
     report: Report = Report()
+    compute: Compute = Compute()
     execution: Execution = Execution()
 
     @property
@@ -153,19 +155,19 @@ class Params(Block):
             raise ValueError(f"backbones.{BM25}: this is the lexical baseline's name (evaluate.bm25); choose another")
         for name, backbone in self.backbones.items():
             optimisation = backbone.optimisation
-            if backbone.kind == "static" and (optimisation.gradient_checkpointing or optimisation.torch_compile):
+            if not backbone.reads_context and (optimisation.gradient_checkpointing or optimisation.torch_compile):
                 raise ValueError(
                     f"backbones.{name}.optimisation: gradient_checkpointing and torch_compile are for transformers, "
-                    "`static` has no states"
+                    f"`{backbone.kind}` has no states"
                 )
         backbone_name, _, strategy = self.train.mining.model.partition("/")
         if backbone_name in self.backbones:  # a miner of the recipe's own is trained on pairs, without the negatives it finds
             chain = Chain.parse(strategy)
             if chain.debias or self.backbones[backbone_name].optimisation.num_negatives:
                 raise ValueError("train.mining.model: the miner is a trained model whose backbone takes no negatives itself")
-            contextual = any(training.strategy.needs_context for training in chain.trainings)
-            if self.backbones[backbone_name].kind == "static" and contextual:
-                raise ValueError(f"train.mining.model: {backbone_name} is static, which {strategy} cannot train")
+            backbone, contextual = self.backbones[backbone_name], any(one.strategy.needs_context for one in chain.trainings)
+            if contextual and not backbone.reads_context:
+                raise ValueError(f"train.mining.model: {backbone_name} is {backbone.kind}, which {strategy} cannot train")
 
 
 def laid_over(base: dict[str, Any], layer: dict[str, Any]) -> dict[str, Any]:

@@ -15,17 +15,17 @@ from torch import distributed
 T = TypeVar("T")
 
 
-class Ranks:
+class Processes:
     """The processes of a job.
 
     Attributes:
-        rank: number of this process, from 0.
-        size: how many there are.
+        number: of this process, from 0 (torch calls it its rank).
+        count: how many there are.
         device: where this one computes.
     """
 
-    def __init__(self, rank: int, size: int, device: str) -> None:
-        self.rank, self.size, self.device = rank, size, device
+    def __init__(self, number: int, count: int, device: str) -> None:
+        self.number, self.count, self.device = number, count, device
 
     @classmethod
     def join(cls, device: str) -> Self:
@@ -34,65 +34,65 @@ class Ranks:
         Args:
             device: `cpu` or `cuda`; of GPUs each process takes the one of its number on its machine.
         """
-        size = int(os.environ.get("WORLD_SIZE", "1"))
-        if size == 1:
+        count = int(os.environ.get("WORLD_SIZE", "1"))
+        if count == 1:
             return cls(0, 1, device)
         if device == "cuda":
             device = f"cuda:{os.environ['LOCAL_RANK']}"
             torch.cuda.set_device(device)
         distributed.init_process_group("gloo" if device == "cpu" else "nccl")
-        return cls(distributed.get_rank(), size, device)
+        return cls(distributed.get_rank(), count, device)
 
     @property
     def first(self) -> bool:
         """Whether this process writes the files."""
-        return self.rank == 0
+        return self.number == 0
 
-    def gather(self, own: torch.Tensor, start: int, count: int) -> torch.Tensor:
+    def gather(self, rows: torch.Tensor, start: int, total: int) -> torch.Tensor:
         """The rows of all processes, without a graph.
 
         Args:
-            own: this process's rows, `[m, d]`.
+            rows: this process's, `[m, d]`.
             start: number of the first of them.
-            count: rows in all, n.
+            total: rows of all processes, n.
 
         Returns:
             `[n, d]`.
         """
-        rows = torch.zeros(count, own.shape[1], dtype=own.dtype, device=own.device)
-        rows[start : start + len(own)] = own.detach()
-        if self.size > 1:
-            distributed.all_reduce(rows)  # the others' rows are zeros here, so the sum is exact
-        return rows
+        gathered = torch.zeros(total, rows.shape[1], dtype=rows.dtype, device=rows.device)
+        gathered[start : start + len(rows)] = rows.detach()
+        if self.count > 1:
+            distributed.all_reduce(gathered)  # the others' rows are zeros here, so the sum is exact
+        return gathered
 
     def sum_gradients(self, parameters: Sequence[torch.nn.Parameter]) -> None:
         """Add the gradients of all processes up; each one gets the sum."""
-        if self.size > 1:
+        if self.count > 1:
             gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
             joint = torch.cat([gradient.reshape(-1) for gradient in gradients])
             distributed.all_reduce(joint)
-            parts = torch.split(joint, [gradient.numel() for gradient in gradients])
-            for gradient, part in zip(gradients, parts, strict=True):
-                gradient.copy_(part.view_as(gradient))
+            sums = torch.split(joint, [gradient.numel() for gradient in gradients])
+            for gradient, total in zip(gradients, sums, strict=True):
+                gradient.copy_(total.view_as(gradient))
 
-    def agree(self, number: int) -> int:
+    def largest(self, number: int) -> int:
         """The largest number that any process gives."""
-        if self.size == 1:
+        if self.count == 1:
             return number
         largest = torch.tensor(number, device=self.device)
         distributed.all_reduce(largest, distributed.ReduceOp.MAX)
         return int(largest)
 
-    def told(self, found: T) -> T:
-        """What the first process found."""
-        if self.size == 1:
-            return found
-        shared = [found]
+    def of_first(self, value: T) -> T:
+        """The value of the first process; what the others give does not count."""
+        if self.count == 1:
+            return value
+        shared = [value]
         distributed.broadcast_object_list(shared)
         return shared[0]
 
     def leave(self) -> None:
         """Part from the others, after all have come so far."""
-        if self.size > 1:
+        if self.count > 1:
             distributed.barrier()
             distributed.destroy_process_group()

@@ -1,4 +1,4 @@
-"""What a training run tells while it runs: its log, its speed, and curves elsewhere when asked."""
+"""What a training run writes while it runs: its log, its speed, and curves elsewhere when asked."""
 
 import json
 import resource
@@ -17,7 +17,7 @@ Log = list[Line]
 Tracker = Literal["none", "tensorboard", "wandb"]
 
 
-class Metrics:
+class LogWriter:
     """Streams lines to `train.jsonl`, what no rerun would repeat to `speed.jsonl`, and both to a tracker.
 
     Args:

@@ -1,4 +1,4 @@
-"""The command of the index step: one model's vectors of one benchmark."""
+"""An index of one model's vectors of one benchmark."""
 
 import time
 from pathlib import Path
@@ -20,16 +20,15 @@ DEPTH = 10  # results compared with the exact ones
 ASKED = 1000  # queries that are compared
 
 
-def index(vectors: Path, benchmark: Path, out: Path, *, settings: IndexKind) -> None:
-    """Build an index and compare it with the exact ranking.
+def index(vectors: Path, benchmark: Path, out: Path, spec: IndexKind = IndexKind()) -> None:
+    """Build a FAISS index over the pool of all languages, with the ids beside it, and measure what it finds.
 
     Args:
-        vectors: folder of `encode`.
-        benchmark: the texts the vectors belong to.
-        out: folder; gets index.faiss, ids.parquet (id, lang, group and text of row i) and index.json (recall@10 against
-            the exact ranking over `ASKED` queries spread evenly over the table, bytes, parameters, languages, the model's
-            digest and those of both files). See `index.files`.
-        settings: kind and effort.
+        vectors: Folder of koine encode.
+        benchmark: The texts the vectors belong to.
+        out: Folder; gets index.faiss, ids.parquet (id, lang, group and text of row i) and index.json (recall@10 against the exact
+            ranking over up to 1,000 queries spread evenly over the table, bytes, parameters, languages, digests).
+        spec: kind of index, and how much work goes into it.
 
     Raises:
         KoineError: the vectors are of another state of the benchmark, nothing says which model made them, or the index
@@ -46,40 +45,40 @@ def index(vectors: Path, benchmark: Path, out: Path, *, settings: IndexKind) -> 
     # All is made and measured before anything is renamed. The last is renamed first, so index.json comes after what it names.
     with atomic(out / ABOUT) as described, atomic(out / IDS) as ids, atomic(out / INDEX) as whole:
         start = time.perf_counter()
-        faiss.write_index(build(passages, settings), str(whole))
+        faiss.write_index(build(passages, spec), str(whole))
         built = time.perf_counter() - start
-        own = stamp(whole, benchmark / "passages.parquet", made)
-        stamp_index(whole, own)
-        stamp_ids(benchmark / "passages.parquet", ids, own)
-        found = open_index(whole, settings.kind)
+        mark = stamp(whole, benchmark / "passages.parquet", made)
+        stamp_index(whole, mark)
+        stamp_ids(benchmark / "passages.parquet", ids, mark)
+        opened = open_index(whole, spec.kind)
         depth = min(DEPTH, len(about))
         start = time.perf_counter()
         best = exact(queries, passages, depth)
         middle = time.perf_counter()
-        nearest = found.search(queries, depth)[1]
+        nearest = opened.search(queries, depth)[1]
         end = time.perf_counter()
         share = recall(nearest, queries, passages, best)
         size = whole.stat().st_size
         write_json(
             described,
             {
-                "kind": settings.kind,
+                "kind": spec.kind,
                 "vectors": len(about),
                 "dim": passages.shape[1],
                 "bytes": size,
                 "recall@10": round(share, 4),
                 "queries": len(queries),
-                "settings": settings.model_dump(include=set(IndexKind.model_fields) - {"kind"}),
+                "parameters": spec.model_dump(include=set(IndexKind.model_fields) - {"kind"}),
                 "languages": about["lang"].unique(maintain_order=True).to_list(),
                 "parallel": about["id"].n_unique() < len(about),  # ids are unique within a language
                 "model": made.model,
                 "method": made.method,
-                "stamp": own,
+                "stamp": mark,
                 "files": {INDEX: describe(whole), IDS: describe(ids)},
             },
         )
     table(
-        f"{settings.kind} index of {benchmark.name}",
+        f"{spec.kind} index of {benchmark.name}",
         ["vectors", "dimensions", "MiB", f"recall@{depth}", "queries", "ms each", "exact, ms each", "built, s"],
         [[f"{len(about):,}", passages.shape[1], f"{size / 2**20:,.1f}", f"{share:.4f}", f"{len(queries):,}",
           *(f"{1000 * seconds / len(queries):.3f}" for seconds in (end - middle, middle - start)), f"{built:.1f}"]],
