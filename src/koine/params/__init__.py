@@ -13,12 +13,9 @@ All blocks but `execution` hold *result parameters*: changing one reruns exactly
 """
 
 from koine.params.backbones import Architecture, Backbone, Direction, Optimisation, PartitionMode, Start, Tokenizer
-from koine.params.base import BM25, DEFAULT, HELD_OUT, NAME, SETTINGS, Block, Fraction, Positive, Seed
+from koine.params.base import BM25, DEFAULT, HELD_OUT, NAME, SETTINGS, Block, Fraction, Positive, Seed, Setting
 from koine.params.collect import (
     FOLDERS,
-    METRICS,
-    POOLED,
-    RANKED,
     Benchmark,
     BenchmarkReader,
     Candidate,
@@ -26,7 +23,6 @@ from koine.params.collect import (
     Collect,
     File,
     HeldOut,
-    Metric,
     Probe,
     QAReader,
     Sample,

@@ -1,6 +1,6 @@
 """What all blocks of parameters share: the base class, common types, and the names of languages' settings."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -9,7 +9,8 @@ Positive = Annotated[int, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 NAME = r"^[a-z0-9][a-z0-9._-]*$"
 #: Query and corpus in one language; an ordered pair of two; a query against the union of all languages' corpora.
-SETTINGS = ("mono", "cross", "multi")
+Setting = Literal["mono", "cross", "multi"]
+SETTINGS: tuple[Setting, ...] = get_args(Setting)
 #: The recipe whose tables stand in results/ itself.
 DEFAULT = "sample"
 #: The benchmark that a recipe makes of its own questions (`HeldOut`).
