@@ -43,7 +43,7 @@ def least_rank_distance(counts: Counts, k: int | None) -> float:
 
 
 def share_of_a_language(counts: Counts, k: int | None) -> float:
-    """`1 / L`."""
+    """One language in L."""
     return 1 / counts.languages
 
 
@@ -65,7 +65,7 @@ def ndcg(counts: Counts, k: int | None) -> float:
 
 
 def recall(counts: Counts, k: int | None) -> float:
-    """`k / N`."""
+    """The share of the corpus that k passages are, `k / N`."""
     return min(k or counts.passages, counts.passages) / counts.passages
 
 
@@ -75,17 +75,17 @@ def reciprocal_rank(counts: Counts, k: int | None) -> float:
 
 
 def accuracy(counts: Counts, k: int | None) -> float:
-    """`R / N`."""
+    """The share of the corpus that is relevant, `R / N`."""
     return counts.relevant / counts.passages
 
 
 def rank_distance(counts: Counts, k: int | None) -> float:
-    """`(N + 1) (R - 1) / (R + 1)`."""
+    """The expected range of R ranks among N, `(N + 1) (R - 1) / (R + 1)`."""
     return (counts.passages + 1) * (counts.relevant - 1) / (counts.relevant + 1)
 
 
 def rankc(counts: Counts, k: int | None) -> float:
-    """`sum_j w_j j / N`, `w_j ∝ e^(k - j)`: two random lists of j passages share `j² / N` of them."""
+    """Two random lists of j passages share `j² / N` of them: `sum_j w_j j / N`, `w_j ∝ e^(k - j)`."""
     depth = k or counts.passages
     weights = [math.exp(-j) for j in range(depth)]
     shared = (min(j, counts.passages) ** 2 / counts.passages / j for j in range(1, depth + 1))

@@ -16,11 +16,12 @@ RIDGE = 1.0  # λ
 
 
 def probed(ranked: Ranked, k: int | None) -> Floats | None:
-    """1 where the probe identifies the language of a query, float64 `[Q]`; None where there are no vectors, or too few queries."""
+    """1 where the probe identifies the language of a query, float64 `[Q]`; None without vectors, or with too few queries."""
     pool = ranked.pool
     if pool is None or not isinstance(pool.scorer, Vectors) or len(pool.asked) < 2:
         return None
-    identified = pool.once("language probe", lambda: _identified(pool, pool.scorer.queries))
+    vectors = pool.scorer.queries
+    identified = pool.once("language probe", lambda: _identified(pool, vectors))
     return None if identified is None else identified[ranked.lang][ranked.relevant.queries]
 
 

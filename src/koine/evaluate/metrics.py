@@ -61,7 +61,7 @@ def metrics(query: Ints, rank: Ints, names: Sequence[str]) -> tuple[Ints, dict[s
 
 
 def average_precision(ranked: Ranked, k: int | None) -> Floats:
-    """`1/|R| sum_i i / rank_i` over the sorted ranks; with a cut-off, hits to rank k over `min(|R|, k)` (LAReQA, arXiv 2004.05484)."""
+    """`1/|R| sum_i i / rank_i` over the sorted ranks; with a cut-off, hits to rank k over `min(|R|, k)` (arXiv 2004.05484)."""
     of = ranked.relevant
     hit = of.ranks <= _depth(k)
     return of.summed(np.where(hit, of.nth / of.ranks, 0)) / np.minimum(of.total, _depth(k))
@@ -71,8 +71,8 @@ def ndcg(ranked: Ranked, k: int | None) -> Floats:
     """Discounted cumulative gain to rank k with binary gains, over that of the best order."""
     of, depth = ranked.relevant, _depth(k)
     ideal = np.cumsum(1 / np.log2(np.arange(2, min(depth, of.total.max(initial=1)) + 2)))
-    found: Floats = of.summed(np.where(of.ranks <= depth, 1 / np.log2(of.ranks + 1), 0))
-    return found / ideal[np.minimum(of.total, depth) - 1]
+    gains: Floats = of.summed(np.where(of.ranks <= depth, 1 / np.log2(of.ranks + 1), 0)) / ideal[np.minimum(of.total, depth) - 1]
+    return gains
 
 
 def recall(ranked: Ranked, k: int | None) -> Floats:
@@ -89,7 +89,8 @@ def reciprocal_rank(ranked: Ranked, k: int | None) -> Floats:
 
 def accuracy(ranked: Ranked, k: int | None) -> Floats:
     """1 where the first passage is relevant."""
-    return (ranked.relevant.ranks[ranked.relevant.first] == 1).astype(np.float64)
+    first: Floats = ranked.relevant.ranks[ranked.relevant.first]
+    return (first == 1).astype(np.float64)
 
 
 def rank_distance(ranked: Ranked, k: int | None) -> Floats:
@@ -100,7 +101,7 @@ def rank_distance(ranked: Ranked, k: int | None) -> Floats:
 
 
 def target_language_recall(ranked: Ranked, k: int | None) -> Floats | None:
-    """Recall at rank k of the relevant passages in other languages than the query's (arXiv 2606.18801); NaN where there are none."""
+    """Recall of the relevant passages in other languages than the query's (arXiv 2606.18801); NaN where there are none."""
     of = ranked.elsewhere
     if of is None:
         return None
