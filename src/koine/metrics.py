@@ -203,6 +203,11 @@ def metric(name: str) -> Named:
     return Named(kind, entry, int(cutoff) if at else None)
 
 
+def kind_of(name: str) -> str:
+    """The entry that a metric's name is of: `ndcg` of `ndcg@10`."""
+    return metric(name).kind
+
+
 _SHOWN = {"never": "", "may": "[@K]", "must": "@K"}
 
 

@@ -13,7 +13,7 @@ All blocks but `execution` hold *result parameters*: changing one reruns exactly
 """
 
 from koine.params.backbones import Architecture, Backbone, Direction, Optimisation, PartitionMode, Start, Tokenizer
-from koine.params.base import BM25, DEFAULT, HELD_OUT, NAME, SETTINGS, Block, Fraction, Positive, Seed, Setting
+from koine.params.base import BM25, DEFAULT, HELD_OUT, NAME, SETTINGS, Block, Fraction, Names, Positive, Seed, Setting
 from koine.params.collect import (
     FOLDERS,
     Benchmark,

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, model_validator
 
 from koine.metrics import USUAL, MetricName
-from koine.params.base import SETTINGS, Block, Fraction, Positive, Setting
+from koine.params.base import SETTINGS, Block, Fraction, LanguageList, Name, OwnPath, Positive, Setting
 
 #: Readers of folders; the others read files.
 FOLDERS = {"beir", "trec", "mewsli-x", "triples"}
@@ -35,7 +35,7 @@ class Source(Block):
 
     url: str | None = Field(None, description="https address with {name}; checked by sha256.")
     mirror: str | None = Field(None, description="Path with {name} below KOINE_MIRROR; has no public address.")
-    path: str | None = Field(None, description="Your own file: a path with {name} in or beside the checkout.")
+    path: OwnPath | None = Field(None, description="Your own file: a path with {name} in or beside the checkout.")
     hub: str | None = Field(None, description="A data set of the Hugging Face Hub, `org/name`, read with `datasets`.")
     revision: str = Field("", description="Commit of the Hub data set.")
     config: str = Field(
@@ -109,7 +109,7 @@ class Probe(Source):
 class Sample(Block):
     """The embedded data set, made from CLDR facts (see docs/sample.md)."""
 
-    languages: list[str] = Field(
+    languages: LanguageList = Field(
         ["en", "ar", "de", "es", "fi", "hi", "ru", "sw", "tr", "zh"],
         min_length=2,
         description="Languages of the sample; English first.",
@@ -146,8 +146,8 @@ class HeldOut(Block):
 class Collect(Block):
     """Raw questions and passages: from the registry (src/koine/collect/sources.yaml) or from your own files."""
 
-    sources: list[str] = Field(["sample"], min_length=1, description="Names in the registry, or defined under `registry` below.")
-    registry: dict[str, Source] = Field({}, description="Your own sources; see docs/collect.md.")
+    sources: list[Name] = Field(["sample"], min_length=1, description="Names in the registry, or defined under `registry` below.")
+    registry: dict[Name, Source] = Field({}, description="Your own sources; see docs/collect.md.")
     sample: Sample = Sample()
     clean: Clean = Clean()
     heldout: HeldOut = HeldOut()

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from koine.params.base import Block
+from koine.params.base import Block, Model, OwnPath
 
 
 class Score(Block):
@@ -16,10 +16,11 @@ class Score(Block):
     neighbours: list[str] = Field(
         [], description="More languages that the language identifier may choose from, besides the recipe's own."
     )
-    encoder: str = Field(
+    encoder: Model = Field(
         "", description="Folder or Hub id of a sentence encoder: adds the cosine of source and translation (rule `cosine`)."
     )
-    external: str = Field(
+    encoder_revision: str = Field("", description="Commit, branch or tag of the encoder on the Hub; empty for its main branch.")
+    external: OwnPath = Field(
         "",
         description="Your own scores, such as COMET-QE's or bicleaner-ai's: JSONL with `id` and `score`; {lang} is filled in "
         "(rule `external`).",

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from koine.params.base import Block, Fraction, Positive, Seed
+from koine.params.base import Block, Fraction, Model, Positive, Seed
 from koine.strategies import Chain
 
 
@@ -64,9 +64,10 @@ class Validation(Block):
 class Mining(Block):
     """Hard negatives: the passages nearest to a question that do not answer it; see docs/train.md."""
 
-    model: str = Field(
+    model: Model = Field(
         "", description="What finds them: folder, Hub id, or BACKBONE/STRATEGY of this recipe (first seed); empty for none."
     )
+    revision: str = Field("", description="Commit, branch or tag of the Hub; empty for its main branch.")
     num_negatives: Positive = Field(4, description="Negatives of a question.")
     range_max: Positive = Field(100, description="Nearest passages that are looked at.")
     relative_margin: Annotated[float, Field(gt=-10, lt=1)] = Field(

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from koine.params.base import Block, Positive
+from koine.params.base import Block, Language, LanguageList, Model, Positive
 
 #: Backends that translate anything, and those of them that need a model; the others look translations up.
 ENGINES = {"apertium", "ctranslate2", "transformers"}
@@ -14,7 +14,7 @@ NEURAL = {"ctranslate2", "transformers"}
 class Decoding(Block):
     """Which model translates, and how, for the backends `ctranslate2` and `transformers`."""
 
-    model: str = Field(
+    model: Model = Field(
         "",
         description="Hub id or folder of a Marian (OPUS-MT), M2M-100, NLLB, MADLAD or mBART-50 model; {source} and {target} are "
         "filled in, as in Helsinki-NLP/opus-mt-{source}-{target}.",
@@ -33,8 +33,8 @@ BackendName = Literal["memory", "released", "lexicon", "apertium", "ctranslate2"
 class Translate(Block):
     """From the source language into the others; each distinct text once."""
 
-    source: str = Field("en", description="Language of the collected questions.")
-    languages: list[str] = Field(
+    source: Language = Field("en", description="Language of the collected questions.")
+    languages: LanguageList = Field(
         ["ar", "de", "es", "fi", "hi", "ru", "sw", "tr", "zh"], min_length=1, description="Languages to translate into."
     )
     backend: BackendName = Field(
