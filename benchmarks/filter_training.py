@@ -24,12 +24,12 @@ os.environ.update(OMP_NUM_THREADS="1", OMP_WAIT_POLICY="passive", TOKENIZERS_PAR
 import numpy as np
 import polars as pl
 from _machine import update_results
+from koine.evaluate.steps import evaluate_model
 from koine.train.steps import train
 
 from koine.collect.benchmark import collect_benchmark
 from koine.collect.formats.memory import read_memory
 from koine.collect.formats.squad import Question, read_squad
-from koine.evaluate.steps import evaluate_model
 from koine.filter.decide import verdicts
 from koine.filter.score import score_texts
 from koine.filter.table import SCORED, TEXT_SCORES

@@ -13,11 +13,8 @@ All blocks but `execution` hold *result parameters*: changing one reruns exactly
 """
 
 from koine.params.backbones import Architecture, Backbone, Direction, KindName, Optimisation, PartitionMode, Start, Tokenizer
-from koine.params.base import BM25, DEFAULT, HELD_OUT, NAME, SETTINGS, Block, Fraction, NameOf, Names, Positive, Seed
+from koine.params.base import BM25, DEFAULT, HELD_OUT, NAME, SETTINGS, Block, Fraction, NameOf, Names, Positive, Seed, Setting
 from koine.params.collect import (
-    METRICS,
-    POOLED,
-    RANKED,
     Benchmark,
     BenchmarkReader,
     Candidate,
@@ -25,7 +22,6 @@ from koine.params.collect import (
     Collect,
     File,
     HeldOut,
-    Metric,
     Probe,
     QAReader,
     Sample,

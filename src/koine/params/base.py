@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
@@ -16,7 +16,8 @@ NAME = r"^[a-z0-9][a-z0-9._-]*$"
 #: Of a source or a benchmark: it stands in paths and in Snakemake's patterns.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 #: Query and corpus in one language; an ordered pair of two; a query against the union of all languages' corpora.
-SETTINGS = ("mono", "cross", "multi")
+Setting = Literal["mono", "cross", "multi"]
+SETTINGS: tuple[Setting, ...] = get_args(Setting)
 #: The recipe whose tables stand in results/ itself.
 DEFAULT = "sample"
 #: The benchmark that a recipe makes of its own questions (`HeldOut`).

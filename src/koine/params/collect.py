@@ -1,12 +1,12 @@
 """Blocks of the collect step: sources, the sample, cleaning, held-out questions; and what a source, a benchmark or a probe is."""
 
-import re
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from koine.collect.readers import READERS, readers_of
-from koine.params.base import Block, Fraction, LanguageList, Name, NameOf, OwnPath, Positive
+from koine.metrics import USUAL, MetricName
+from koine.params.base import SETTINGS, Block, Fraction, LanguageList, Name, NameOf, OwnPath, Positive, Setting
 
 # Names of readers by what they are used for.
 QAReader = Annotated[str, NameOf(readers_of("questions"), "reader of questions")]
@@ -75,15 +75,7 @@ class Source(Block):
         return self
 
 
-#: Metrics of every setting, and those that compare languages in the pool of all; `@k` is any cut-off.
-RANKED = re.compile(r"map(@[1-9]\d*)?|ndcg@[1-9]\d*|recall@[1-9]\d*|mrr(@[1-9]\d*)?|accuracy")
-POOLED = re.compile(r"rank_distance|tlr@[1-9]\d*|same_language@1|rankc@[1-9]\d*|mrc@[1-9]\d*|language_probe")
-METRICS = (
-    *("map", "map@20", "ndcg@10", "recall@1", "recall@10", "mrr"),
-    *("rank_distance", "tlr@10", "same_language@1", "rankc@10", "mrc@10", "language_probe"),
-)
 Candidate = Literal["sentence", "sentence+context", "passage"]
-Metric = Annotated[str, Field(pattern=f"^({RANKED.pattern}|{POOLED.pattern})$")]
 
 
 class Benchmark(Source):
@@ -93,11 +85,11 @@ class Benchmark(Source):
         description="Format of the files; `lines`: line n of each language's file says the same; `trec`: folders of topics, "
         "qrels and docs.jsonl.gz, as MIRACL and Mr. TyDi have them."
     )
-    settings: list[Literal["mono", "cross", "multi"]] = Field(
-        ["mono", "cross", "multi"], min_length=1, description="What is asked: translations retrieve each other in `cross` alone."
+    settings: list[Setting] = Field(
+        list(SETTINGS), min_length=1, description="What is asked: translations retrieve each other in `cross` alone."
     )
-    metrics: list[Metric] = Field(
-        list(METRICS), min_length=1, description="What is reported, as map, ndcg@10, rank_distance; docs/evaluate.md lists them."
+    metrics: list[MetricName] = Field(
+        list(USUAL), min_length=1, description="What is reported, as map, ndcg@10, rank_distance; docs/evaluate.md lists them."
     )
     candidate: Candidate = Field("passage", description="What is retrieved; `sentence+context` is LAReQA's.")
     parallel_only: bool = Field(False, description="Keep only the questions that exist in every language.")

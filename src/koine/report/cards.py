@@ -1,4 +1,4 @@
-"""Model cards: what a model was made of, how well it retrieves and whom it prefers, beside its weights.
+"""The command `report-cards`: what a model was made of, how well it retrieves and whom it prefers, beside its weights.
 
 The head is what the Hugging Face Hub reads (Mitchell et al., "Model Cards for Model Reporting", arXiv 1810.03993, for the rest).
 """
@@ -12,10 +12,11 @@ import yaml
 
 from koine.languages import name as language_name
 from koine.licences import labelled
+from koine.metrics import HEADLINE, MAIN
 from koine.params import BM25
 from koine.records import PAIRS, TABLE
 from koine.report.commands import workflow
-from koine.report.table import MAIN, headings, main_metric
+from koine.report.table import headings, main_metric
 from koine.report.view import value_text, whole
 from koine.runtime.console import say
 from koine.runtime.errors import KoineError
@@ -24,27 +25,20 @@ from koine.runtime.files import read_json, write_text
 SHOWN = 40  # languages that get a row
 
 
-def cards(models: Sequence[Path], results: Path) -> None:
-    """Write README.md into the folder of each model.
+def report_cards(models: Sequence[Path], /, results: Path) -> None:
+    """Write each model's card (README.md): its results, its language bias, its data and their licences.
 
     Args:
-        models: koine.json of each.
-        results: folder of `report`: its table.csv and pairs.csv.
+        models: koine.json of each model; the card is written beside it.
+        results: Folder of `koine report`: its table.csv and pairs.csv.
 
     Raises:
         KoineError: one of these is missing, or the tables have no row of a model.
     """
-    table, pairs = _read(results / "table.csv", TABLE), _read(results / "pairs.csv", PAIRS)
+    table, pairs = TABLE.read_csv(results / "table.csv"), PAIRS.read_csv(results / "pairs.csv")
     for path in models:
         write_text(path.with_name("README.md"), card(read_json(path), table, pairs))
     say(f"{len(models)} model card(s)")
-
-
-def _read(path: Path, schema: Any) -> pl.DataFrame:
-    if not path.is_file():
-        raise KoineError(f"{path}: no such file; `koine report` makes it")
-    frame: pl.DataFrame = schema.check(pl.read_csv(path, schema_overrides=dict(schema.columns)), path)
-    return frame
 
 
 def card(model: dict[str, Any], table: pl.DataFrame, pairs: pl.DataFrame) -> str:
@@ -71,7 +65,7 @@ def _head(model: dict[str, Any], own: pl.DataFrame) -> dict[str, Any]:
     results = []
     for (benchmark,), part in own.group_by("benchmark", maintain_order=True):
         metric = main_metric(part["metric"])
-        found = [row for row in part.iter_rows(named=True) if row["metric"] in (metric, "rank_distance")]
+        found = [row for row in part.iter_rows(named=True) if row["metric"] in (metric, *HEADLINE)]
         metrics = [{"type": f"{row['setting']}_{row['metric']}", "value": round(row["mean"], 4)} for row in found]
         task = {"type": "retrieval", "name": "multilingual retrieval"}
         results.append({"task": task, "dataset": {"name": benchmark, "type": benchmark}, "metrics": metrics})
@@ -146,8 +140,9 @@ def _body(model: dict[str, Any], table: pl.DataFrame, own: pl.DataFrame, pairs: 
 def _results(model: dict[str, Any], table: pl.DataFrame, own: pl.DataFrame) -> Iterator[str]:
     """The headline of each benchmark, with what needs no training beside it."""
     low, high = "ci_low", "ci_high"
-    yield "| benchmark | model | mono | cross | multi | rank distance |"
-    yield "|---|---|---|---|---|---|"
+    heads = ["benchmark", "model", *(heading for heading, _, _ in headings(main_metric(own["metric"])))]
+    yield f"| {' | '.join(heads)} |"
+    yield "|---" * len(heads) + "|"
     beside = ((model["backbone"], model["strategy"]), (model["backbone"], "untrained"), (BM25, "untrained"))
     for (named,), part in table.group_by("benchmark", maintain_order=True):
         benchmark, metric = str(named), main_metric(part["metric"])
