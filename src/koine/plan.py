@@ -21,7 +21,6 @@ from koine.collect.benchmarks import folder_files
 from koine.collect.sample import sample_files
 from koine.params import (
     BM25,
-    DEFAULT,
     ENGINES,
     FOLDERS,
     HELD_OUT,
@@ -34,6 +33,7 @@ from koine.params import (
     language_of,
     parse,
 )
+from koine.params.recipe import results_folder
 from koine.runtime.console import say
 from koine.runtime.errors import KoineError
 from koine.runtime.files import lock, read_text
@@ -58,7 +58,7 @@ class Plan:
         p = self.params
         self.data = f"data/{p.recipe}"
         self.models = f"models/{p.recipe}"
-        self.results = "results" if p.recipe == DEFAULT else f"results/{p.recipe}"
+        self.results = str(results_folder(p.recipe))
         self.sample = p.sample_folder
         self.sample_files = [f"{self.sample}/{name}" for name in sample_files(p.collect.sample.languages)]
         named = {name: registry.source(name, p) for name in [*p.collect.sources, *p.translate.resources, *p.translate.reverse]}
@@ -283,13 +283,11 @@ class Plan:
 
     def show(self) -> None:
         """Print the headline table, if this run wrote it, and where the page is: the end of a run."""
-        from koine.report.table import show
+        from koine.people.show import show
 
-        results = Path(self.results)
-        table = results / "table.csv"
+        table = Path(self.results) / "table.csv"
         if table.is_file() and table.stat().st_mtime >= BEGAN:
-            show(results)
-            say(f"{results / 'report.html'} has the rest")
+            show(Path(self.results))
 
     @property
     def named_models(self) -> dict[str, tuple[str, str]]:
@@ -306,6 +304,18 @@ class Plan:
         if p.train.mining.model and not self._miner:
             named["train.mining.model"] = (p.train.mining.model, "")
         return named
+
+    def named_paths(self) -> list[tuple[str, Path]]:
+        """Every file and folder of the user's that a parameter names, with the parameter's path."""
+        p = self.params
+        folders = {f"backbones.{name}.start.model": p.backbones[name].start.model for name in p.train.backbones}
+        folders |= {"filter.score.encoder": p.filter.score.encoder}
+        folders |= {"train.mining.model": "" if self._miner else p.train.mining.model}
+        named = [("collect.registry or evaluate.registry", path) for path in self.own_files]
+        if external := p.filter.score.external:
+            named += [("filter.score.external", external.format(lang=lang)) for lang in p.translate.languages]
+        named += [(name, model) for name, model in folders.items() if model and Path(model.split("/")[0] or "/").is_dir()]
+        return [(name, Path(path)) for name, path in named]
 
     def _mining(self) -> dict[str, Any]:
         """Files and flags of `train-mine`."""

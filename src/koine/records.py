@@ -135,12 +135,19 @@ def write_parquet(frame: pl.DataFrame, path: Path) -> None:
 
 @dataclass(frozen=True)
 class Run:
-    """What names a model in the tables."""
+    """What names a model in the tables.
 
-    recipe: str
-    backbone: str
-    strategy: str
-    seed: int
+    Attributes:
+        recipe: Name in the tables.
+        backbone: Name in the tables; by default the model's.
+        strategy: Name in the tables.
+        seed: Number in the tables.
+    """
+
+    recipe: str = ""
+    backbone: str = ""
+    strategy: str = "given"
+    seed: int = 0
 
 
 TEXT = pl.String()

@@ -8,14 +8,12 @@ from typing import Any
 
 import polars as pl
 
-from koine.collect import benchmarks, readers, registry
+from koine.collect import benchmarks, readers
 from koine.collect.clean import Contamination, clean, hold_out
-from koine.collect.sample import make_sample
 from koine.params import BenchmarkReader, Candidate, Clean, HeldOut, language_of
 from koine.records import PASSAGES, QA, QRELS, QUERIES, write_parquet
 from koine.runtime.console import progress, say, table
 from koine.runtime.errors import KoineError
-from koine.runtime.fetch import fetch
 from koine.runtime.files import atomic, text_id, write_json, write_jsonl
 from koine.runtime.hub import on_disk
 
@@ -260,27 +258,3 @@ def collect(
     )
     write_parquet(dropped, out / "dropped.parquet")
     table(f"collected {len(pairs):,} questions, kept {len(kept):,}", ["dropped because", "questions"], by_reason.iter_rows())
-
-
-def prepare_benchmark(name: str, scratch: Path) -> Path:
-    """Bring and read a benchmark of the registry, outside of the workflow; returns its folder below `scratch`."""
-    entry = registry.benchmark(name)
-    if name == "sample":
-        make_sample(scratch / "sample", languages=list(entry.files), seed=1, defect_rate=0.0)
-    raw = scratch / "sample" / "beir" if name == "sample" else scratch / name / "raw"
-    for path, wanted in registry.downloads(entry).items():
-        if "hub" in wanted:
-            collect_hub(raw / path, **wanted)
-        else:
-            fetch(wanted["location"], wanted["sha256"], raw / path)
-    files = {lang: raw / file.name for lang, file in entry.files.items()}
-    if entry.path is not None and name != "sample":
-        files = {lang: Path(entry.path.format(name=file.name)) for lang, file in entry.files.items()}
-        if absent := next((path for path in files.values() if not path.exists()), None):
-            raise KoineError(f"{absent}: not there" + (f"; {entry.home}" if entry.home else ""))
-    folder = scratch / name
-    collect_benchmark(
-        files, folder, name=name, reader=entry.reader, candidate=entry.candidate, parallel_only=entry.parallel_only,
-        native=entry.native, split=entry.split,
-    )  # fmt: skip
-    return folder

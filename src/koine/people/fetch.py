@@ -4,21 +4,24 @@ import subprocess
 import sys
 from pathlib import Path
 
-from koine.doctor import load_recipe
+from koine.params.recipe import PARAMS, load_recipe
 from koine.plan import Plan
 from koine.runtime.console import say
 from koine.runtime.errors import KoineError
 from koine.runtime.hub import local_model
 
 
-def fetch(recipe: Path, scale: str = "") -> None:
-    """Bring the models into the Hub's cache, and the data into data/raw by the workflow's own rule.
+def fetch(recipe: Path = PARAMS, /, *, scale: str = "") -> None:
+    """Bring a recipe's data and models, for machines without a network: run it where there is one.
 
-    What a mirror or `KOINE_MODELS` has comes from there; what is here already is not brought again.
+    koine fetch recipes/squad.yaml
+
+    The models go into the Hub's cache, the data into data/raw, by the workflow's own rule. What a mirror or KOINE_MODELS has
+    comes from there; what is here already is not brought again.
 
     Args:
-        recipe: the recipe, or params.yaml.
-        scale: one of its scales, or nothing.
+        recipe: A recipe, e.g. recipes/squad-fi.yaml.
+        scale: One of the recipe's scales, such as standin or full.
 
     Raises:
         KoineError: something cannot be had, or has to be brought by hand; all the rest was brought.
@@ -32,7 +35,7 @@ def fetch(recipe: Path, scale: str = "") -> None:
             lacking.append(str(error))
     if plan.fetch:
         command = [sys.executable, "-m", "snakemake", "--cores", "2", "--keep-going", "--quiet", "rules", "reason", "host"]
-        command += ["--until", "collect_fetch", *(["--configfile", str(recipe)] if recipe.name != "params.yaml" else [])]
+        command += ["--until", "collect_download", *(["--configfile", str(recipe)] if recipe != PARAMS else [])]
         if subprocess.run([*command, *(["--config", f"scale={scale}"] if scale else [])], check=False).returncode:
             lacking.append("some of the data: see above")
     if lacking:

@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
+from pydantic import Field
 
 from koine.collect import registry
-from koine.doctor import load_recipe
 from koine.params import NEURAL, Backbone, Source
+from koine.params.recipe import PARAMS, load_recipe
 from koine.plan import Plan
 from koine.runtime.console import say, table
 from koine.strategies import Chain
@@ -40,35 +41,37 @@ class Item:
 @cache
 def rates() -> dict[str, Any]:
     """The rates of rates.yaml."""
-    found: dict[str, Any] = yaml.safe_load(files("koine").joinpath("rates.yaml").read_text(encoding="utf-8"))
-    return found
+    read: dict[str, Any] = yaml.safe_load(files("koine.people").joinpath("rates.yaml").read_text(encoding="utf-8"))
+    return read
 
 
-def plan(recipe: Path, scale: str = "", gpu_tflops: float | None = None) -> None:
-    """Print the cost of a recipe at a scale.
+def plan(recipe: Path = PARAMS, /, *, scale: str = "", gpu_tflops: Annotated[float, Field(gt=0)] | None = None) -> None:
+    """Say what a recipe comes to before it runs: jobs, hours of CPU cores and GPUs, disk.
+
+    koine plan recipes/paper.yaml --scale full
 
     Args:
-        recipe: the recipe.
-        scale: one of its scales; empty for the recipe as it stands.
-        gpu_tflops: what one GPU reaches, in 10^12 operations a second; by default that of rates.yaml.
+        recipe: A recipe, e.g. recipes/squad-fi.yaml.
+        scale: One of the recipe's scales, such as standin or full.
+        gpu_tflops: 10^12 operations a second that one of your GPUs reaches; by default what rates.yaml assumes.
 
     Raises:
         KoineError: the recipe is not valid.
     """
-    own = Plan(load_recipe(recipe, scale))
-    started = rates()["job_s"] / HOUR
-    found = [replace(i, cpu_hours=i.cpu_hours + i.jobs * started) for i in items(own, gpu_tflops or rates()["gpu_tflops"])]
-    rows = [[i.rule, f"{i.jobs:,}", i.work, _hours(i.cpu_hours), _hours(i.gpu_hours), _size(i.bytes)] for i in found]
-    total = [sum(getattr(i, name) for i in found) for name in ("jobs", "cpu_hours", "gpu_hours", "bytes")]
-    rows.append(["total", f"{total[0]:,}", "", _hours(total[1]), _hours(total[2]), _size(total[3])])
-    table(f"{own.params.recipe}: results in {own.results}/", ["rule", "jobs", "work", "core hours", "GPU hours", "disk"], rows)
-    unknown = [name for name, one in _sources(own) if not one.size]
+    r, workflow = rates(), Plan(load_recipe(recipe, scale))
+    speed, started = gpu_tflops or r["gpu_tflops"], r["job_s"] / HOUR
+    rules = [replace(item, cpu_hours=item.cpu_hours + item.jobs * started) for item in items(workflow, speed)]
+    costs = (sum(getattr(item, cost) for item in rules) for cost in ("cpu_hours", "gpu_hours", "bytes"))
+    total = Item("total", sum(item.jobs for item in rules), "", *costs)
+    rows = [[i.rule, f"{i.jobs:,}", i.work, _hours(i.cpu_hours), _hours(i.gpu_hours), _size(i.bytes)] for i in [*rules, total]]
+    header = ["rule", "jobs", "work", "core hours", "GPU hours", "disk"]
+    table(f"{workflow.params.recipe}: results in {workflow.results}/", header, rows)
+    unknown = [name for name, source in _sources(workflow) if not source.size]
     if unknown:
         say(f"not reckoned, since how large they are is not known: {', '.join(unknown)} (give them a `size`)")
-    if total[2]:
-        speed = gpu_tflops or rates()["gpu_tflops"]
+    if total.gpu_hours:
         say(f"a GPU is taken to reach {speed:g} TFLOP/s; measure yours, and say --gpu-tflops")
-        say(f"without a GPU, its hours become {_hours(total[2] * speed * 1000 / rates()['cpu_gflops'])} core hours")
+        say(f"without a GPU, its hours become {_hours(total.gpu_hours * speed * 1000 / r['cpu_gflops'])} core hours")
 
 
 def _hours(hours: float) -> str:
@@ -94,8 +97,8 @@ def items(plan: Plan, gpu_tflops: float) -> Iterator[Item]:
     languages = p.translate.languages
     if _read(plan) & set(plan.sample_files):
         yield Item("collect_sample", 1)
-    if fetched := sum(len(found) for found in plan.fetch.values()):
-        yield Item("collect_fetch", fetched)
+    if downloaded := sum(len(files) for files in plan.fetch.values()):
+        yield Item("collect_download", downloaded)
     if plan.absent:
         yield Item("collect_own", len(plan.absent), "to be brought by hand")
     yield Item("collect_source", len(plan.sources))
@@ -220,7 +223,7 @@ def _evaluated(plan: Plan, tested: dict[str, Any], gpu_tflops: float) -> Iterato
     for one in tested.values():
         queries, passages = one.size or (0, 0)
         scores += queries * passages / (len(one.files) if one.settings == ["mono"] else 1)
-    yield Item("evaluate", len(plan.runs) * len(tested), "", len(plan.runs) * scores / r["scores_per_s"] / HOUR)
+    yield Item("evaluate_vectors", len(plan.runs) * len(tested), "", len(plan.runs) * scores / r["scores_per_s"] / HOUR)
     if p.evaluate.bm25:
         yield Item("evaluate_bm25", len(tested))
     if plan.probes:

@@ -1,27 +1,23 @@
 """`koine doctor`: what this machine can run, and what a recipe lacks, before anything starts."""
 
 import os
+import re
 import shutil
 import subprocess
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from koine.params import laid_over
+from koine.params.recipe import PARAMS, load_recipe
 from koine.plan import Plan
 from koine.runtime.console import say
 from koine.runtime.errors import KoineError
 from koine.runtime.fetch import in_mirror
-from koine.runtime.files import read_text
-from koine.runtime.hub import on_disk, remedy
+from koine.runtime.gpus import gpus
+from koine.runtime.hub import on_disk, remedy, unreachable
 from koine.translate.apertium import Apertium
 
-HUB = "https://huggingface.co/api/models?limit=1"
-TIMEOUT = 5  # seconds to wait for the Hub
 ALWAYS = {"model": "config.json", "dataset": "README.md"}  # a file that each has, once it was downloaded
 
 
@@ -34,34 +30,46 @@ class Finding:
     ok: bool | None = None
 
 
-def doctor(recipe: Path, scale: str = "") -> bool:
-    """Print findings on the machine and on a recipe at a scale; True where nothing that the recipe needs is missing.
+def doctor(recipe: Path = PARAMS, /, *, scale: str = "") -> None:
+    """Say what this machine can run, and what a recipe lacks, before anything starts.
+
+    koine doctor recipes/squad-fi.yaml
+
+    Args:
+        recipe: A recipe, e.g. recipes/squad-fi.yaml.
+        scale: One of the recipe's scales, such as standin or full.
 
     Raises:
-        KoineError: the recipe is not valid.
+        KoineError: the recipe is not valid, or lacks something.
     """
-    hub = _hub()
-    findings = [*_machine(), hub, *_recipe(recipe, scale, online=bool(hub.ok))]
-    for finding in findings:
+    plan = Plan(load_recipe(recipe, scale))
+    lacking = 0
+    for finding in _findings(plan):
         mark, style = {True: ("ok", "green"), False: ("missing", "red"), None: ("", "")}[finding.ok]
         say(f"{finding.what:<12} {finding.says}", f"{mark:<8}", style)
-    lacking = sum(finding.ok is False for finding in findings)
-    say(f"{recipe} can run here" if not lacking else f"{recipe} lacks {lacking} thing(s)")
-    return not lacking
+        lacking += finding.ok is False
+    if lacking:
+        raise KoineError(f"{recipe} lacks {lacking} thing(s)")
+    say(f"{recipe} can run here")
+
+
+def _findings(plan: Plan) -> Iterator[Finding]:
+    yield from _machine()
+    why = unreachable()
+    says = f"not reachable ({why}); set KOINE_MODELS for Hub ids (docs/offline.md)" if why else "reachable"
+    yield Finding("Hub", says, not why or None)
+    yield from _recipe(plan, online=not why)
 
 
 def _machine() -> Iterator[Finding]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     free = shutil.disk_usage(".").free / 2**30
     yield Finding("machine", f"{cores} cores, {_memory()}, {free:.0f} GiB free on this disk")
-    import torch
-
-    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    yield Finding("GPU", ", ".join(gpus) or "none; encoders run on the CPU", bool(gpus) or None)
+    yield _gpu()
     slurm = bool(shutil.which("sbatch"))
     says = "sbatch is here: --profile profiles/slurm" if slurm else "no sbatch; jobs run on this machine"
     yield Finding("Slurm", says, slurm or None)
-    remote = _run("dvc", "remote", "list")
+    remote = without_secrets(_run("dvc", "remote", "list"))
     yield Finding("DVC remote", remote or "none; `dvc remote add -d NAME URL` to share data and models", bool(remote) or None)
     for variable in ("KOINE_MIRROR", "KOINE_MODELS"):
         folder = os.environ.get(variable)
@@ -70,12 +78,12 @@ def _machine() -> Iterator[Finding]:
         yield Finding(variable, says if there is not False else f"{says}: no such folder", there)
 
 
-def _hub() -> Finding:
-    try:
-        with urllib.request.urlopen(HUB, timeout=TIMEOUT):
-            return Finding("Hub", "reachable", True)
-    except OSError as error:
-        return Finding("Hub", f"not reachable ({error}); set KOINE_MODELS for Hub ids (docs/offline.md)")
+def _gpu() -> Finding:
+    """The GPUs that CUDA may use; torch, which takes seconds to load, is only asked for its build."""
+    names, build = gpus(), version("torch")
+    if names and build.endswith("+cpu"):
+        return Finding("GPU", f"{', '.join(names)}; torch {build} computes on the CPU all the same: install a build for CUDA")
+    return Finding("GPU", ", ".join(names) or "none; encoders run on the CPU", bool(names) or None)
 
 
 def _memory() -> str:
@@ -89,69 +97,57 @@ def _run(*command: str) -> str:
     """Output of a command on one line; empty where it fails or is not installed."""
     try:
         result = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
-    except OSError:
+    except (OSError, subprocess.TimeoutExpired):
         return ""
     return " ".join(result.stdout.split()) if result.returncode == 0 else ""
 
 
-def load_recipe(recipe: Path, scale: str = "") -> dict[str, Any]:
-    """params.yaml with a recipe laid over it, as Snakemake merges them, and the scale that is asked for.
+def without_secrets(text: str) -> str:
+    """A text whose addresses have no passwords, tokens or signatures, as people paste it into issues.
 
-    Raises:
-        KoineError: a file is missing or is not a YAML mapping.
+    >>> without_secrets("s ssh://bob:SECRET@host/path")
+    's ssh://bob:…@host/path'
+    >>> without_secrets("https://TOKEN@host/path?sig=SECRET#part")
+    'https://…@host/path?…'
     """
-    merged: dict[str, Any] = {}
-    for path in dict.fromkeys((Path("params.yaml"), recipe)):
-        merged = laid_over(merged, parse_yaml(path))
-    return {**merged, "scale": scale or merged.get("scale", "")}
+    text = re.sub(r"://([^\s/@:]*):\S*@", r"://\1:…@", text)
+    text = re.sub(r"(https?)://[^\s/@:]+@", r"\1://…@", text)
+    return re.sub(r"(://[^\s?]*)\?\S*", r"\1?…", text)
 
 
-def parse_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a recipe or in params.yaml.
-
-    Raises:
-        KoineError: it is missing or is not a YAML mapping.
-    """
-    if not path.is_file():
-        raise KoineError(f"{path}: no such file; run koine from the checkout")
-    try:
-        layer = yaml.safe_load(read_text(path))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise KoineError(f"{path}: not valid YAML: {error}") from None
-    if not isinstance(layer, dict):
-        raise KoineError(f"{path}: expected a mapping of parameters")
-    return layer
-
-
-def _recipe(recipe: Path, scale: str, *, online: bool) -> Iterator[Finding]:
-    plan = Plan(load_recipe(recipe, scale))
+def _recipe(plan: Plan, *, online: bool) -> Iterator[Finding]:
+    """What the recipe needs, each with whether it is here."""
     says = f"{plan.params.recipe}: {len(plan.runs)} model(s), {len(plan.benchmarks)} benchmark(s), results in {plan.results}/"
     yield Finding("recipe", says, True)
     for name, (hub_id, revision) in plan.hub_ids.items():
         yield _from_hub(name, hub_id, "dataset", revision, online=online)
     for name, files in plan.locations.items():
-        here = [file for file in files if Path(f"data/raw/{name}/{file}").is_file()]
-        if len(here) == len(files):
-            yield Finding(name, f"{len(files)} file(s) already in data/raw", True)
-            continue
-        locations = [location for file, location in files.items() if file not in here]
-        mirrored = [path for location in locations if (path := in_mirror(location))]
-        absent = [path for path in mirrored if not path.is_file()]
-        if absent:
-            yield Finding(name, f"KOINE_MIRROR lacks {absent[0]}" + (f" and {len(absent) - 1} more" if absent[1:] else ""), False)
-        elif mirrored:
-            yield Finding(name, f"{len(locations)} file(s) in the mirror", True)
-        elif all(location.startswith("https://") for location in locations):
-            yield Finding(name, f"{len(locations)} file(s) to download, e.g. {locations[0]}")
-        else:
-            yield Finding(name, f"{locations[0]} has no public address: set KOINE_MIRROR (docs/offline.md)", False)
+        yield _download(name, files)
+    named = plan.named_paths()
+    local = {str(path) for _, path in named}
     for name, (model, revision) in plan.named_models.items():
-        yield _from_hub(name, model, "model", revision, online=online)
+        if model not in local:
+            yield _from_hub(name, model, "model", revision, online=online)
     yield from _apertium(plan)
-    for own in plan.own_files:
-        there = Path(own).is_file()
-        home = f"; {plan.homes[own]}" if own in plan.homes else ""
-        yield Finding("your file", own if there else f"{own}: no such file{home}", there)
+    for parameter, path in named:
+        home = f"; {plan.homes[str(path)]}" if str(path) in plan.homes else ""
+        yield Finding(parameter, str(path) if path.exists() else f"{path}: no such file or folder{home}", path.exists())
+
+
+def _download(name: str, files: dict[str, str]) -> Finding:
+    """Whether the files of a source are here, or can come from the mirror or the network."""
+    absent = {file: location for file, location in files.items() if not Path(f"data/raw/{name}/{file}").is_file()}
+    if not absent:
+        return Finding(name, f"{len(files)} file(s) already in data/raw", True)
+    locations = list(absent.values())
+    mirrored = [path for location in locations if (path := in_mirror(location))]
+    if lacking := [path for path in mirrored if not path.is_file()]:
+        return Finding(name, f"KOINE_MIRROR lacks {lacking[0]}" + (f" and {len(lacking) - 1} more" if lacking[1:] else ""), False)
+    if mirrored:
+        return Finding(name, f"{len(locations)} file(s) in the mirror", True)
+    if all(location.startswith("https://") for location in locations):
+        return Finding(name, f"{len(locations)} file(s) to download, e.g. {locations[0]}")
+    return Finding(name, f"{locations[0]} has no public address: set KOINE_MIRROR (docs/offline.md)", False)
 
 
 def _from_hub(name: str, hub_id: str, kind: str, revision: str, *, online: bool) -> Finding:
