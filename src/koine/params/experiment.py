@@ -18,6 +18,7 @@ from koine.params.evaluate import Evaluate
 from koine.params.execution import Execution
 from koine.params.filter import Filter
 from koine.params.index import Index
+from koine.params.recipe import at_scale, laid_over
 from koine.params.renamed import RENAMED
 from koine.params.report import Report
 from koine.params.train import Train
@@ -168,29 +169,6 @@ class Params(Block):
             backbone, contextual = self.backbones[backbone_name], any(one.strategy.needs_context for one in chain.trainings)
             if contextual and not backbone.reads_context:
                 raise ValueError(f"train.mining.model: {backbone_name} is {backbone.kind}, which {strategy} cannot train")
-
-
-def laid_over(base: dict[str, Any], layer: dict[str, Any]) -> dict[str, Any]:
-    """`layer` over `base`: mappings merge, all else replaces."""
-    both = {key: laid_over(base[key], value) if isinstance(value, dict) and isinstance(base.get(key), dict) else value
-            for key, value in layer.items()}  # fmt: skip
-    return {**base, **both}
-
-
-def at_scale(config: dict[str, Any]) -> dict[str, Any]:
-    """A configuration at the scale that it names.
-
-    Raises:
-        KoineError: there is no such scale; the message lists those that there are.
-    """
-    scale, scales = config.get("scale"), config.get("scales") or {}
-    if not scale or not isinstance(scales, dict):  # what is no mapping is told with the other mistakes
-        return config
-    if scale not in scales:
-        raise KoineError(f"scale: {scale!r} is not among the recipe's: {', '.join(scales) or 'it has none'}")
-    if not isinstance(scales[scale], dict):
-        raise KoineError(f"scales.{scale}: expected parameters, as under the recipe itself")
-    return {**laid_over(config, scales[scale]), "recipe": f"{config.get('recipe', DEFAULT)}@{scale}"}
 
 
 @cache

@@ -122,7 +122,7 @@ class Rules:
         candidate = self._params.evaluate.candidates.get(name, benchmark.candidate)
         words = ["--reader", benchmark.reader, "--candidate", candidate]
         words += [switch("parallel-only", benchmark.parallel_only), switch("native", benchmark.native)]
-        words += ["--split", benchmark.split] if READERS[benchmark.reader].takes_split else []
+        words += ["--split", benchmark.split] if READERS[benchmark.reader].split else []
         files = {lang: self._sources.path(name, file.name) for lang, file in benchmark.files.items()}
         reader = f"koine.collect.readers:READERS[{benchmark.reader}]"
         return self._job("collect_benchmark", [line(*words, *pairs("files", files))], made, own=own, entries=[reader])

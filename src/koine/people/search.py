@@ -1,9 +1,13 @@
 """`koine search`: a question in any language, the nearest passages of all languages."""
 
+import sys
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from json import dumps
 from pathlib import Path
+from typing import Annotated
 
+from pydantic import Field
 from rich.box import SIMPLE
 from rich.console import Console, OverflowMethod
 from rich.table import Table
@@ -12,7 +16,8 @@ from koine import backbones
 from koine.backbones.base import Vectors
 from koine.filter.scores import detector
 from koine.index.files import ABOUT, Opened, open_files
-from koine.runtime.console import cell
+from koine.runtime.console import cell, say, visible
+from koine.runtime.device import Device, resolve, use_threads
 from koine.runtime.errors import KoineError
 from koine.runtime.hub import model_digest
 
@@ -40,7 +45,37 @@ class Found:
     warning: str | None
 
 
-def search(model: str, index: Path, question: str, *, count: int, lang: str | None, device: str) -> Found:
+def search(
+    question: str, /, *, model: str, index: Path, count: Annotated[int, Field(ge=1)] = 10, lang: str = "", json: bool = False,
+    device: Device = "cpu",
+) -> None:  # fmt: skip
+    """Search an index: the nearest passages of all languages, best first.
+
+    koine search --model models/sample/static/hybrid/seed-1 --index data/sample/index/static/hybrid/seed-1/sample "Mikä…?"
+
+    Args:
+        question: In any language.
+        model: The model that made the index: folder or Hub id.
+        index: Folder of `koine index`.
+        count: Passages that are shown.
+        lang: The question's language (BCP 47); by default it is identified.
+        json: Print JSON instead of a table.
+        device: Where to compute.
+
+    Raises:
+        KoineError: as `find`.
+    """
+    use_threads()
+    found = find(model, index, question, count=count, lang=lang or None, device=resolve(device))
+    if json:
+        sys.stdout.write(visible(dumps(asdict(found), ensure_ascii=False, indent=2), sys.stdout.encoding) + "\n")
+    else:
+        show(found)
+    if found.warning:
+        say(f"warning: {found.warning}")
+
+
+def find(model: str, index: Path, question: str, *, count: int, lang: str | None, device: str) -> Found:
     """Search an index.
 
     Args:

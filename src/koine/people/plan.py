@@ -10,17 +10,18 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
+from pydantic import Field
 
 from koine.backbones.kinds import KINDS
 from koine.collect import registry
-from koine.doctor import load_recipe
 from koine.params import Backbone, Source
-from koine.plan import Plan
+from koine.params.recipe import PARAMS, load_recipe
 from koine.runtime.console import say, table
 from koine.strategies import Chain
+from koine.workflow.experiment import Experiment
 
 HOUR, MEGA, GIGA = 3600, 1e6, 1e9
 FLOAT = 4  # bytes
@@ -41,35 +42,37 @@ class Item:
 @cache
 def rates() -> dict[str, Any]:
     """The rates of rates.yaml."""
-    found: dict[str, Any] = yaml.safe_load(files("koine").joinpath("rates.yaml").read_text(encoding="utf-8"))
-    return found
+    read: dict[str, Any] = yaml.safe_load(files("koine.people").joinpath("rates.yaml").read_text(encoding="utf-8"))
+    return read
 
 
-def plan(recipe: Path, scale: str = "", gpu_tflops: float | None = None) -> None:
-    """Print the cost of a recipe at a scale.
+def plan(recipe: Path = PARAMS, /, *, scale: str = "", gpu_tflops: Annotated[float, Field(gt=0)] | None = None) -> None:
+    """Say what a recipe comes to before it runs: jobs, hours of CPU cores and GPUs, disk.
+
+    koine plan recipes/paper.yaml --scale full
 
     Args:
-        recipe: the recipe.
-        scale: one of its scales; empty for the recipe as it stands.
-        gpu_tflops: what one GPU reaches, in 10^12 operations a second; by default that of rates.yaml.
+        recipe: A recipe, e.g. recipes/squad-fi.yaml.
+        scale: One of the recipe's scales, such as standin or full.
+        gpu_tflops: 10^12 operations a second that one of your GPUs reaches; by default what rates.yaml assumes.
 
     Raises:
         KoineError: the recipe is not valid.
     """
-    own = Plan(load_recipe(recipe, scale))
-    started = rates()["job_s"] / HOUR
-    found = [replace(i, cpu_hours=i.cpu_hours + i.jobs * started) for i in items(own, gpu_tflops or rates()["gpu_tflops"])]
-    rows = [[i.rule, f"{i.jobs:,}", i.work, _hours(i.cpu_hours), _hours(i.gpu_hours), _size(i.bytes)] for i in found]
-    total = [sum(getattr(i, name) for i in found) for name in ("jobs", "cpu_hours", "gpu_hours", "bytes")]
-    rows.append(["total", f"{total[0]:,}", "", _hours(total[1]), _hours(total[2]), _size(total[3])])
-    table(f"{own.params.recipe}: results in {own.results}/", ["rule", "jobs", "work", "core hours", "GPU hours", "disk"], rows)
-    unknown = [name for name, one in _sources(own) if not one.size]
+    r, workflow = rates(), Experiment(load_recipe(recipe, scale))
+    speed, started = gpu_tflops or r["gpu_tflops"], r["job_s"] / HOUR
+    rules = [replace(item, cpu_hours=item.cpu_hours + item.jobs * started) for item in items(workflow, speed)]
+    costs = (sum(getattr(item, cost) for item in rules) for cost in ("cpu_hours", "gpu_hours", "bytes"))
+    total = Item("total", sum(item.jobs for item in rules), "", *costs)
+    rows = [[i.rule, f"{i.jobs:,}", i.work, _hours(i.cpu_hours), _hours(i.gpu_hours), _size(i.bytes)] for i in [*rules, total]]
+    header = ["rule", "jobs", "work", "core hours", "GPU hours", "disk"]
+    table(f"{workflow.params.recipe}: results in {workflow.results}/", header, rows)
+    unknown = [name for name, source in _sources(workflow) if not source.size]
     if unknown:
         say(f"not reckoned, since how large they are is not known: {', '.join(unknown)} (give them a `size`)")
-    if total[2]:
-        speed = gpu_tflops or rates()["gpu_tflops"]
+    if total.gpu_hours:
         say(f"a GPU is taken to reach {speed:g} TFLOP/s; measure yours, and say --gpu-tflops")
-        say(f"without a GPU, its hours become {_hours(total[2] * speed * 1000 / rates()['cpu_gflops'])} core hours")
+        say(f"without a GPU, its hours become {_hours(total.gpu_hours * speed * 1000 / r['cpu_gflops'])} core hours")
 
 
 def _hours(hours: float) -> str:
@@ -80,73 +83,73 @@ def _size(count: float) -> str:
     return "" if not count else f"{count / GIGA:,.1f} GB" if count >= GIGA else f"{count / MEGA:,.0f} MB"
 
 
-def _sources(plan: Plan) -> list[tuple[str, Source]]:
-    sources = [(name, registry.source(name, plan.params)) for name in plan.sources]
-    return [*sources, *registry.benchmarks(plan.params).items()]
+def _sources(experiment: Experiment) -> list[tuple[str, Source]]:
+    sources = [(name, registry.source(name, experiment.params)) for name in experiment.params.collect.sources]
+    return [*sources, *registry.benchmarks(experiment.params).items()]
 
 
-def items(plan: Plan, gpu_tflops: float) -> Iterator[Item]:
+def items(experiment: Experiment, gpu_tflops: float) -> Iterator[Item]:
     """The rules of a recipe in the order of the workflow; a test holds their jobs to those of Snakemake's dry run."""
-    r, p = rates(), plan.params
-    sizes = [registry.source(name, p).size or (0, 0) for name in plan.sources]
+    r, p = rates(), experiment.params
+    sizes = [registry.source(name, p).size or (0, 0) for name in experiment.params.collect.sources]
     questions, passages = (sum(size[side] for size in sizes) for side in (0, 1))
     kept = min(questions, p.collect.clean.max_questions or questions)
     passages, questions = round(passages * kept / max(1, questions)), kept
     languages = p.translate.languages
-    if _read(plan) & set(plan.sample_files):
+    if _read(experiment) & set(experiment.sources.sample_files):
         yield Item("collect_sample", 1)
-    if downloads := sum(len(files) for files in plan.downloads.values()):
+    if downloads := sum(len(files) for files in experiment.sources.downloads.values()):
         yield Item("collect_download", downloads)
-    if plan.absent:
-        yield Item("collect_own", len(plan.absent), "to be brought by hand")
-    yield Item("collect_source", len(plan.sources))
-    yield Item("collect_benchmark", len(plan.benchmarks))
-    if plan.domains:
-        yield Item("collect_domains", len(plan.domains))
+    if experiment.sources.absent:
+        yield Item("collect_own", len(experiment.sources.absent), "to be brought by hand")
+    yield Item("collect_source", len(experiment.params.collect.sources))
+    yield Item("collect_benchmark", len(experiment.sources.tested))
+    if experiment.jobs.collect_domains:
+        yield Item("collect_domains", len(experiment.jobs.collect_domains))
     yield Item("collect", 1, f"{questions:,} questions")
-    if plan.translators:
-        yield Item("translate_convert", len(plan.translators))
-    yield from _translated(plan, questions, passages, gpu_tflops)
+    if experiment.jobs.translate_convert:
+        yield Item("translate_convert", len(experiment.jobs.translate_convert))
+    yield from _translated(experiment, questions, passages, gpu_tflops)
     pairs = questions * len(languages)
     yield Item("filter_score", len(languages), f"{pairs:,} pairs", pairs / r["filter_pairs_per_s"] / HOUR, 0, 600 * pairs)
     yield Item("filter", len(languages))
-    if plan.heldout:
+    if experiment.sources.heldout:
         yield Item("filter_heldout", 1)
     chosen = p.train.backbones
-    yield Item("train_tokens", len(_tokenised(plan)))
+    yield Item("train_tokens", len(_tokenised(experiment)))
     if p.train.mining.model:
         yield Item("train_mine", 1)
-    yield from _trained(plan, gpu_tflops)
+    yield from _trained(experiment, gpu_tflops)
     tested = registry.benchmarks(p)
     yield Item("encode_tokens", len(chosen) * len(tested))
-    yield from _evaluated(plan, tested, gpu_tflops)
+    yield from _evaluated(experiment, tested, gpu_tflops)
     yield Item("report", 1)
     yield Item("report_cards", 1)
 
 
-def _read(plan: Plan) -> set[str]:
+def _read(experiment: Experiment) -> set[str]:
     """Every file that a source, a benchmark or a translation reads."""
-    resources = [*plan.resources.values(), *plan.reverse.values()]
-    read = [*(one["files"] for one in [*plan.sources.values(), *plan.benchmarks.values()]), *resources, plan.truth]
-    return {path for paths in read for path in paths}
+    rules = experiment.jobs
+    jobs = [*rules.collect_source.values(), *rules.collect_benchmark.values(), *rules.translate.values(), rules.filter]
+    return {path for job in jobs for path in job["files"]}
 
 
-def _tokenised(plan: Plan) -> set[str]:
+def _tokenised(experiment: Experiment) -> set[str]:
     """Backbones that are trained: those of the tables, and the miner's."""
-    miner = plan.params.train.mining.model.partition("/")[0]
-    return {*plan.params.train.backbones, *({miner} if miner in plan.params.backbones else ())}
+    miner = experiment.params.train.mining.model.partition("/")[0]
+    return {*experiment.params.train.backbones, *({miner} if miner in experiment.params.backbones else ())}
 
 
-def _strategies(plan: Plan, backbone: str) -> set[str]:
+def _strategies(experiment: Experiment, backbone: str) -> set[str]:
     """What is trained of a backbone: what the tables show, what chains begin with, and the miner."""
-    shown = {run.split("/")[1] for run in plan.runs if run.split("/")[0] == backbone}
-    miner = plan.params.train.mining.model.partition("/")
+    shown = {run.split("/")[1] for run in experiment.models.runs if run.split("/")[0] == backbone}
+    miner = experiment.params.train.mining.model.partition("/")
     wanted = [*shown, *([miner[2]] if miner[0] == backbone else [])]
-    return {name for name in plan.trained if any(f"{whole}+".startswith(f"{name}+") for whole in wanted)}
+    return {name for name in experiment.models.trained if any(f"{whole}+".startswith(f"{name}+") for whole in wanted)}
 
 
-def _translated(plan: Plan, questions: int, passages: int, gpu_tflops: float) -> Iterator[Item]:
-    r, t = rates(), plan.params.translate
+def _translated(experiment: Experiment, questions: int, passages: int, gpu_tflops: float) -> Iterator[Item]:
+    r, t = rates(), experiment.params.translate
     texts = questions + passages
     tokens = questions * r["question_tokens"] + passages * r["passage_tokens"]
     cpu = gpu = 0.0
@@ -182,14 +185,14 @@ def _seconds(backbone: Backbone, tokens: float, operations: int, gpu_tflops: flo
     return (0.0, work / (gpu_tflops * 1e12)) if kind.computes_on == "gpu" else (work / (rates()["cpu_gflops"] * GIGA), 0.0)
 
 
-def _trained(plan: Plan, gpu_tflops: float) -> Iterator[Item]:
-    r, p = rates(), plan.params
+def _trained(experiment: Experiment, gpu_tflops: float) -> Iterator[Item]:
+    r, p = rates(), experiment.params
     jobs, steps, cpu, gpu, disk = 0, 0, 0.0, 0.0, 0.0
-    for name in _tokenised(plan):
+    for name in _tokenised(experiment):
         backbone = p.backbones[name]
         o, longest = backbone.optimisation, backbone.tokenizer.max_length
         row = min(r["question_tokens"], longest) + (1 + o.num_negatives) * min(r["passage_tokens"], longest)
-        for strategy in _strategies(plan, name):
+        for strategy in _strategies(experiment, name):
             last = Chain.parse(strategy).last.strategy
             jobs += len(p.train.seeds)
             disk += len(p.train.seeds) * FLOAT * _weights(backbone)[1]
@@ -202,10 +205,10 @@ def _trained(plan: Plan, gpu_tflops: float) -> Iterator[Item]:
     yield Item("train", jobs, f"{steps:,} steps", cpu, gpu, disk)
 
 
-def _evaluated(plan: Plan, tested: dict[str, Any], gpu_tflops: float) -> Iterator[Item]:
-    r, p = rates(), plan.params
+def _evaluated(experiment: Experiment, tested: dict[str, Any], gpu_tflops: float) -> Iterator[Item]:
+    r, p = rates(), experiment.params
     texts = sum(sum(one.size or ()) for one in tested.values())
-    encoded = [run for run in plan.runs if not Chain.parse(run.split("/")[1]).debias]
+    encoded = [run for run in experiment.models.runs if not Chain.parse(run.split("/")[1]).debias]
     cpu = gpu = disk = 0.0
     for run in encoded:
         backbone = p.backbones[run.partition("/")[0]]
@@ -217,16 +220,21 @@ def _evaluated(plan: Plan, tested: dict[str, Any], gpu_tflops: float) -> Iterato
         gpu += seconds[1] / HOUR
         disk += texts * FLOAT * (768 if backbone.starts_from_model else backbone.architecture.hidden_size)
     yield Item("encode", len(encoded) * len(tested), f"{texts * len(encoded):,} texts", cpu, gpu, disk)
-    if debiased := len(plan.runs) - len(encoded):
+    if debiased := len(experiment.models.runs) - len(encoded):
         yield Item("encode_debias", debiased * len(tested), "", 0, 0, disk / max(1, len(encoded)) * debiased)
     scores = 0.0
     for one in tested.values():
         queries, passages = one.size or (0, 0)
         scores += queries * passages / (len(one.files) if one.settings == ["mono"] else 1)
-    yield Item("evaluate", len(plan.runs) * len(tested), "", len(plan.runs) * scores / r["scores_per_s"] / HOUR)
+    yield Item(
+        "evaluate_vectors",
+        len(experiment.models.runs) * len(tested),
+        "",
+        len(experiment.models.runs) * scores / r["scores_per_s"] / HOUR,
+    )
     if p.evaluate.bm25:
         yield Item("evaluate_bm25", len(tested))
-    if plan.probes:
-        yield Item("evaluate_probe", len(plan.shown) * len(plan.probes))
-    if plan.indexed:
-        yield Item("index", len(plan.indexed) * len(tested))
+    if experiment.sources.probes:
+        yield Item("evaluate_probe", len(experiment.models.shown) * len(experiment.sources.probes))
+    if experiment.models.indexed:
+        yield Item("index", len(experiment.models.indexed) * len(tested))
