@@ -10,6 +10,7 @@ import os
 import re
 
 from koine.plan import Plan
+from koine.provenance import Provenance
 
 
 configfile: "params.yaml"
@@ -20,6 +21,9 @@ container: "docker://python:3.11-slim"
 
 
 plan = Plan(config)
+provenance = Provenance(plan)
+if workflow.is_main_process:
+    provenance.restore()
 plan.distrust_checked_out_tables()
 
 
@@ -40,7 +44,7 @@ wildcard_constraints:
     shard=r"\d+",
     lang=r"[A-Za-z0-9-]+",
     translator=r"[^/]+",
-    source="|".join(plan.sources | plan.fetch),
+    source=r"[^/]+",
     benchmark="|".join(plan.benchmarks),
     probe="|".join(plan.probes) or "none",
     own="|".join(map(re.escape, plan.absent)) or "none",
@@ -59,10 +63,16 @@ include: "workflow/rules/report.smk"
 # Snakemake's own lock, off in profiles/default, would outlive a run that was killed; the kernel's does not.
 onstart:
     plan.hold_checkout()
+    provenance.began()
+
+
+onerror:
+    provenance.store()
 
 
 # `make table` prints it itself, also where nothing was left to do.
 onsuccess:
+    provenance.store()
     if "MAKELEVEL" not in os.environ:
         plan.show()
 

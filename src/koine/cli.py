@@ -763,7 +763,7 @@ def plan(
 
 @app.command(rich_help_panel=PEOPLE)
 def fetch(recipe: Recipe = Path("params.yaml"), scale: Scale = "") -> None:
-    """Bring a recipe's data and models, for machines without a network: run it where there is one."""
+    """Bring a recipe's data and models, or one data set by its name: run it where there is a network."""
     from koine.provision import fetch as run
 
     run(recipe, scale)

@@ -10,7 +10,6 @@ import hashlib
 import os
 import shlex
 import time
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
@@ -37,6 +36,7 @@ from koine.params import (
     parse,
     steps_of,
 )
+from koine.provenance import LOCK, read_record
 from koine.runtime.console import say
 from koine.runtime.errors import KoineError
 from koine.runtime.files import lock, read_text
@@ -73,11 +73,7 @@ class Plan:
             if named[name].reader in {"memory", "dictionary"}:
                 raise KoineError(f"collect.sources: {name!r} holds no questions; it belongs under translate.resources")
         #: Flags of `collect-fetch` by source and file.
-        self.fetch = {
-            name: {path: _fetch_flags(wanted) for path, wanted in registry.downloads(source).items()}
-            for name, source in {**tested, **named}.items()
-            if source.path is None
-        }
+        self.fetch = {name: _fetches(source) for name, source in {**tested, **named}.items() if source.path is None}
         #: Where `collect-fetch` finds each file, and the Hub's ids and revisions among the sources, for `koine doctor`.
         self.locations = {
             name: {path: wanted["location"] for path, wanted in registry.downloads(source).items()}
@@ -214,8 +210,7 @@ class Plan:
         counts.
         """
         table = Path(self.results) / "table.csv"
-        record = Path(".snakemake/metadata") / urlsafe_b64encode(str(table).encode()).decode()
-        if table.is_file() and not record.is_file():
+        if table.is_file() and read_record(str(table)) is None:
             os.utime(table, (1, 1))  # 0 means "no time" to Snakemake
 
     @property
@@ -275,14 +270,13 @@ class Plan:
         Raises:
             KoineError: another one runs.
         """
-        path = Path(".snakemake/koine.lock")
         try:
-            self._lock = lock(path)
+            self._lock = lock(LOCK)
         except OSError as error:  # a file system without locks
-            say(f"{path}: {error}; see to it that no second run starts in this checkout")
+            say(f"{LOCK}: {error}; see to it that no second run starts in this checkout")
             return
         if self._lock is None:
-            raise KoineError(f"another run is on in this checkout ({read_text(path).strip()}); wait for it, or stop it")
+            raise KoineError(f"another run is on in this checkout ({read_text(LOCK).strip()}); wait for it, or stop it")
 
     def show(self) -> None:
         """Print the headline table, if this run wrote it, and where the page is: the end of a run."""
@@ -386,7 +380,8 @@ class Plan:
 
     def fetched(self, wildcards: Any) -> str:
         """The flags of `collect-fetch` for a file of a source."""
-        return self.fetch[wildcards.source][wildcards.file]
+        known = self.fetch.get(wildcards.source) or _fetches(registry.known(wildcards.source))
+        return known[wildcards.file]
 
     def home(self, wildcards: Any) -> str:
         """The flags of `collect-own` for a file that only a person can get."""
@@ -412,6 +407,11 @@ def _domains(wanted: int | str, lang: str) -> dict[str, Any]:
     if isinstance(wanted, str):
         return {"files": [wanted], "flags": shlex.join(["--labels", wanted])}
     return {"files": [], "flags": shlex.join(["--clusters", str(wanted), "--lang", lang])}
+
+
+def _fetches(source: Source) -> dict[str, str]:
+    """Flags of `collect-fetch` by file of a source."""
+    return {path: _fetch_flags(wanted) for path, wanted in registry.downloads(source).items()}
 
 
 def _fetch_flags(wanted: dict[str, Any]) -> str:
