@@ -185,7 +185,10 @@ class Provenance:
             return
         sources: dict[str, dict[str, Any]] = {}
         for file, digest in found["sources"].items():
-            name, inside = _source_of(file)
+            if file.startswith("data/raw/"):
+                name, inside = file.split("/", 3)[2:]
+            else:  # no source is fetched but the sample, which is made
+                name, inside = DEFAULT, file.removeprefix(f"{self._layout.sample}/")
             sources.setdefault(name, {**_origin(name, self._layout.params), "files": {}})["files"][inside] = digest
         value = {**found, "sources": sources}
         if not path.is_file() or read_json(path) != value:
@@ -230,14 +233,6 @@ def made_of(table: str, entries: dict[str, Entry]) -> dict[str, Any] | None:
             elif not entries[name].record["input"]:
                 found["sources"][name] = digest
     return {key: dict(sorted(value.items())) if isinstance(value, dict) else value for key, value in found.items()}
-
-
-def _source_of(file: str) -> tuple[str, str]:
-    """Name of the source that a downloaded file belongs to, or of the sample, and the file's name there."""
-    if file.startswith("data/raw/"):
-        name, _, inside = file.removeprefix("data/raw/").partition("/")
-        return name, inside
-    return DEFAULT, file.rpartition("/")[2]
 
 
 def _origin(name: str, params: Params) -> dict[str, str]:
