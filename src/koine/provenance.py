@@ -244,7 +244,7 @@ def _origin(name: str, params: Params) -> dict[str, str]:
 def _entry(file: str, before: Entry | None) -> Entry | None:
     """The entry of a file as it is now; `before` where it is absent or half made; None where nothing is known."""
     record = read_record(file)
-    if record is None or _path(INCOMPLETE, file).exists() or not Path(file).is_file():
+    if record is None or record_path(INCOMPLETE, file).exists() or not Path(file).is_file():
         return before
     if before and before.record == record:  # made by the same job: no need to read it again
         return before
@@ -262,7 +262,7 @@ def _lock() -> AbstractContextManager[object] | None:
 # --- Snakemake's records -----------------------------------------------------------------------------------------
 
 
-def _path(root: Path, file: str) -> Path:
+def record_path(root: Path, file: str) -> Path:
     """Where Snakemake keeps the record of a file: by its name in base64, cut where file names must end."""
     longest = (os.pathconf(root, "PC_NAME_MAX") if root.is_dir() else 255) - 1
     name = urlsafe_b64encode(file.encode()).decode()
@@ -281,7 +281,7 @@ def _recorded() -> Iterator[str]:
 def read_record(file: str) -> Record | None:
     """Snakemake's record of a file; None where there is none, or a kill cut it short."""
     try:
-        record: Record = json.loads(_path(METADATA, file).read_bytes())
+        record: Record = json.loads(record_path(METADATA, file).read_bytes())
     except (FileNotFoundError, ValueError):
         return None
     return record
@@ -289,7 +289,7 @@ def read_record(file: str) -> Record | None:
 
 def write_record(file: str, record: Record) -> None:
     """Write Snakemake's record of a file, whole or not at all."""
-    path, draft = _path(METADATA, file), STATE / f"{os.getpid()}.part"
+    path, draft = record_path(METADATA, file), STATE / f"{os.getpid()}.part"
     draft.parent.mkdir(parents=True, exist_ok=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft.write_text(json.dumps(record), encoding="utf-8")
