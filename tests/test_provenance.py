@@ -125,9 +125,7 @@ def test_an_older_version_brings_its_records_but_only_for_files_that_are_its_own
     run("new")
     new = records()
     assert new[MODEL] != old[MODEL] and new[RAW] == old[RAW]
-    shutil.copytree(
-        "old/data/mine", "data/mine", dirs_exist_ok=True
-    )  # `dvc checkout data/mine`, and the model is still the new one
+    shutil.copytree("old/data/mine", "data/mine", dirs_exist_ok=True)  # as `dvc checkout data/mine`
     Provenance(Layout()).restore()
     assert records() == {**old, MODEL: new[MODEL], TABLE: new[TABLE]}
     shutil.copytree("old/models", "models", dirs_exist_ok=True)
