@@ -1,9 +1,10 @@
 """Records of what was made: each recipe stores its own, gets them back in a clone, and never believes one of another file."""
 
+import itertools
 import json
 import shutil
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from typing import Any
 import pytest
 
 from koine.params import Params
-from koine.provenance import INCOMPLETE, METADATA, UNKNOWN, Provenance, read_record, record_path, write_record
+from koine.provenance import INCOMPLETE, METADATA, UNKNOWN, Provenance, lasting, read_record, record_path, write_record
+from koine.runtime.errors import KoineError
 from koine.runtime.files import lock, read_json, sha256
 
 TABLE, MODEL, RAW = (
@@ -19,6 +21,7 @@ TABLE, MODEL, RAW = (
     "models/mine/static/hybrid/seed-1/model.safetensors",
     "data/raw/xquad-r/xquad.ar.json",
 )
+CLOCK = itertools.count(1.0)
 PAIRS = f"data/mine/{'a/' * 120}pairs.csv"  # its record's name is longer than a file name may be
 
 
@@ -33,6 +36,7 @@ class Layout:
     sample: str = "data/mine/raw"
     fetch: dict[str, dict[str, str]] = field(default_factory=lambda: {"xquad-r": {}})
     translators: dict[str, str] = field(default_factory=dict)
+    own_files: list[str] = field(default_factory=list)
 
 
 def made(file: str, content: str, rule: str, flags: str, *inputs: str) -> None:
@@ -41,7 +45,7 @@ def made(file: str, content: str, rule: str, flags: str, *inputs: str) -> None:
     Path(file).write_text(content)
     sums = {name: f"sha256:{sha256(Path(name))}" for name in inputs}
     params = [repr(flags), repr("0123456789ab")]
-    write_record(file, {"rule": rule, "params": params, "input": list(inputs), "input_checksums": sums, "endtime": 1.0})
+    write_record(file, {"rule": rule, "params": params, "input": list(inputs), "input_checksums": sums, "endtime": next(CLOCK)})
 
 
 def experiment(flags: str) -> None:
@@ -62,7 +66,7 @@ def run(flags: str) -> None:
 
 
 def records() -> dict[str, Any]:
-    return {file: read_record(file) for file in (TABLE, PAIRS, MODEL, RAW)}
+    return {file: (record := read_record(file)) and lasting(record) for file in (TABLE, PAIRS, MODEL, RAW)}
 
 
 @pytest.fixture
@@ -209,6 +213,19 @@ def test_nothing_is_stored_while_another_run_is_on(checkout: Path) -> None:
     assert Path("data/mine/provenance.jsonl").read_text() != before
 
 
+def test_two_runs_that_make_the_same_store_the_same(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And where a job made other bytes by the same parameters, as a GPU may, the digest is that of what lies there."""
+    (tmp_path / "there").mkdir()
+    monkeypatch.chdir(tmp_path / "there")
+    run("old")
+    stored = Path("data/mine/provenance.jsonl").read_bytes()
+    assert stored == (checkout / "data/mine/provenance.jsonl").read_bytes()
+    Provenance(Layout()).began()
+    made(MODEL, "weights in another rounding", "train", "old", RAW)
+    Provenance(Layout()).store()
+    assert sha256(Path(MODEL)) in Path("data/mine/provenance.jsonl").read_text()
+
+
 def test_records_of_a_checkout_that_never_stored_any_are_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     experiment("old")
@@ -235,3 +252,16 @@ def test_a_table_names_by_digest_what_it_was_made_of(checkout: Path) -> None:
     made(TABLE, "table", "report", "", PAIRS)
     Provenance(Layout()).store()
     assert read_json(Path("results/mine/inputs.json"))["own"] == {"own.csv": sha256(Path("own.csv"))}
+
+
+@pytest.mark.parametrize(("dep", "seen"), [("own/mine.jsonl", True), ("own", True), ("own/other.jsonl", False)])
+def test_dvc_must_depend_on_the_users_own_files(dep: str, seen: bool, checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = {"cmd": "snakemake", "vars": [{"name": "mine"}], "deps": ["src/koine", dep]}
+    Path("dvc.yaml").write_text(json.dumps({"stages": {"clinic": stage, "raw": {"cmd": "snakemake"}}}))
+    layout = Layout(own_files=["own/mine.jsonl"])
+    Provenance(layout).restore()  # by Snakemake alone
+    monkeypatch.setenv("DVC_STAGE", "raw")
+    Provenance(layout).restore()
+    monkeypatch.setenv("DVC_STAGE", "clinic")
+    with nullcontext() if seen else pytest.raises(KoineError, match=r"clinic does not depend on own/mine\.jsonl, so"):
+        Provenance(layout).restore()

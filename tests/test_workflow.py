@@ -367,7 +367,7 @@ def reader_of(path: tuple[str, ...]) -> str | None:
 
 
 def result_parameters() -> list[tuple[tuple[str, ...], Any]]:
-    small = laid_over(Params().model_dump(), RECIPES["one"])
+    small = laid_over(Params().model_dump(), SMALL)
     return [(p, v) for p, v in leaves(Params.model_validate(small)) if p[0] != "execution" and p not in CHOOSING]
 
 
@@ -438,7 +438,7 @@ def test_a_changed_threshold_reruns_for_real_in_dvc_and_gives_snakemakes_bytes(c
     shutil.rmtree(scratch / "results")
     mirror = {"KOINE_MIRROR": str(origin.parent / "mirror")}
     run(scratch, "snakemake", "--cores", "all", "--configfile", "recipes/two.yaml", env=mirror)
-    for name in ("table.csv", "pairs.csv", "report.html", "inputs.json"):
+    for name in ("table.csv", "pairs.csv", "report.html", "inputs.json", "../../data/two/provenance.jsonl"):
         assert (scratch / "results/two" / name).read_bytes() == (folder / "results/two" / name).read_bytes()
 
 

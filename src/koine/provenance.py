@@ -22,9 +22,12 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
 
+import yaml
+
 from koine.collect import registry
 from koine.params import DEFAULT, Params
-from koine.runtime.files import lock, read_json, read_jsonl, sha256, write_json, write_jsonl
+from koine.runtime.errors import KoineError
+from koine.runtime.files import lock, read_json, read_jsonl, read_text, sha256, write_json, write_jsonl
 
 METADATA = Path(".snakemake/metadata")
 INCOMPLETE = Path(".snakemake/incomplete")
@@ -32,7 +35,9 @@ STATE = Path(".snakemake/koine")
 LOCK = Path(".snakemake/koine.lock")  # of the checkout, while a run is on
 NAME = "provenance.jsonl"
 SHARED = ("data/raw", "models/translation")  # each folder in them belongs to all recipes
+ABSENT = "absent"
 UNKNOWN = ["'whatever made the file that is here now'"]  # parameters that no job has: the file is made again
+PASSING = {"starttime", "endtime", "job_hash", "external_jobid", "incomplete", "shellcmd"}  # of a record, what one run has alone
 CODE = re.compile(r"'([0-9a-f]{12})'")  # of the digest of a step's code, among the parameters of its jobs
 
 Record = dict[str, Any]
@@ -48,11 +53,15 @@ class Layout(Protocol):
     sample: str
     fetch: dict[str, dict[str, str]]
     translators: dict[str, str]
+    own_files: list[str]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of a provenance file: Snakemake's record of a file, and the digest of the file."""
+    """One line of a provenance file: Snakemake's record of a file, and the digest of the file.
+
+    The record is without what differs between two runs that make the same: times, processes, execution settings.
+    """
 
     file: str
     sha256: str
@@ -89,9 +98,12 @@ class Home:
         return read_json(self._note) if self._note.is_file() and METADATA.is_dir() else None
 
     def note(self, *, running: bool) -> None:
-        """Note that the provenance file and Snakemake's records agree, or (`running`) that a run is about to change records."""
-        absent = [file for file in self.read() if not Path(file).exists()]
-        write_json(self._note, {"sha256": self.digest(), "running": running, "absent": absent})
+        """Note that the provenance file and Snakemake's records agree, or (`running`) that a run is about to change records.
+
+        Of each file, the note has the time at which it was made: its record alone does not tell two runs apart.
+        """
+        times = {file: (read_record(file) or {}).get("endtime") if Path(file).exists() else ABSENT for file in self.read()}
+        write_json(self._note, {"sha256": self.digest(), "running": running, "times": times})
 
 
 class Provenance:
@@ -121,21 +133,43 @@ class Provenance:
         What is here is left alone unless DVC replaced the provenance file: then a record in it wins where the file on
         disk is the one that it tells of. A file that no record tells of, though one tells of another version of it,
         is made again. A call that finds all as the last one left it reads a few small files.
+
+        Raises:
+            KoineError: DVC runs the recipe, and the stage does not depend on one of the user's own files.
         """
+        self._check_stage()
         replaced, unsaved, recorded = [], False, cache(lambda: list(_recorded()))
         for home in self._homes():
             digest, seen = home.digest(), home.seen()
             if digest is None:
                 unsaved = unsaved or any(home.holds(file) for file in recorded())
                 continue
-            if seen is None or seen["sha256"] != digest or any(Path(file).exists() for file in seen["absent"]):
-                replaced.append((home, set(seen["absent"] if seen else ())))
+            absent = {file for file, time in seen["times"].items() if time == ABSENT} if seen else set()
+            if seen is None or seen["sha256"] != digest or any(Path(file).exists() for file in absent):
+                replaced.append((home, absent))
             unsaved = unsaved or bool(seen and seen["running"])
         if replaced:
             self._restore([home for home, _ in replaced], set().union(*(absent for _, absent in replaced)))
         if unsaved and (held := _lock()):
             with held:
                 self.store()
+
+    def _check_stage(self) -> None:
+        """Where DVC runs the recipe: see to it that it depends on the user's own files, or it would miss their changes.
+
+        Raises:
+            KoineError: a file is missing among the stage's `deps`.
+        """
+        name = os.environ.get("DVC_STAGE", "")
+        stage = yaml.safe_load(read_text(Path("dvc.yaml")))["stages"].get(name, {}) if name else {}
+        if not any(values.get("name") == self._layout.params.recipe for values in stage.get("vars", [])):
+            return  # of a data set, or of another checkout
+        for file in self._layout.own_files:
+            if not any(Path(file).is_relative_to(folder) for folder in stage["deps"]):
+                raise KoineError(
+                    f"dvc.yaml: {name} does not depend on {file}, so `dvc repro` would not see that it changed; "
+                    "add the file, or its folder, to the stage's deps"
+                )
 
     def _restore(self, homes: list[Home], new: set[str]) -> None:
         """Write records of some homes; what was absent until now is `new`: its record has not been compared with it."""
@@ -148,8 +182,8 @@ class Provenance:
             live = read_record(file)
             if not Path(file).is_file():
                 if live is None:
-                    write_record(file, max(entries, key=lambda entry: entry.record.get("endtime") or 0).record)
-            elif live is None or file in new or all(live != entry.record for entry in entries):
+                    write_record(file, entries[0].record)
+            elif live is None or file in new or all(lasting(live) != entry.record for entry in entries):
                 digest = sha256(Path(file))
                 told = next((entry for entry in entries if entry.sha256 == digest), None)
                 if told:
@@ -169,8 +203,9 @@ class Provenance:
         """Write the records of all files into their provenance files, and what the table was made of to `inputs.json`."""
         recorded = list(_recorded())
         for home in self._homes():
-            before = home.read()
-            now = {file: entry for file in recorded if home.holds(file) and (entry := _entry(file, before.get(file)))}
+            before, times = home.read(), (home.seen() or {}).get("times", {})
+            held = (file for file in recorded if home.holds(file))
+            now = {file: entry for file in held if (entry := _entry(file, before.get(file), times.get(file)))}
             if home is self._own:
                 self._say_inputs(now)
             if now and now != before:
@@ -241,14 +276,22 @@ def _origin(name: str, params: Params) -> dict[str, str]:
     return {key: value for key, value in said.items() if value}
 
 
-def _entry(file: str, before: Entry | None) -> Entry | None:
-    """The entry of a file as it is now; `before` where it is absent or half made; None where nothing is known."""
+def _entry(file: str, before: Entry | None, time: float | None) -> Entry | None:
+    """The entry of a file as it is now; `before` where it is absent or half made; None where nothing is known.
+
+    `time` is when it was made that `before` tells of.
+    """
     record = read_record(file)
     if record is None or record_path(INCOMPLETE, file).exists() or not Path(file).is_file():
         return before
-    if before and before.record == record:  # made by the same job: no need to read it again
+    if before and before.record == lasting(record) and record.get("endtime") == time:  # no need to read it again
         return before
-    return Entry(file, sha256(Path(file)), record)
+    return Entry(file, sha256(Path(file)), lasting(record))
+
+
+def lasting(record: Record) -> Record:
+    """A record without what one run has alone."""
+    return {key: value for key, value in record.items() if key not in PASSING}
 
 
 def _lock() -> AbstractContextManager[object] | None:

@@ -47,5 +47,5 @@ def fetch(recipe: Path, scale: str = "") -> None:
 
 def _snakemake(*words: str) -> int:
     """Exit code of the workflow with some words of its command line."""
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", *words, "--keep-going", "--quiet", "rules", "reason", "host"]
-    return subprocess.run(command, check=False).returncode
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--quiet", "rules", "reason", "host", "--keep-going"]
+    return subprocess.run([*command, *words], check=False).returncode
