@@ -21,6 +21,7 @@ container: "docker://python:3.11-slim"
 
 
 plan = Plan(config)
+# Before Snakemake reads its records; each job reads this file again, and has none to restore.
 provenance = Provenance(plan)
 if workflow.is_main_process:
     provenance.restore()

@@ -110,11 +110,14 @@ def test_a_data_set_brings_its_record_to_a_recipe_that_has_none_of_its_own(elsew
 def test_a_file_of_another_version_is_made_again(elsewhere: Any) -> None:
     elsewhere("data/mine", "results")
     Provenance(Layout()).restore()
-    made(MODEL, "weights of somebody", "train", "other")  # comes later, by hand
-    write_record(MODEL, read_record(MODEL) or {})
+    Path(MODEL).parent.mkdir(parents=True)
+    Path(MODEL).write_text("weights of somebody")  # come later
     Provenance(Layout()).restore()
     record = read_record(MODEL)
     assert record and record["params"] == UNKNOWN
+    made(MODEL, "weights that were made here", "train", "other")
+    Provenance(Layout()).restore()
+    assert read_record(MODEL) != record
     Path(TABLE).write_text("spoilt")
     shutil.rmtree(METADATA)
     Provenance(Layout()).restore()

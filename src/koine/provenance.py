@@ -162,8 +162,8 @@ class Provenance:
         """
         name = os.environ.get("DVC_STAGE", "")
         stage = yaml.safe_load(read_text(Path("dvc.yaml")))["stages"].get(name, {}) if name else {}
-        if not any(values.get("name") == self._layout.params.recipe for values in stage.get("vars", [])):
-            return  # of a data set, or of another checkout
+        if self._layout.params.recipe not in [values.get("name") for values in stage.get("vars", []) if isinstance(values, dict)]:
+            return  # of a data set
         for file in self._layout.own_files:
             if not any(Path(file).is_relative_to(folder) for folder in stage["deps"]):
                 raise KoineError(
@@ -172,7 +172,7 @@ class Provenance:
                 )
 
     def _restore(self, homes: list[Home], new: set[str]) -> None:
-        """Write records of some homes; what was absent until now is `new`: its record has not been compared with it."""
+        """Write records of some homes; what was absent when the last ones were written is `new`."""
         known: dict[str, list[Entry]] = {}
         for home in homes:
             for file, entry in home.read().items():
@@ -180,15 +180,17 @@ class Provenance:
         INCOMPLETE.mkdir(parents=True, exist_ok=True)  # without it Snakemake takes the records for those of an old version
         for file, entries in known.items():
             live = read_record(file)
+            if live and file in new and "endtime" not in live:  # restored before there was a file to compare it with
+                live = None
             if not Path(file).is_file():
                 if live is None:
                     write_record(file, entries[0].record)
-            elif live is None or file in new or all(lasting(live) != entry.record for entry in entries):
+            elif live is None or all(lasting(live) != entry.record for entry in entries):
                 digest = sha256(Path(file))
                 told = next((entry for entry in entries if entry.sha256 == digest), None)
                 if told:
                     write_record(file, told.record)
-                elif live is None or file in new:
+                elif live is None:
                     write_record(file, {**entries[0].record, "params": UNKNOWN})
         for home in homes:
             seen = home.seen()
