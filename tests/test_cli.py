@@ -207,7 +207,14 @@ def test_fetch_brings_models_and_data_and_names_what_it_cannot(
         "scale=full",
     ]
     fetch(Path("params.yaml"))  # the sample needs nothing
+    fetch(Path("sample"))
     assert len(asked) == 2
+    with pytest.raises(KoineError, match="tatoeba-eo could not be brought"):
+        fetch(Path("tatoeba-eo"))  # one data set
+    files = ["data/raw/tatoeba-eo/tatoeba.epo-eng.epo", "data/raw/tatoeba-eo/tatoeba.epo-eng.eng"]
+    assert asked[2][-3:] == ["--keep-going", *files]
+    with pytest.raises(KoineError, match="unknown benchmark 'tatoeba-xx'"):
+        fetch(Path("tatoeba-xx"))
 
 
 def test_check_compares_promised_numbers_with_the_table(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

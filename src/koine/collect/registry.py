@@ -110,6 +110,12 @@ def benchmarks(params: Params) -> dict[str, Benchmark]:
     return {name: benchmark(name, params) for name in names}
 
 
+def known(name: str, params: Params | None = None) -> Source:
+    """A source or a benchmark. Errors as `benchmark`, of which there are more."""
+    named = {**_built_in().sources, **(params.collect.registry if params else {})}
+    return source(name, params) if name in named else benchmark(name, params)
+
+
 def probe(name: str) -> Probe:
     """Look a probe of sentence vectors up in `sources.yaml`.
 

@@ -100,6 +100,15 @@ def recipe_name(path: Path, scale: str = "") -> str:
     return at(str(name), scale)
 
 
+def check_file(path: Path) -> None:
+    """Check what merging files would hide: a key that stands twice, a recipe that writes over another one's results.
+
+    Raises:
+        KoineError: as `read_recipe` and `recipe_name`.
+    """
+    recipe_name(path)
+
+
 def recipe_file(name: str) -> Path | None:
     """The file of a recipe, by the name that stands in the tables: params.yaml, or one in recipes/; None where there is none.
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import polars as pl
 
+from koine.metrics import MAIN
 from koine.params.recipe import recipe_name, results_folder
 from koine.records import TABLE
-from koine.metrics import MAIN
 from koine.report.table import headings, main_metric
 from koine.runtime.console import say, table
 from koine.runtime.errors import KoineError

@@ -36,11 +36,11 @@ class Contents:
             paths: of files, or folders with all that is in them.
 
         Returns:
-            Sixteen digits; the empty text for no path at all.
+            `content` and sixteen digits; the empty text for no path at all.
         """
         lines = [f"{path} {self._file(path)}" for path in sorted({inner for path in paths for inner in files_of(path)})]
         self._save()
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16] if lines else ""
+        return f"content {hashlib.sha256(text.encode()).hexdigest()[:16]}" if (text := "\n".join(lines)) else ""
 
     def _file(self, path: Path) -> str:
         if not path.is_file():

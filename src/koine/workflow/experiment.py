@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from koine.collect import registry
 from koine.params import Params, parse
-from koine.params.recipe import results_folder
+from koine.params.recipe import check_file, results_folder
 from koine.runtime.hub import own_folder
 from koine.workflow.content import Contents
-from koine.workflow.jobs import Rules
+from koine.workflow.jobs import Rules, downloads_of
 from koine.workflow.models import Models
 from koine.workflow.sources import Sources
 
@@ -20,6 +21,7 @@ class Experiment:
 
     Args:
         config: the merged configuration (params.yaml and what a recipe lays over it).
+        files: that it was merged of; those after params.yaml are recipes.
 
     Attributes:
         params: the parameters.
@@ -29,10 +31,12 @@ class Experiment:
         jobs: of each rule.
 
     Raises:
-        KoineError: the parameters are not valid.
+        KoineError: the parameters are not valid; a file has a key twice, or is a recipe that gives itself no name of its own.
     """
 
-    def __init__(self, config: dict[str, Any]) -> None:
+    def __init__(self, config: dict[str, Any], files: Sequence[Path] = ()) -> None:
+        for file in files:
+            check_file(Path(file))
         self.params: Params = parse({key: value for key, value in config.items() if key != "pathvars"})
         recipe = self.params.recipe
         self.data, self.model_folder, self.results = f"data/{recipe}", f"models/{recipe}", str(results_folder(recipe))
@@ -73,11 +77,12 @@ class Experiment:
 
     def download(self, wildcards: Any) -> str:
         """The flags of `collect-download` for a file of a source, also of one that no recipe of this run reads."""
-        return self.jobs.collect_download[wildcards.source][wildcards.file]
+        known = self.jobs.collect_download.get(wildcards.source) or downloads_of(registry.known(wildcards.source))
+        return str(known[wildcards.file])
 
     def home(self, wildcards: Any) -> str:
         """The flags of `collect-own` for a file that only a person can get."""
-        return self.jobs.collect_own[wildcards.own]
+        return str(self.jobs.collect_own[wildcards.own])
 
     @property
     def shards(self) -> list[int]:

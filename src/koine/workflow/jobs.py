@@ -11,9 +11,10 @@ from typing import Any
 from koine import code
 from koine.backbones.kinds import KINDS
 from koine.collect.readers import READERS
+from koine.collect.registry import downloads
 from koine.filter.rules import RULES
 from koine.metrics import kind_of
-from koine.params import Backbone, IndexKind, Params, flags
+from koine.params import Backbone, IndexKind, Params, Score, Source, flags
 from koine.runtime.errors import KoineError
 from koine.runtime.hub import own_folder
 from koine.strategies import STRATEGIES, Chain
@@ -21,7 +22,7 @@ from koine.translate.backends import BACKENDS
 from koine.workflow.content import Contents, files_of
 from koine.workflow.job import Job, line, options, pairs, switch
 from koine.workflow.models import Models
-from koine.workflow.sources import Sources
+from koine.workflow.sources import Sources, path_of, paths_of
 
 Jobs = dict[str, Any]  # by the values of wildcards, in the order in which the rule looks them up; the leaves are jobs
 
@@ -43,10 +44,10 @@ class Rules:
         self._params, self._sources, self._models, self._data, self._folder = params, sources, models, data, folder
         self._contents = contents
         self._own = set(sources.own_files)
+        self._device = line("--device", params.compute.device)
         p, job = params, self._job
         self.collect_sample = job("collect_sample", [flags(p.collect.sample)])
-        self.collect_download = {name: {file: _download(what) for file, what in files.items()} for name, files in
-                                 sources.downloads.items()}  # fmt: skip
+        self.collect_download = {name: downloads_of(source) for name, source in sources.every}
         self.collect_own = {path: line("--home", home) for path, home in sources.homes.items()}
         self.collect_source = {name: self._source(name) for name in p.collect.sources}
         self.collect_benchmark = {name: self._benchmark(name) for name in sources.tested}
@@ -70,14 +71,14 @@ class Rules:
             name: job("encode_tokens", [self._inputs(backbone)], entries=[_kind(backbone)])
             for name, backbone in p.backbones.items()
         }
-        computed = [flags(p.encode), flags(p.compute)]
+        computed = [flags(p.encode), self._device]
         self.encode = {name: job("encode", computed, entries=[_kind(backbone)]) for name, backbone in p.backbones.items()}
         self.encode_debias = job("encode_debias", [flags(p.encode)])
         self.index = job("index", [flags(IndexKind(**p.index.model_dump(exclude={"strategies"})))])
         self.evaluate_vectors = {name: self._evaluated("evaluate_vectors", name) for name in sources.tested}
         self.evaluate_bm25 = {name: self._evaluated("evaluate_bm25", name) for name in sources.tested}
         self.evaluate_probe = {
-            name: job("evaluate_probe", [line("--recipe", p.recipe), flags(p.compute)], entries=[_kind(backbone)])
+            name: job("evaluate_probe", [line("--recipe", p.recipe), self._device], entries=[_kind(backbone)])
             for name, backbone in p.backbones.items()
         }
         shown = [f"koine.strategies:STRATEGIES[{name}]" for name in STRATEGIES] + rules
@@ -103,14 +104,14 @@ class Rules:
 
     # --- collect ---------------------------------------------------------------------------------------------
 
-    def _files(self, name: str) -> tuple[list[str], list[str]]:
+    def _files(self, name: str, source: Source) -> tuple[list[str], list[str]]:
         """Files of a source that the workflow makes, and those that a person brings."""
-        paths = self._sources.paths(name)
+        paths = paths_of(name, source)
         return [path for path in paths if path not in self._own], [path for path in paths if path in self._own]
 
     def _source(self, name: str) -> Job:
         source = self._sources.named[name]
-        made, own = self._files(name)
+        made, own = self._files(name, source)
         words = ["--reader", source.reader, "--lang", source.lang, "--domain", source.domain, "--licence", source.licence]
         columns = {} if source.hub else source.columns  # a Hub data set's are renamed as it is downloaded
         reader = f"koine.collect.readers:READERS[{source.reader}]"
@@ -118,12 +119,12 @@ class Rules:
 
     def _benchmark(self, name: str) -> Job:
         benchmark = self._sources.tested[name]
-        made, own = self._files(name)
+        made, own = self._files(name, benchmark)
         candidate = self._params.evaluate.candidates.get(name, benchmark.candidate)
         words = ["--reader", benchmark.reader, "--candidate", candidate]
         words += [switch("parallel-only", benchmark.parallel_only), switch("native", benchmark.native)]
         words += ["--split", benchmark.split] if READERS[benchmark.reader].split else []
-        files = {lang: self._sources.path(name, file.name) for lang, file in benchmark.files.items()}
+        files = {lang: path_of(name, benchmark, file.name) for lang, file in benchmark.files.items()}
         reader = f"koine.collect.readers:READERS[{benchmark.reader}]"
         return self._job("collect_benchmark", [line(*words, *pairs("files", files))], made, own=own, entries=[reader])
 
@@ -166,7 +167,7 @@ class Rules:
                 words += [word for option, folder in converted.items() for word in (f"--{option}", folder)]
                 files += [f"{folder}/model.bin" for folder in converted.values()]
             own += [file for way in ways.values() for file in _own_model(t.decoding.model.format(source=way[0], target=way[1]))]
-            models = [flags(t.decoding), flags(self._params.compute)]
+            models = [flags(t.decoding), self._device]
         own += [path for path in files if path in self._own]
         return self._job(
             "translate", [line(*words), *models], [path for path in files if path not in own], own=own,
@@ -188,11 +189,16 @@ class Rules:
         words += ["--contamination-ngram", str(p.collect.clean.contamination_ngram)]
         words += options("heldout", self._sources.heldout)
         external = [score.external.format(lang=lang)] if score.external else []
-        words += options("external-scores", external)
+        words += options("external", external)
         own = [*external, *(_own_model(score.encoder) if score.encoder else [])]
-        computed = flags(p.compute) if score.encoder else ""
+        computed = self._device if score.encoder else ""
         entries = [f"koine.filter.rules:RULES[{name}]" for name in RULES]
-        return self._job("filter_score", [self._tested(), line(*words), flags(score), computed], own=own, entries=entries)
+        return self._job(
+            "filter_score",
+            [self._tested(), line(*words), flags(Score(**score.model_dump(exclude={"external"}))), computed],
+            own=own,
+            entries=entries,
+        )
 
     # --- train, encode ----------------------------------------------------------------------------------------
 
@@ -217,10 +223,10 @@ class Rules:
         kinds = [f"koine.backbones.kinds:KINDS[{name}]" for name in KINDS]
         if not self._models.miner:
             own = _own_model(mining.model) if mining.model else []
-            return self._job("train_mine", [flags(mining), flags(p.compute)], own=own, entries=kinds)
+            return self._job("train_mine", [flags(mining), self._device], own=own, entries=kinds)
         folder = f"{self._folder}/{mining.model}/seed-{p.train.seeds[0]}"
         files = [f"{folder}/koine.json", f"{folder}/model.safetensors"]
-        words = [flags(mining.model_copy(update={"model": folder})), flags(p.compute)]
+        words = [flags(mining.model_copy(update={"model": folder})), self._device]
         return self._job("train_mine", words, files, entries=[_kind(p.backbones[self._models.miner[0]])])
 
     def _train(self, name: str, strategy: str, seed: int) -> Job:
@@ -237,7 +243,7 @@ class Rules:
             files.append(f"{self._data}/train/mined.parquet")
             words.append(line("--mined", files[-1]))
         entries = [_kind(backbone), f"koine.strategies:STRATEGIES[{chain.last.name}]"]
-        return self._job("train", [*words, flags(backbone.optimisation), flags(p.compute)], files, own=own, entries=entries)
+        return self._job("train", [*words, flags(backbone.optimisation), self._device], files, own=own, entries=entries)
 
     # --- evaluate, report -------------------------------------------------------------------------------------
 
@@ -275,6 +281,11 @@ def _own_model(model: str) -> list[str]:
     """The files of a model that is a person's own folder; none of an id of the Hub, whose revision says what it holds."""
     folder = own_folder(model)
     return [str(file) for file in files_of(folder)] if folder else []
+
+
+def downloads_of(source: Source) -> dict[str, str]:
+    """Options of `collect-download` by file of a source; none where a person brings it."""
+    return {file: _download(wanted) for file, wanted in downloads(source).items()}
 
 
 def _download(wanted: dict[str, Any]) -> str:
