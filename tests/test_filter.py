@@ -555,7 +555,7 @@ def test_the_file_of_external_scores_is_an_input_of_its_language() -> None:
 def test_every_entry_is_complete_and_is_a_parameter_with_its_bounds() -> None:
     assert list(Rules.model_fields) == list(RULES)
     for name, rule in RULES.items():
-        assert callable(target(rule.score)) and rule.reason and rule.description.endswith("."), name
+        assert callable(target(rule.score)) and rule.words and rule.description.endswith("."), name
         assert getattr(Rules(), name) == rule.default
         for bound, beyond in ((rule.low, -1), (rule.high, 1)):
             if math.isfinite(bound) and rule.keeps != "null":
@@ -568,7 +568,7 @@ def test_the_page_says_of_each_rule_what_its_entry_says() -> None:
     page = (ROOT / "docs/filter.md").read_text(encoding="utf-8").partition("| key under `filter.rules` |")[2].partition("\n\n")[0]
     when = {"least": "score < value", "most": "score > value", "null": "`contaminated` is set"}
     said = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*?) \| (.*?) \|$", page, re.MULTILINE)
-    entries = {name: (json.dumps(rule.default), when[rule.keeps], rule.reason) for name, rule in RULES.items()}
+    entries = {name: (json.dumps(rule.default), when[rule.keeps], rule.words) for name, rule in RULES.items()}
     assert {name: tuple(words) for name, *words in said} == {name: entries[name] for name, *_ in said}
 
 

@@ -27,7 +27,6 @@ from koine.params import (
     Benchmark,
     IndexKind,
     Params,
-    Score,
     Source,
     flags,
     language_of,
@@ -370,8 +369,7 @@ class Plan:
         p = self.params
         among = _options("among", [p.translate.source, *p.translate.languages])
         ngram = _options("contamination-ngram", [str(p.collect.clean.contamination_ngram)])
-        score = Score(**p.filter.score.model_dump(exclude={"external"}))
-        return f"{shlex.join([*among, *ngram, *_options('heldout', self.heldout)])} {flags(score)}"
+        return f"{shlex.join([*among, *ngram, *_options('heldout', self.heldout)])} {flags(p.filter.score.without_external)}"
 
     @property
     def reported(self) -> str:
