@@ -26,7 +26,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from koine import backbones
 from koine.backbones.base import Encoder, Vectors
-from koine.collect.readers import read_squad
+from koine.collect.formats.squad import read_squad
 from koine.export import cosine, export
 from koine.runtime.console import table
 

@@ -249,7 +249,7 @@ def _evidence(scored: pl.DataFrame) -> Floats:
 
 def speed() -> None:
     """A million pairs with all scores that need no model: SQuAD's questions and sentences in Finnish, repeated."""
-    from koine.collect.readers import read_memory
+    from koine.collect.formats.memory import read_memory
 
     path = MIRROR / "local/squad-fi/memory.en-fi.jsonl"
     segments: Pairs = [(s.source, s.target) for s in read_memory(path) if len(s.source) < 400]

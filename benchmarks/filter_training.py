@@ -24,17 +24,18 @@ os.environ.update(OMP_NUM_THREADS="1", OMP_WAIT_POLICY="passive", TOKENIZERS_PAR
 import numpy as np
 import polars as pl
 from _machine import update_results
-
-from koine.collect.readers import Question, read_memory, read_squad
-from koine.collect.steps import collect_benchmark
 from koine.evaluate.steps import evaluate_model
+from koine.train.steps import train
+
+from koine.collect.benchmark import collect_benchmark
+from koine.collect.formats.memory import read_memory
+from koine.collect.formats.squad import Question, read_squad
 from koine.filter.decide import verdicts
 from koine.filter.score import score_texts
 from koine.filter.table import SCORED, TEXT_SCORES
 from koine.params import Architecture, Languages, Optimisation, Rules, Score, Tokenizer
 from koine.records import PARALLEL, QA, Run
 from koine.runtime.files import text_id, write_json
-from koine.train.steps import train
 from koine.train.tokens import tokenise
 
 LOCAL = Path(os.environ.get("KOINE_MIRROR", "")) / "local"
@@ -164,7 +165,7 @@ def measure(pairs: pl.DataFrame, lang: str, asked: Asked) -> np.ndarray:
         for language, questions in asked.items():
             write_json(folder / f"{language}.json", squad(questions))
         files = {language: folder / f"{language}.json" for language in asked}
-        collect_benchmark(files, folder / "asked", name=lang, reader="squad", candidate="passage", parallel_only=True)
+        collect_benchmark(files, folder / "asked", reader="squad", candidate="passage", parallel_only=True)
         write_pairs(pairs, lang, folder)
         tokenise(
             folder / "qa", [folder / "parallel"], folder / "tokens", Tokenizer(vocab_size=20000, max_length=256), special=False

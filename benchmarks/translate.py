@@ -25,12 +25,12 @@ import torch
 from _machine import update_results
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, MarianConfig, MarianMTModel, MarianTokenizer
 
-from koine.collect.readers import read_squad
+from koine.collect.formats.squad import read_squad
 from koine.params import Decoding
+from koine.text.sentences import split
 from koine.translate.base import Options
 from koine.translate.convert import translate_convert
 from koine.translate.neural import Ctranslate2, Generate
-from koine.translate.sentences import split
 
 THREADS, TOKENS, ROUNDS = 2, 24, 3
 VOCABULARY, LEARNED = 58_101, 16_000  # of opus-mt models; pieces that these sentences fill, the others are never used

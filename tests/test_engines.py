@@ -24,6 +24,7 @@ from koine.params import Decoding
 from koine.records import QA, TRANSLATION
 from koine.runtime.errors import KoineError
 from koine.runtime.files import write_jsonl
+from koine.text.sentences import join, pieces
 from koine.translate import apertium, neural, shard
 from koine.translate.answers import carry
 from koine.translate.apertium import Apertium
@@ -31,7 +32,6 @@ from koine.translate.base import Options
 from koine.translate.convert import translate_convert
 from koine.translate.neural import Layout, layout
 from koine.translate.released import Released
-from koine.translate.sentences import join, pieces
 from koine.translate.shard import translate
 
 Frames = Callable[..., pl.DataFrame]

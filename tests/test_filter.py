@@ -29,11 +29,11 @@ from koine.filter.scores import Texts
 from koine.filter.table import SCORED, TEXT_SCORES
 from koine.names import target
 from koine.params import Params, Rules, Score, parse
-from koine.plan import Plan
 from koine.records import PARALLEL, QA, TRANSLATION
 from koine.runtime.errors import KoineError
 from koine.runtime.files import text_id, write_jsonl
 from koine.translate.answers import carry
+from koine.workflow.experiment import Experiment
 
 Frames = Callable[..., pl.DataFrame]
 OFF: dict[str, Any] = {name: None for name in Rules.model_fields if name != "clean_source"} | {"clean_source": False}
@@ -540,13 +540,11 @@ def test_external_scores_are_read_by_id_and_what_is_wrong_with_them_is_said(
 
 def test_the_file_of_external_scores_is_an_input_of_its_language() -> None:
     recipe = json.loads(Params().model_dump_json())
-    assert set(map(len, Plan(recipe).external.values())) == {0}
+    assert not any(job["files"] for job in Experiment(recipe).jobs.filter_score.values())
     recipe["filter"]["score"]["external"] = "own/comet {lang}.jsonl"
-    plan = Plan(recipe)
-    assert plan.external["fi"] == ["own/comet fi.jsonl"] and plan.external_flags["fi"] == "--external 'own/comet fi.jsonl'"
-    assert set(plan.own_files) >= {"own/comet fi.jsonl", "own/comet zh.jsonl"}
-    rule = (ROOT / "workflow/rules/filter.smk").read_text(encoding="utf-8").partition("rule filter:")[0]
-    assert "within=plan.external)" in rule.partition("output:")[0]
+    jobs = Experiment(recipe).jobs.filter_score
+    assert jobs["fi"]["files"] == ["own/comet fi.jsonl"] and "--external 'own/comet fi.jsonl'" in jobs["fi"]["flags"]
+    assert "{lang}" not in jobs["fi"]["flags"] and jobs["zh"]["files"] == ["own/comet zh.jsonl"]
 
 
 # --- rules -----------------------------------------------------------------------------------------------

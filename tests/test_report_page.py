@@ -125,7 +125,7 @@ def evidence(recipe: str = "test", languages: dict[str, tuple[str, ...]] = BENCH
         "indexes": {
             "static/hybrid/seed-1/xquad-r": {"kind": "flat", "vectors": 13014, "dim": 128, "bytes": 5_000_000, "recall@10": 1.0}
         },
-        "settings": params.Report(),
+        "report": params.Report(),
     }  # fmt: skip
     return Evidence(**(given | parts))
 
@@ -137,7 +137,7 @@ NO_GROUPS = groups(PAIRS.frame([]), ["map"])
 EMPTY = Evidence(
     table=TABLE.frame([]), pairs=PAIRS.frame([]), answers=NO_ANSWERS.with_columns(share=0.0), contrasts=CONTRASTS.frame([]),
     groups=NO_GROUPS, published=PUBLISHED.frame([]),
-    claims=CLAIMS.frame([]), collected={}, filtered=[], models=[], curves=[], indexes={}, settings=params.Report(confidence=0.9),
+    claims=CLAIMS.frame([]), collected={}, filtered=[], models=[], curves=[], indexes={}, report=params.Report(confidence=0.9),
 )  # fmt: skip
 
 
@@ -296,7 +296,7 @@ def test_missing_values_are_dashes() -> None:
 
 def test_languages_that_gave_no_pairs_are_marked() -> None:
     given = evidence()
-    view = View.of(given.table, given.pairs, given.models, given.settings.confidence)
+    view = View.of(given.table, given.pairs, given.models, given.report)
     assert view.trained["static", "en-en"] == ["en"]
     assert view.trained["static", "untrained"] == []
     assert view.trained["static", "hybrid"] == ["en", "ar", "zh"]
@@ -309,7 +309,7 @@ def test_languages_that_gave_no_pairs_are_marked() -> None:
 
 def test_best_of_each_backbone_is_bold_and_lowest_rank_distance_is_best() -> None:
     given = evidence()
-    view = View.of(given.table, given.pairs, given.models, given.settings.confidence)
+    view = View.of(given.table, given.pairs, given.models, given.report)
     best = view.best("xquad-r", "static", "multi", "rank_distance")
     assert best is not None and best.mean == 400.0
     # Three settings of three benchmarks with two metrics, and rank distance of two, for two backbones.

@@ -15,15 +15,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from koine import names
-from koine.collect.normalise import words
 from koine.params import parse
 from koine.records import QA, TRANSLATION
 from koine.runtime.errors import KoineError
 from koine.runtime.files import text_id
+from koine.text.normalise import words
+from koine.text.scripts import joiner
+from koine.text.sentences import split
 from koine.translate.backends import BACKENDS
 from koine.translate.lexicon import FUNCTION_WORDS, Lexicon, stems
 from koine.translate.memory import Memory
-from koine.translate.sentences import joiner, split
 from koine.translate.shard import translate
 
 Frames = Callable[..., pl.DataFrame]

@@ -85,8 +85,8 @@ def command(function: Callable[..., Any]) -> Callable[..., None]:
     @functools.wraps(function)
     def run(**given: Any) -> None:
         values = dict(make(given) for make in makers)
-        positional = [values.pop(name) for name in arguments]
-        function(*positional, **values)
+        by_place = [values.pop(name) for name in arguments]
+        function(*by_place, **values)
 
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
-from koine.collect.registry import BEIR
+from koine.collect.formats.beir import BEIR
 from koine.records import PARALLEL, QA
 from koine.runtime.console import table
 from koine.runtime.errors import KoineError

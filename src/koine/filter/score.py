@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from koine.collect.steps import benchmark_contamination
+from koine.collect.contamination import benchmark_contamination
 from koine.filter.profiles import profile
 from koine.filter.rules import RULES, columns_of
 from koine.filter.scores import Floats, Pairs, Texts

@@ -24,6 +24,7 @@ from koine import languages
 from koine.filter.profiles import Profile
 from koine.runtime.errors import KoineError
 from koine.runtime.files import read_jsonl
+from koine.text.scripts import LETTERS, UNSPACED_LETTERS
 from koine.translate.answers import Carried
 
 Floats = npt.NDArray[np.float64]
@@ -51,8 +52,7 @@ _AFTERNOON = regex.compile(r"\p{Nd}\s?p\.?m\b", regex.IGNORECASE)
 _FAHRENHEIT = regex.compile(r"\p{Nd}[\s-]*(?:degrees?\b|°)")
 # Units that are written alike in most languages of the world.
 _UNIT = regex.compile(r"(?<=\p{Nd}\s?)(?:%|°[CF]?|k[mgWB]|[cm]m|[MGT]B|[kMG]Hz)(?!\p{L})")
-_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}"
-_WORDS = rf"[{_UNSPACED}]|[\p{{L}}\p{{M}}\p{{N}}--[{_UNSPACED}]]+"
+_WORDS = rf"[{UNSPACED_LETTERS}]|[{LETTERS}--[{UNSPACED_LETTERS}]]+"
 _END = r"""[.!?…。！？｡।॥؟۔։;：:።፧၊။។་༎][\s"'“”’»«)\]」』）]*$"""
 _QUESTION = r"""[?？؟;፧՞][\s"'“”’»«)\]」』）.]*$"""
 #: ISO 15924 codes that stand for several scripts, in Unicode's names.

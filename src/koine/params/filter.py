@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, WithJsonSchema, create_model
 
 from koine.filter.rules import RULES, Rule
-from koine.params.base import Block
+from koine.params.base import Block, Model, OwnPath
 
 
 class Score(Block):
@@ -17,16 +17,16 @@ class Score(Block):
     neighbours: list[str] = Field(
         [], description="More languages that the language identifier may choose from, besides the recipe's own."
     )
-    encoder: str = Field(
+    encoder: Model = Field(
         "", description="Folder or Hub id of a sentence encoder: adds the cosine of source and translation (rule `cosine`)."
     )
-    encoder_revision: str = Field("", description="Its commit on the Hub.")
+    encoder_revision: str = Field("", description="Commit, branch or tag of the encoder on the Hub; empty for its main branch.")
 
 
 class Scores(Score):
     """What the scores of a translation are computed with."""
 
-    external: str = Field(
+    external: OwnPath = Field(
         "",
         description="Your own scores, such as COMET-QE's or bicleaner-ai's: JSONL with `id` and `score`; {lang} is filled in "
         "(rule `external`).",

@@ -2,10 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import Field
 
-from koine.names import entry_of
-from koine.params.base import Block, Positive
+from koine.params.base import Block, Language, LanguageList, Model, NameOf, Positive
 from koine.translate.backends import BACKENDS, Backend
 
 ComputeType = Literal["float32", "bfloat16", "float16", "int8", "int8_bfloat16", "int8_float16"]
@@ -14,7 +13,7 @@ ComputeType = Literal["float32", "bfloat16", "float16", "int8", "int8_bfloat16",
 class Decoding(Block):
     """Which model translates, and how, for the neural backends."""
 
-    model: str = Field(
+    model: Model = Field(
         "",
         description="Hub id or folder of a Marian (OPUS-MT), M2M-100, NLLB, MADLAD or mBART-50 model; {source} and {target} are "
         "filled in, as in Helsinki-NLP/opus-mt-{source}-{target}.",
@@ -27,16 +26,10 @@ class Decoding(Block):
     max_new_tokens: Positive = Field(256, description="Most tokens of a translated sentence.")
 
 
-def _known(name: str) -> str:
-    entry_of(BACKENDS, name, "backend")
-    return name
-
-
 #: The name of a backend.
 BackendName = Annotated[
     str,
-    AfterValidator(_known),
-    WithJsonSchema({"enum": list(BACKENDS), "type": "string"}),
+    NameOf(BACKENDS, "backend"),
     Field(description="What translates: " + "; ".join(f"`{name}` {backend.words}" for name, backend in BACKENDS.items()) + "."),
 ]
 
@@ -44,8 +37,8 @@ BackendName = Annotated[
 class Translate(Block):
     """From the source language into the others; each distinct text once."""
 
-    source: str = Field("en", description="Language of the collected questions.")
-    languages: list[str] = Field(
+    source: Language = Field("en", description="Language of the collected questions.")
+    languages: LanguageList = Field(
         ["ar", "de", "es", "fi", "hi", "ru", "sw", "tr", "zh"], min_length=1, description="Languages to translate into."
     )
     backend: BackendName = "memory"

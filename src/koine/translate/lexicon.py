@@ -12,8 +12,9 @@ from pathlib import Path
 import polars as pl
 import regex
 
-from koine.collect.readers import read_dictionary
+from koine.collect.formats.dictionary import read_dictionary
 from koine.runtime.errors import KoineError
+from koine.text.scripts import spaced
 
 LONGEST_HEADWORD = 3  # words; `prime minister` is looked up before `prime`
 # Words that carry grammar, not meaning, and whose dictionary entries mislead a word-by-word translation.
@@ -38,7 +39,7 @@ class Lexicon:
     def __init__(self, files: Sequence[Path], source: str, target: str, rows: pl.DataFrame | None = None) -> None:
         if source != "en":
             raise KoineError(f"translate.backend lexicon goes from English; translate.source is {source!r}")
-        self._spaced = target.split("-")[0] not in {"zh", "ja"}
+        self._spaced = spaced(target)
         senses: defaultdict[str, Counter[str]] = defaultdict(Counter)
         for path in files:
             for word, translation in read_dictionary(path):

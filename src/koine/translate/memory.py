@@ -5,9 +5,10 @@ from pathlib import Path
 
 import polars as pl
 
-from koine.collect.normalise import normalise
-from koine.collect.readers import read_memory
-from koine.translate.sentences import joiner, split
+from koine.collect.formats.memory import read_memory
+from koine.text.normalise import normalise
+from koine.text.scripts import joiner
+from koine.text.sentences import split
 
 
 class Memory:

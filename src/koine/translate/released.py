@@ -4,15 +4,14 @@ XTREME's translate-train for SQuAD, MLQA's and the Finnish SQuAD's training sets
 the same questions in another language under the same ids.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
 
-from koine.collect.readers import read_qa
+from koine.collect.formats import beir, jsonl, squad, triples
+from koine.collect.readers import Record
 from koine.runtime.errors import KoineError
-
-READERS = {".json": "squad", ".jsonl": "jsonl"}
 
 
 class Released:
@@ -33,8 +32,7 @@ class Released:
         # Ids of different sources may be equal; a collected id is `source/id`.
         collected = {row["id"].split("/", 1)[1]: row for row in rows.iter_rows(named=True)}
         for path in files:
-            folder = "triples" if any(path.glob("*collection.tsv")) else "beir"
-            for record in read_qa(path, READERS.get(path.suffix, folder)):
+            for record in _read(path):
                 row = collected.get(str(record["id"]))
                 if row is None:
                     continue
@@ -55,3 +53,12 @@ class Released:
     def translate(self, texts: Sequence[str]) -> list[str | None]:
         """The published translation of each text, or None."""
         return [self._translations.get(text) for text in texts]
+
+
+def _read(path: Path) -> Iterator[Record]:
+    """The questions of a file or folder, in the format that its name says."""
+    if path.suffix == ".json":
+        return squad.read_questions(path)
+    if path.suffix == ".jsonl":
+        return jsonl.read_questions(path, {})
+    return triples.read_questions(path) if any(path.glob(triples.COLLECTION)) else beir.read_questions(path)

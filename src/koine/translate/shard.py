@@ -18,10 +18,10 @@ from koine.runtime.device import Device, resolve
 from koine.runtime.errors import KoineError
 from koine.runtime.files import text_id
 from koine.runtime.resume import Journal
+from koine.text.sentences import Span, join, pieces
 from koine.translate.backends import BACKENDS
 from koine.translate.base import Engine, Lookup, MakeEngine, MakeLookup, Options
 from koine.translate.memory import Memory
-from koine.translate.sentences import Span, join, pieces
 
 CHUNK = 2048  # pieces translated between two lines of the journal; sorted by length, so that a batch has little padding
 Count = Annotated[int, Field(ge=1)]
