@@ -29,11 +29,11 @@ from koine.filter.scores import Texts
 from koine.filter.table import SCORED, TEXT_SCORES
 from koine.names import target
 from koine.params import Params, Rules, Score, parse
-from koine.plan import Plan
 from koine.records import PARALLEL, QA, TRANSLATION
 from koine.runtime.errors import KoineError
 from koine.runtime.files import text_id, write_jsonl
 from koine.translate.answers import carry
+from koine.workflow.experiment import Experiment
 
 Frames = Callable[..., pl.DataFrame]
 OFF: dict[str, Any] = {name: None for name in Rules.model_fields if name != "clean_source"} | {"clean_source": False}
@@ -540,13 +540,11 @@ def test_external_scores_are_read_by_id_and_what_is_wrong_with_them_is_said(
 
 def test_the_file_of_external_scores_is_an_input_of_its_language() -> None:
     recipe = json.loads(Params().model_dump_json())
-    assert set(map(len, Plan(recipe).external.values())) == {0}
+    assert not any(job["files"] for job in Experiment(recipe).jobs.filter_score.values())
     recipe["filter"]["score"]["external"] = "own/comet {lang}.jsonl"
-    plan = Plan(recipe)
-    assert plan.external["fi"] == ["own/comet fi.jsonl"] and plan.external_flags["fi"] == "--external 'own/comet fi.jsonl'"
-    assert set(plan.own_files) >= {"own/comet fi.jsonl", "own/comet zh.jsonl"}
-    rule = (ROOT / "workflow/rules/filter.smk").read_text(encoding="utf-8").partition("rule filter:")[0]
-    assert "within=plan.external)" in rule.partition("output:")[0]
+    jobs = Experiment(recipe).jobs.filter_score
+    assert jobs["fi"]["files"] == ["own/comet fi.jsonl"] and "--external 'own/comet fi.jsonl'" in jobs["fi"]["flags"]
+    assert "{lang}" not in jobs["fi"]["flags"] and jobs["zh"]["files"] == ["own/comet zh.jsonl"]
 
 
 # --- rules -----------------------------------------------------------------------------------------------
@@ -555,7 +553,7 @@ def test_the_file_of_external_scores_is_an_input_of_its_language() -> None:
 def test_every_entry_is_complete_and_is_a_parameter_with_its_bounds() -> None:
     assert list(Rules.model_fields) == list(RULES)
     for name, rule in RULES.items():
-        assert callable(target(rule.score)) and rule.reason and rule.description.endswith("."), name
+        assert callable(target(rule.score)) and rule.words and rule.description.endswith("."), name
         assert getattr(Rules(), name) == rule.default
         for bound, beyond in ((rule.low, -1), (rule.high, 1)):
             if math.isfinite(bound) and rule.keeps != "null":
@@ -568,7 +566,7 @@ def test_the_page_says_of_each_rule_what_its_entry_says() -> None:
     page = (ROOT / "docs/filter.md").read_text(encoding="utf-8").partition("| key under `filter.rules` |")[2].partition("\n\n")[0]
     when = {"least": "score < value", "most": "score > value", "null": "`contaminated` is set"}
     said = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*?) \| (.*?) \|$", page, re.MULTILINE)
-    entries = {name: (json.dumps(rule.default), when[rule.keeps], rule.reason) for name, rule in RULES.items()}
+    entries = {name: (json.dumps(rule.default), when[rule.keeps], rule.words) for name, rule in RULES.items()}
     assert {name: tuple(words) for name, *words in said} == {name: entries[name] for name, *_ in said}
 
 

@@ -18,13 +18,13 @@ from koine.filter.decide import filter
 from koine.filter.heldout import filter_heldout
 from koine.filter.score import filter_score
 from koine.params import HeldOut, Params, Rules, Tokenizer
-from koine.plan import Plan
 from koine.records import PARALLEL, QA, QRELS, QUERIES
 from koine.runtime.errors import KoineError
 from koine.runtime.files import write_jsonl
 from koine.text.normalise import normalise
 from koine.train.tokens import TrainingSet, train_tokens
 from koine.translate.shard import translate
+from koine.workflow.experiment import Experiment
 
 Frames = Callable[..., pl.DataFrame]
 OFF = {name: None for name in Rules.model_fields if name != "clean_source"}
@@ -153,10 +153,9 @@ def config(**evaluate: Any) -> dict[str, Any]:
 
 def test_the_benchmark_and_its_questions_are_asked_for_together() -> None:
     with pytest.raises(KoineError, match=r"collect\.heldout\.questions: 0, and evaluate\.benchmarks has 'heldout'"):
-        Plan(config())
+        Experiment(config())
     asked = {**Params().collect.model_dump(), "heldout": {"questions": 9}}
     with pytest.raises(KoineError, match="has no 'heldout'"):
-        Plan(config(benchmarks=["sample"]) | {"collect": asked})
-    plan = Plan(config() | {"collect": asked})
-    assert plan.tested == "" and plan.foreign == []
-    assert plan.own_files == [] and len(plan.heldout_files) == 3 * 10
+        Experiment(config(benchmarks=["sample"]) | {"collect": asked})
+    sources = Experiment(config() | {"collect": asked}).sources
+    assert sources.foreign == [] and sources.own_files == [] and len(sources.heldout_files) == 3 * 10

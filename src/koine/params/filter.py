@@ -32,6 +32,11 @@ class Scores(Score):
         "(rule `external`).",
     )
 
+    @property
+    def without_external(self) -> Score:
+        """What `koine filter-score` is told besides the file of a language."""
+        return Score(**self.model_dump(exclude={"external"}))
+
 
 _SHARE = r"^\d+(\.\d+)?%$"
 

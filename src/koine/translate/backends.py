@@ -38,31 +38,37 @@ class Backend:
 
 
 BACKENDS: Registry[Backend] = {
-    "memory": Backend("lookup", "koine.translate.memory:Memory", "looks up a translation memory"),
+    "memory": Backend(kind="lookup", make="koine.translate.memory:Memory", words="looks up a translation memory"),
     "released": Backend(
-        "lookup",
-        "koine.translate.released:Released",
-        "looks up published translations with the same ids",
+        kind="lookup",
+        make="koine.translate.released:Released",
+        words="looks up published translations with the same ids",
         readers=("squad", "jsonl", "beir", "triples"),
     ),
     "lexicon": Backend(
-        "lookup", "koine.translate.lexicon:Lexicon", "goes word by word with bilingual dictionaries", readers=("dictionary",)
+        kind="lookup",
+        make="koine.translate.lexicon:Lexicon",
+        words="goes word by word with bilingual dictionaries",
+        readers=("dictionary",),
     ),
     "apertium": Backend(
-        "engine",
-        "koine.translate.apertium:Apertium",
-        "translates by rules, on any machine",
+        kind="engine",
+        make="koine.translate.apertium:Apertium",
+        words="translates by rules, on any machine",
         program="Apertium",
         rate="apertium_texts_per_s",
     ),
     "ctranslate2": Backend(
-        "engine",
-        "koine.translate.neural:Ctranslate2",
-        "is neural and fast, on CPUs and GPUs",
+        kind="engine",
+        make="koine.translate.neural:Ctranslate2",
+        words="is neural and fast, on CPUs and GPUs",
         needs_model=True,
         needs_conversion=True,
     ),
     "transformers": Backend(
-        "engine", "koine.translate.neural:Generate", "is neural, by the `generate` of transformers", needs_model=True
+        kind="engine",
+        make="koine.translate.neural:Generate",
+        words="is neural, by the `generate` of transformers",
+        needs_model=True,
     ),
 }

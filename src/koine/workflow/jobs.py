@@ -14,7 +14,7 @@ from koine.collect.readers import READERS
 from koine.collect.registry import downloads
 from koine.filter.rules import RULES
 from koine.metrics import kind_of
-from koine.params import Backbone, IndexKind, Params, Score, Source, flags
+from koine.params import Backbone, IndexKind, Params, Source, flags
 from koine.runtime.errors import KoineError
 from koine.runtime.hub import own_folder
 from koine.strategies import STRATEGIES, Chain
@@ -194,10 +194,7 @@ class Rules:
         computed = self._device if score.encoder else ""
         entries = [f"koine.filter.rules:RULES[{name}]" for name in RULES]
         return self._job(
-            "filter_score",
-            [self._tested(), line(*words), flags(Score(**score.model_dump(exclude={"external"}))), computed],
-            own=own,
-            entries=entries,
+            "filter_score", [self._tested(), line(*words), flags(score.without_external), computed], own=own, entries=entries
         )
 
     # --- train, encode ----------------------------------------------------------------------------------------
