@@ -2,8 +2,10 @@
 
 import csv
 import gzip
+import inspect
 import io
 import json
+import pkgutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,14 +13,18 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from koine.collect import formats
 from koine.collect.benchmark import collect_benchmark
 from koine.collect.formats.beir import read_qrels, read_texts
 from koine.collect.formats.dictionary import LONGEST_TRANSLATION, read_dictionary
 from koine.collect.formats.memory import Segment, read_memory
 from koine.collect.formats.squad import Question, read_contexts, read_squad
-from koine.collect.readers import read_questions
+from koine.collect.readers import READERS, Reader, folder_files, read_questions
 from koine.collect.source import collect_source
+from koine.names import target
+from koine.params import Benchmark, Probe, Source
 from koine.records import PASSAGES, QA, QRELS, QUERIES
 from koine.runtime.errors import KoineError
 from koine.runtime.files import write_jsonl
@@ -230,6 +236,66 @@ def test_a_memory_holds_no_questions(tmp_path: Path) -> None:
         list(read_questions(tmp_path / "a", "memory"))
 
 
+# --- the registry ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "entry"), READERS.items())
+def test_an_entry_says_all_that_is_to_be_known_of_a_format(name: str, entry: Reader) -> None:
+    assert entry.words and entry.reads
+    for function in (*entry.reads.values(), *([entry.files] if entry.files else [])):
+        assert callable(target(function)), function
+    if entry.tables:
+        assert entry.files and {*target(entry.tables).values()} == {
+            str(path.relative_to("x")) for path in folder_files(name, Path("x"), "test")
+        }
+    taken = {
+        gives: {*inspect.signature(target(function)).parameters} - {"path", "folder", "files"}
+        for gives, function in entry.reads.items()
+    }
+    assert taken.get("questions", set()) == ({"columns"} if entry.columns else set())
+    if "benchmark" in taken:
+        assert taken["benchmark"] == {option for option, has in (("candidate", entry.sentences), ("split", entry.split)) if has}
+
+
+def test_every_module_of_a_format_is_in_the_registry_or_shared_by_several() -> None:
+    named = {function.partition(":")[0] for entry in READERS.values() for function in entry.reads.values()}
+    found = {f"{formats.__name__}.{module.name}" for module in pkgutil.iter_modules(formats.__path__)}
+    assert found - named == {f"{formats.__name__}.{shared}" for shared in ("languages", "pieces", "qrels", "rows")}
+
+
+def test_an_unknown_reader_is_an_error_with_the_nearest_one_and_all_that_there_are(tmp_path: Path) -> None:
+    source = {"path": "own/{name}", "files": {"en": {"name": "a"}}}
+    with pytest.raises(ValidationError, match=r"unknown reader of a source 'sqad'; did you mean 'squad'.*omos-qa.*dictionary"):
+        Source.model_validate({**source, "reader": "sqad"})
+    with pytest.raises(ValidationError, match="unknown reader of a source 'lines'"):
+        Source.model_validate({**source, "reader": "lines"})
+    with pytest.raises(ValidationError, match="unknown reader of a benchmark 'memory'"):
+        Benchmark.model_validate({**source, "reader": "memory"})
+    with pytest.raises(ValidationError, match="unknown reader of a probe 'jsonl'"):
+        Probe.model_validate({"path": "{name}", "files": {"train": {"name": "a"}, "test": {"name": "b"}}, "reader": "jsonl"})
+    with pytest.raises(KoineError, match="did you mean 'mewsli-x'"):
+        collect_benchmark({"en": tmp_path}, tmp_path / "o", reader="mewsli")
+    with pytest.raises(KoineError, match="did you mean 'csv'"):
+        collect_source([tmp_path], tmp_path / "o", name="x", reader="cvs")
+
+
+def test_the_schema_lists_the_readers() -> None:
+    kinds = {Source: {"questions", "memory", "dictionary"}, Benchmark: {"questions", "benchmark"}, Probe: {"nli"}}
+    for kind, gives in kinds.items():
+        listed = kind.model_json_schema()["properties"]["reader"]["enum"]
+        assert listed == [name for name, entry in READERS.items() if gives & {*entry.reads}]
+
+
+def test_columns_that_nothing_reads_are_refused() -> None:
+    source = {"files": {"en": {"name": "a"}}, "columns": {"question": "query"}}
+    with pytest.raises(
+        ValidationError, match="columns: reader squad knows its columns; only jsonl, csv and data sets of the Hub"
+    ):
+        Source.model_validate({**source, "path": "own/{name}", "reader": "squad"})
+    assert Source.model_validate({**source, "hub": "a/b", "reader": "squad"}).columns
+    assert Source.model_validate({**source, "path": "own/{name}", "reader": "csv"}).columns
+
+
 # --- any JSON at all -------------------------------------------------------------------------------------
 
 KEYS = ["data", "paragraphs", "context", "qas", "id", "question", "answers", "text", "answer_start", "sentence_breaks"]
@@ -330,6 +396,22 @@ def test_judgements_that_are_not_there_or_not_utf8_or_of_unknown_texts_are_error
     (tmp_path / "qrels/test.tsv").write_bytes(b"q\xe9\tp0\t1\n")
     with pytest.raises(KoineError, match=r"test\.tsv: not UTF-8"):
         list(read_qrels(tmp_path))
+
+
+@pytest.mark.parametrize("split", ["test", "dev"])
+def test_a_source_is_a_beir_folder_or_its_files_packed_or_not(tmp_path: Path, split: str) -> None:
+    """By hand a folder; from Snakemake the files that it consists of."""
+    folder = beir(tmp_path / "raw", HEAD, "q0\tp2\t1", split=split)
+    (folder / "corpus.jsonl.gz").write_bytes(gzip.compress((folder / "corpus.jsonl").read_bytes()))
+    (folder / "corpus.jsonl").unlink()
+    (folder / "README.md").write_text("more", encoding="utf-8")
+    files = folder_files("beir", folder, "")
+    assert [path.relative_to(folder).as_posix() for path in files] == ["corpus.jsonl.gz", "queries.jsonl", f"qrels/{split}.tsv"]
+    for paths in ([folder], files, [folder / "README.md", *files[::-1]], [files[2]]):
+        collect_source(paths, tmp_path / "qa.parquet", name="s", reader="beir")
+        assert QA.read(tmp_path / "qa.parquet").select("question", "passage").rows() == [("question 0", "TT passage 2")]
+    with pytest.raises(KoineError, match=r"README\.md: no questions in it"):
+        collect_source([folder / "README.md"], tmp_path / "qa.parquet", name="s", reader="beir")
 
 
 @pytest.mark.parametrize("row", [{"text": "t"}, {"_id": "a"}, {"_id": "a", "text": None}, {"_id": "a", "text": 5}])

@@ -194,17 +194,6 @@ def folder_files(reader: str, folder: Path, split: str) -> list[Path]:
     return list(target(named)(folder, split)) if named else [folder]
 
 
-def folder_of(reader: str, path: Path, split: str) -> Path | None:
-    """The folder that a file is of, for a reader of folders; the path itself where it is a folder, or the format a file's.
-
-    Returns:
-        None, where the file is none of those that make up a folder.
-    """
-    if not READERS[reader].files or path.is_dir():
-        return path
-    return next((folder for folder in path.parents[:2] if path in folder_files(reader, folder, split)), None)
-
-
 def read_questions(
     path: Path, reader: str, *, columns: Mapping[str, str] | None = None, others: bool = False
 ) -> Iterator[Record]:

@@ -6,7 +6,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from koine.collect.readers import folder_of, read_questions
+from koine.collect.readers import folder_files, read_questions, reader_of
 from koine.params import QAReader
 from koine.records import QA
 from koine.runtime.console import say
@@ -37,9 +37,9 @@ def collect_source(
     Raises:
         KoineError: a row is not of this format, or there is no question at all.
     """
-    folders = {path: folder_of(reader, path, "") for path in files}
+    paths = [_folder(path, reader) for path in files] if reader_of(reader, "questions").files else files
     rows: list[dict[str, Any]] = []
-    for path in dict.fromkeys(folder for folder in folders.values() if folder):
+    for path in dict.fromkeys(filter(None, paths)):
         for record in read_questions(path, reader, columns=columns):
             passage = record["passage"].strip()
             negatives = dict.fromkeys(text.strip() for text in record.get("negatives") or ())
@@ -65,6 +65,13 @@ def collect_source(
     kept = _own_ids(rows, name)
     QA.write(QA.frame(kept), out)
     say(f"{name}: {len(kept):,} questions on {len({row['passage_id'] for row in kept}):,} passages")
+
+
+def _folder(path: Path, reader: str) -> Path | None:
+    """A folder itself; of a file, the folder that it makes up with others, or None where it makes up none."""
+    return (
+        path if path.is_dir() else next((folder for folder in path.parents[:2] if path in folder_files(reader, folder, "")), None)
+    )
 
 
 def _own_ids(rows: Sequence[dict[str, Any]], name: str) -> list[dict[str, Any]]:

@@ -22,12 +22,14 @@ from koine.evaluate.texts import Texts
 from koine.metrics import USUAL, MetricName
 from koine.params import BM25, SETTINGS, Setting
 from koine.records import Run
-from koine.text.scripts import UNSPACED_LETTERS
+from koine.text.scripts import UNSPACED
 
 K1, B = 1.2, 0.75  # Lucene's defaults
 _WORD = r"[\w\p{M}]"  # letters, digits and marks
-_UNSPACED = f"[[{UNSPACED_LETTERS}]&&{_WORD}]"
-_RUNS = regex.compile(rf"(?P<unspaced>(?:{_UNSPACED}\p{{M}}*)+)|(?:[{_WORD}--{_UNSPACED}])+", regex.V1)
+# By script extensions: ー belongs to kana (and, what is less right, ʼ and the mark of g̃ to Thai).
+_EXTENSIONS = "".join(rf"\p{{scx={name}}}" for scripts in UNSPACED for name in scripts.names)
+_UNSPACED = f"[[{_EXTENSIONS}]&&{_WORD}]"
+_RUNS = regex.compile(rf"(?P<unspaced>{_UNSPACED}+)|(?:[{_WORD}--{_UNSPACED}])+", regex.V1)
 _CHARACTER = regex.compile(r"\X")
 
 

@@ -10,23 +10,29 @@ class Unspaced(NamedTuple):
 
     Attributes:
         codes: by ISO 15924, as `languages.script` gives them.
-        letters: their characters, as a class of a regular expression holds them; read by `regex` and by polars. `ー` belongs to
-            kana, though Unicode gives it to no script. Script extensions would say so, too, but they also count marks of Latin
-            letters, as in `g̃`, to Thai.
+        names: by Unicode.
+        shared: characters that Unicode gives to no script, though they are these scripts' alone: `ー` belongs to kana. Script
+            extensions would say so, too, but they also count marks of Latin letters, as in `g̃`, to Thai.
         per_word: how many characters make up a word, roughly.
         between: what stands between two sentences: Thai, Lao, Khmer and Burmese set a space there.
     """
 
     codes: tuple[str, ...]
-    letters: str
+    names: tuple[str, ...]
+    shared: str
     per_word: int
     between: str
+
+    @property
+    def letters(self) -> str:
+        """Their characters, as a class of a regular expression holds them; read by `regex` and by polars."""
+        return "".join(rf"\p{{{name}}}" for name in self.names) + self.shared
 
 
 #: Tibetan is not among them: a tsheg stands between its syllables.
 UNSPACED = (
-    Unspaced(("Hani", "Hans", "Hant", "Jpan"), r"\p{Han}\p{Hiragana}\p{Katakana}ー", 2, ""),
-    Unspaced(("Thai", "Laoo", "Khmr", "Mymr"), r"\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}", 4, " "),
+    Unspaced(("Hani", "Hans", "Hant", "Jpan"), ("Han", "Hiragana", "Katakana"), "ー", 2, ""),
+    Unspaced(("Thai", "Laoo", "Khmr", "Mymr"), ("Thai", "Lao", "Khmer", "Myanmar"), "", 4, " "),
 )
 #: Characters of all of them, and what words of any script consist of, each as a class of a regular expression holds it.
 UNSPACED_LETTERS = "".join(scripts.letters for scripts in UNSPACED)
