@@ -107,7 +107,7 @@ def run_pairs(prepared: Path, model: Path, out: Path, *, cached: bool, sample: b
     from sentence_transformers import SentenceTransformer
 
     from koine.evaluate.mteb import BenchmarkTask
-    from koine.evaluate.steps import evaluate_model
+    from koine.evaluate.model import evaluate_model
     from koine.records import Run
 
     datasets.disable_progress_bars()

@@ -27,7 +27,7 @@ from _machine import update_results
 
 from koine.collect.readers import Question, read_memory, read_squad
 from koine.collect.steps import collect_benchmark
-from koine.evaluate.steps import evaluate_model
+from koine.evaluate.model import evaluate_model
 from koine.filter.steps import SCORED, TEXT_SCORES, _score_texts, verdicts
 from koine.params import Architecture, Languages, Optimisation, Rules, Score, Tokenizer
 from koine.records import PARALLEL, QA, Run

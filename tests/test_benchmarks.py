@@ -18,7 +18,7 @@ from koine import languages
 from koine.cli import app
 from koine.collect import benchmarks, registry
 from koine.collect.steps import SEARCHED, benchmark_contamination, collect_benchmark, prepare_benchmark
-from koine.evaluate.steps import SETTINGS
+from koine.params import SETTINGS
 from koine.params import Benchmark, Params, Source, language_of, parse
 from koine.plan import Plan
 from koine.records import PASSAGES, QRELS, QUERIES

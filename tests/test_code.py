@@ -86,7 +86,9 @@ def test_comments_docstrings_formatting_and_annotations_count_for_nothing(packag
     for name in MODULES:
         text = (package / name).read_text(encoding="utf-8")
         other = ast.unparse(ast.fix_missing_locations(_Words().visit(ast.parse(text))))
-        (package / name).write_text("# A comment.\n\n\n" + other.replace("\n", "\n\n", 3) + "\n# Another one.\n", encoding="utf-8")
+        (package / name).write_text(
+            "# A comment.\n\n\n" + other.replace("\n", "\n\n", 3) + "\n# Another one.\n", encoding="utf-8"
+        )
         assert other != text or not text.strip()
     after = digests(jobs)
     for name in MODULES:

@@ -20,7 +20,7 @@ from koine.backbones.tokenizer import tokenize, train_tokenizer
 from koine.collect.sample import make_sample
 from koine.collect.steps import collect_benchmark
 from koine.evaluate.mteb import BenchmarkTask, MtebEncoder, evaluate_mteb
-from koine.evaluate.steps import evaluate_model
+from koine.evaluate.model import evaluate_model
 from koine.params import Architecture, Start, Tokenizer
 from koine.records import PAIRS, PASSAGES, QRELS, QUERIES, SCORES, Run
 from koine.runtime.errors import KoineError

@@ -18,7 +18,7 @@ from koine import params
 from koine.doctor import load_recipe
 from koine.plan import Plan
 from koine.records import CLAIMS, CONTRASTS, PAIRS, PUBLISHED, TABLE
-from koine.report import view
+from koine.report import style, view
 from koine.report.claims import Findings, verdicts
 from koine.report.commands import Commands
 from koine.report.groups import groups
@@ -27,6 +27,7 @@ from koine.report.origins import smooth
 from koine.report.page import Evidence, render
 from koine.report.svg import Scale
 from koine.report.view import View
+from koine.strategies import STRATEGIES as REGISTRY
 
 HOSTILE = "<script>alert(1)</script>"
 LANGUAGES = ("en", "ar", "zh", "pt-BR", "fi", "el")
@@ -386,7 +387,7 @@ def test_commands_of_languages_not_trained_in_say_which_were() -> None:
     assert changed is None  # nothing was evaluated
     assert commands.alone("static", "en-en", "xquad-r:en+fi") == (
         "koine evaluate --model models/test/static/en-en/seed-1 --benchmark data/test/collect/benchmarks/xquad-r "
-        "--pool en+fi --out cell"
+        "--pools en+fi --out cell"
     )
 
 
@@ -415,7 +416,7 @@ def test_cost_is_counted() -> None:
     assert "untrained" not in dict(rows)
     deep = evidence()
     for model in deep.models:
-        model["architecture"] = {"layers": 2, "dim": 10}
+        model["architecture"] = {"num_hidden_layers": 2, "hidden_size": 10}
     for log in deep.curves:
         for line in log:
             line["tokens"] = 100
@@ -488,8 +489,52 @@ def test_smoothing_keeps_the_ends_and_bounds_the_points() -> None:
     assert smooth([(5, 3.0)]) == [(5, 3.0)]
 
 
-def test_the_page_knows_every_strategy_that_can_be_trained() -> None:
-    assert set(view.STRATEGIES) == set(params.STRATEGIES)
+def test_colours_are_those_of_the_registry_and_stand_nowhere_else() -> None:
     css = (Path(view.__file__).parent / "page.css").read_text(encoding="utf-8")
-    for name in view.STRATEGIES:
-        assert css.count(f"--{name.removesuffix('-half')}: light-dark(") == 1, name
+    sheet = style.colours(view_of(["hybrid@0.3", "mlm+hybrid", "given", *REGISTRY]))
+    for name, strategy in REGISTRY.items():
+        assert sheet.count(f"--{name}: light-dark({', '.join(strategy.colour)});") == 1
+        assert f"--{name}:" not in css
+    rules = dict(re.findall(r"\.s(\d+) { --own: (.*?); color", sheet))
+    assert len(rules) == len(REGISTRY) + 3 and sum(rule == "var(--other)" for rule in rules.values()) == 1
+    # At its own α, of half the steps and a chain: no two of a family have one colour.
+    family = [rule for rule in rules.values() if "--hybrid)" in rule]
+    assert len(family) == len(set(family)) == 3 and "color-mix" in next(r for r in rules.values() if "--pcgrad-half" in r)
+
+
+def view_of(strategies: list[str], reference: str = "hybrid") -> View:
+    """Strategies without results."""
+    models = [{"backbone": "static", "strategy": name, "languages": ["en", "fi"]} for name in strategies]
+    return View.of(TABLE.frame([]), PAIRS.frame([]), models, params.Report(reference=reference))
+
+
+def test_what_the_page_shows_of_many_strategies_follows_from_the_registry_and_the_reference() -> None:
+    many = view_of([*REGISTRY, "hybrid@0.3"])
+    assert many.mapped() == ["untrained", "en-en", "x-x", "x-x-mono", "x-y", "hybrid"]
+    assert view_of([*REGISTRY], "daft").mapped() == [*many.mapped(), "daft"]
+    assert view_of(["hybrid", "daft"]).mapped() == ["hybrid", "daft"]
+    assert many.contrasted() == ["x-x-mono", "x-y", "hybrid"]
+    assert view_of([*REGISTRY], "pcgrad-half").contrasted() == ["x-x-mono", "x-y", "pcgrad-half"]
+    assert view_of([*REGISTRY], "x-x").contrasted() == ["x-x"]
+    assert many.mixtures() == {"hybrid": ["hybrid", "hybrid@0.3", "x-y", "x-x-mono"]}
+
+
+def test_the_summary_is_about_the_reference() -> None:
+    text = "".join(parse(render(evidence(report=params.Report(reference="en-en")))).text)
+    assert "With en-en batches, a question finds its passage in another language with mAP .40; with monolingual" in text
+    own = "".join(parse(render(evidence(report=params.Report(reference="hybrid@0.7")))).text)
+    assert "With hybrid@0.7, a question finds" in own
+
+
+def test_no_value_of_what_is_neither_good_nor_bad_is_bold() -> None:
+    given = evidence()
+    rows = given.table.filter(setting="multi", metric="map", benchmark="xquad-r").with_columns(metric=pl.lit("same_language@1"))
+    page = render(evidence(table=pl.concat([given.table, rows])))
+    assert page.count('<th class="n" scope="col">same_language@1</th>') == 1
+    assert page.count(" best") == render(given).count(" best")
+
+
+def test_what_is_better_when_lower_is_sorted_so() -> None:
+    page = render(evidence())
+    heads = re.findall(r'<th[^>]*data-better="lower"[^>]*>([^<]*)', page)
+    assert set(heads) == {"rank distance", "multi rank_distance"}

@@ -404,7 +404,7 @@ def _rows_to_int8(model: onnx.ModelProto) -> None:
 
 def _evaluate(folders: Mapping[str, Path], benchmark: str, scratch: Path) -> dict[str, dict[str, float]]:
     """The mAP of each folder in each setting of a benchmark: the mean over its language pairs."""
-    from koine.evaluate.steps import evaluate_model
+    from koine.evaluate.model import evaluate_model
 
     found: dict[str, dict[str, float]] = {}
     for precision, folder in folders.items():

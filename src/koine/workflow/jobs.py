@@ -68,7 +68,8 @@ class Rules:
                    models.trained} for name in p.backbones
         }  # fmt: skip
         self.encode_tokens = {
-            name: job("encode_tokens", [self._inputs(backbone)], entries=[_kind(backbone)]) for name, backbone in p.backbones.items()
+            name: job("encode_tokens", [self._inputs(backbone)], entries=[_kind(backbone)])
+            for name, backbone in p.backbones.items()
         }
         computed = [flags(p.encode), flags(p.compute)]
         self.encode = {name: job("encode", computed, entries=[_kind(backbone)]) for name, backbone in p.backbones.items()}
@@ -85,7 +86,13 @@ class Rules:
         self.report_cards = job("report_cards", entries=shown)
 
     def _job(
-        self, rule: str, words: Iterable[str] = (), files: Iterable[str] = (), *, entries: Iterable[str] = (), own: Iterable[str] = ()
+        self,
+        rule: str,
+        words: Iterable[str] = (),
+        files: Iterable[str] = (),
+        *,
+        entries: Iterable[str] = (),
+        own: Iterable[str] = (),
     ) -> Job:
         """A job: `own` are files of a person's among its inputs."""
         return Job(
