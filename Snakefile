@@ -22,7 +22,7 @@ container: "docker://python:3.11-slim"
 
 
 experiment = Experiment(config, workflow.configfiles)
-sources, models, jobs = experiment.sources, experiment.runs, experiment.jobs
+sources, models, jobs = experiment.sources, experiment.models, experiment.jobs
 # Before Snakemake reads its records; each job reads this file again, and has none to restore.
 provenance = Provenance(experiment)
 if workflow.is_main_process:
@@ -33,7 +33,7 @@ checkout.distrust_tables(experiment.results)
 # <data>/... in a rule is the recipe's own folder.
 pathvars:
     data=experiment.data,
-    models=experiment.models,
+    models=experiment.model_folder,
     results=experiment.results,
     run="{backbone}/{strategy}/seed-{seed}",
 

@@ -12,15 +12,19 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from koine.people.prepare import prepare_benchmark
+from koine.plan import Plan
+from pyarrow.parquet import ParquetFile
 from typer.testing import CliRunner
 
 from koine import languages
 from koine.cli import app
-from koine.collect import benchmarks, registry
-from koine.collect.steps import SEARCHED, benchmark_contamination, collect_benchmark, prepare_benchmark
-from koine.params import SETTINGS
-from koine.params import Benchmark, Params, Source, language_of, parse
-from koine.plan import Plan
+from koine.collect import benchmark as module
+from koine.collect import registry
+from koine.collect.benchmark import collect_benchmark
+from koine.collect.contamination import SEARCHED, benchmark_contamination
+from koine.collect.formats.lines import read_benchmark as read_lines
+from koine.params import SETTINGS, Benchmark, Params, Source, language_of, parse
 from koine.records import PASSAGES, QRELS, QUERIES
 from koine.runtime.errors import KoineError
 from koine.runtime.files import text_id
@@ -45,7 +49,7 @@ def tables(folder: Path) -> tuple[dict[tuple[str, str], str], dict[tuple[str, st
 
 def collect(files: dict[str, Path], out: Path, reader: Any, **options: Any) -> Any:
     given: dict[str, Any] = {"candidate": "passage", "parallel_only": False, **options}
-    collect_benchmark(files, out, name="b", reader=reader, **given)
+    collect_benchmark(files, out, reader=reader, **given)
     return tables(out)
 
 
@@ -83,7 +87,7 @@ def test_all_pairs_of_tatoeba_have_the_published_bytes_and_lines(mirror: Path) -
         for lang, file in registry.benchmark(name).files.items():
             path = mirror / str(registry.benchmark(name).url).format(name=file.name).removeprefix("https://")
             assert hashlib.sha256(path.read_bytes()).hexdigest() == file.sha256, name
-            counts.add(len(benchmarks._lines(path, lang).queries))
+            counts.update(len(language.queries) for language in read_lines({lang: [path]}))
         assert len(counts) == 1, name
         total += counts.pop()
     assert total == 88_877
@@ -206,11 +210,13 @@ def test_beir_tables_of_the_hub_become_a_benchmark_with_queries_of_their_own(
 
 def test_the_workflow_fetches_the_three_tables_of_each_language_of_a_hub_benchmark() -> None:
     plan = Plan(recipe(benchmarks=["mr-tydi"]))
-    assert len(plan.fetch["mr-tydi"]) == 3 * 11
-    flags = plan.fetch["mr-tydi"]["finnish/qrels/test.tsv"]
+    assert len(plan.downloads["mr-tydi"]) == 3 * 11
+    flags = plan.downloads["mr-tydi"]["finnish/qrels/test.tsv"]
     revision = registry.benchmark("mr-tydi").revision
     assert flags == f"--hub mteb/mrtidy --revision {revision} --split test --config finnish-qrels"
-    assert {path.removeprefix("data/raw/mr-tydi/") for path in plan.benchmarks["mr-tydi"]["files"]} == set(plan.fetch["mr-tydi"])
+    assert {path.removeprefix("data/raw/mr-tydi/") for path in plan.benchmarks["mr-tydi"]["files"]} == set(
+        plan.downloads["mr-tydi"]
+    )
     assert plan.hub_ids["mr-tydi"] == ("mteb/mrtidy", revision)
 
 
@@ -397,13 +403,10 @@ def test_passages_are_written_batch_by_batch_and_languages_stand_together(
         write(files[lang] / "queries.jsonl", {"_id": "q", "text": "?"})
         write(files[lang] / "qrels/test.tsv", *([f"q\tp{size - 1}\t1"] if size else []))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(benchmarks, "BATCH", batch)
+        patch.setattr(module, "BATCH", batch)
         collect(files, folder / "out", "beir")
-        held = [
-            len(frame)
-            for part in dict(benchmarks.read_benchmark(files, "beir", "passage", "")).values()
-            for frame in part.passages
-        ]
+    written = ParquetFile(folder / "out/passages.parquet").metadata
+    held = [written.row_group(number).num_rows for number in range(written.num_row_groups)]
     rows = PASSAGES.read(folder / "out/passages.parquet").select("lang", "id").rows()
     assert rows == [(lang, f"p{n}") for lang, size in zip(files, sizes, strict=False) for n in range(size)]
     assert max(held, default=0) <= batch

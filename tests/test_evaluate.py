@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
 from koine import backbones
-from koine.encode.steps import encode
+from koine.encode.texts import encode
 from koine.encode.vectors import read_vectors
 from koine.evaluate import ranks as ranks_module
 from koine.evaluate.bm25 import evaluate_bm25
@@ -29,8 +29,7 @@ from koine.evaluate.consistency import consistency
 from koine.evaluate.metrics import metrics
 from koine.evaluate.ranks import Judgements, Top, rank
 from koine.evaluate.vectors import evaluate_vectors
-from koine.index.steps import index
-from koine.params import IndexKind
+from koine.index.build import index
 from koine.records import PAIRS, PASSAGES, QRELS, QUERIES, SCORES, Run, read_parquet
 from koine.runtime.errors import KoineError
 
@@ -475,7 +474,7 @@ def test_vectors_that_do_not_fit_are_an_error_that_names_the_file(
     spoil(vectors / name)
     for step in (
         lambda: evaluate_vectors(vectors, benchmark_folder, tmp_path / "out", run=RUN),
-        lambda: index(vectors, benchmark_folder, tmp_path / "out", settings=IndexKind()),
+        lambda: index(vectors, benchmark_folder, tmp_path / "out"),
     ):
         with pytest.raises(KoineError, match=f"{name}: .*{message}"):
             step()
@@ -524,7 +523,7 @@ def test_row_i_of_the_vectors_is_text_i_of_the_table(
         for name, schema in (("queries", QUERIES), ("passages", PASSAGES)):
             path = benchmark_folder / f"{name}.parquet"
             schema.write(schema.read(path).sample(fraction=1, shuffle=True, seed=1), path)
-    encode("any", benchmark_folder, tmp_path / "vectors", tokens=None, dtype="float32", batch_size=7, device="cpu")
+    encode("any", benchmark_folder, tmp_path / "vectors", device="cpu", encode_batch_size=7)
     for name, kind in (("queries", "query"), ("passages", "passage")):
         texts = read_parquet(benchmark_folder / f"{name}.parquet")["text"].to_list()
         vectors = read_vectors(tmp_path / "vectors" / f"{name}.npy", len(texts))
@@ -534,7 +533,7 @@ def test_row_i_of_the_vectors_is_text_i_of_the_table(
 def test_each_text_is_encoded_once_in_two_calls_per_language(
     tmp_path: Path, benchmark_folder: Path, encoder: HashingEncoder
 ) -> None:
-    encode("any", benchmark_folder, tmp_path / "vectors", tokens=None, dtype="float32", batch_size=7, device="cpu")
+    encode("any", benchmark_folder, tmp_path / "vectors", device="cpu", encode_batch_size=7)
     assert len(encoder.calls) == 2 * len(LANGUAGES)
     assert json.loads((tmp_path / "vectors/encode.json").read_text()) == {
         "encoder_calls": 6,
@@ -562,7 +561,7 @@ def test_float16_halves_the_files_and_is_read_as_float32(tmp_path: Path, benchma
 
 def test_a_flat_index_finds_what_the_exact_ranking_finds(tmp_path: Path, benchmark_folder: Path) -> None:
     vectors = write_vectors(tmp_path / "vectors", benchmark_folder)
-    index(vectors, benchmark_folder, tmp_path / "index", settings=IndexKind())
+    index(vectors, benchmark_folder, tmp_path / "index")
     summary = json.loads((tmp_path / "index/index.json").read_text())
     assert summary["recall@10"] == 1.0
     assert (summary["vectors"], summary["dim"]) == (27, 4)
@@ -581,5 +580,5 @@ def test_a_flat_index_finds_what_the_exact_ranking_finds(tmp_path: Path, benchma
 def test_an_index_of_fewer_passages_than_the_depth_works(tmp_path: Path, benchmark_folder: Path) -> None:
     PASSAGES.write(PASSAGES.read(benchmark_folder / "passages.parquet")[:3], benchmark_folder / "passages.parquet")
     vectors = write_vectors(tmp_path / "vectors", benchmark_folder)
-    index(vectors, benchmark_folder, tmp_path / "index", settings=IndexKind())
+    index(vectors, benchmark_folder, tmp_path / "index")
     assert json.loads((tmp_path / "index/index.json").read_text())["recall@10"] == 1.0

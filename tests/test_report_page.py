@@ -13,10 +13,10 @@ from typing import Any
 import polars as pl
 import pytest
 import yaml
-
-from koine import params
 from koine.doctor import load_recipe
 from koine.plan import Plan
+
+from koine import params
 from koine.records import CLAIMS, CONTRASTS, PAIRS, PUBLISHED, TABLE
 from koine.report import style, view
 from koine.report.claims import Findings, verdicts

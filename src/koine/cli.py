@@ -24,7 +24,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from koine.commands import PEOPLE, STEPS
-from koine.runtime.console import say
+from koine.runtime.console import degrade, say
 from koine.runtime.errors import KoineError
 
 COMMANDS = STEPS | PEOPLE
@@ -108,6 +108,7 @@ def _remedy(error: Exception) -> str:
 def main() -> None:
     """Run the command line; a `KoineError` is a message, Ctrl-C a clean stop, a full disk no traceback."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    degrade()
     try:
         app(prog_name="koine")
     except KoineError as error:

@@ -22,12 +22,12 @@ from koine.evaluate.texts import Texts
 from koine.metrics import USUAL, MetricName
 from koine.params import BM25, SETTINGS, Setting
 from koine.records import Run
+from koine.text.scripts import UNSPACED_LETTERS
 
 K1, B = 1.2, 0.75  # Lucene's defaults
-# Letters, digits and marks. Scripts that are written without spaces, by script extensions: ー belongs to kana.
-_WORD = r"[\w\p{M}]"
-_UNSPACED = r"[[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}\p{scx=Thai}\p{scx=Laoo}\p{scx=Khmr}\p{scx=Mymr}]&&" + _WORD + "]"
-_RUNS = regex.compile(rf"(?P<unspaced>{_UNSPACED}+)|(?:[{_WORD}--{_UNSPACED}])+", regex.V1)
+_WORD = r"[\w\p{M}]"  # letters, digits and marks
+_UNSPACED = f"[[{UNSPACED_LETTERS}]&&{_WORD}]"
+_RUNS = regex.compile(rf"(?P<unspaced>(?:{_UNSPACED}\p{{M}}*)+)|(?:[{_WORD}--{_UNSPACED}])+", regex.V1)
 _CHARACTER = regex.compile(r"\X")
 
 

@@ -2,9 +2,13 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from koine.backbones.kinds import KINDS, trained_kind
 from koine.params.base import Block, Fraction, Model, Positive
+
+_TRAINED = {name: kind for name, kind in KINDS.items() if kind.is_trained}
+KindName = Annotated[str, AfterValidator(trained_kind), Field(json_schema_extra={"enum": [*_TRAINED]})]
 
 
 class Tokenizer(Block):
@@ -18,7 +22,7 @@ class Tokenizer(Block):
 
 
 class Start(Block):
-    """What a `pretrained` backbone starts from."""
+    """What a backbone starts from that does not start from scratch."""
 
     model: Model = Field("", description="Hub id or folder; safetensors weights only.")
     revision: str = Field("", description="Commit, branch or tag of the Hub; empty for its main branch.")
@@ -105,10 +109,7 @@ class Optimisation(Block):
 class Backbone(Block):
     """An encoder and how it is trained."""
 
-    kind: Literal["static", "transformer", "pretrained"] = Field(
-        description="`static` averages token embeddings; `transformer` has XLM-R's architecture; both from scratch. "
-        "`pretrained` starts from a model."
-    )
+    kind: KindName = Field(description="; ".join(f"`{name}` {kind.words}" for name, kind in _TRAINED.items()) + ".")
     start: Start = Start()
     tokenizer: Tokenizer = Tokenizer()
     architecture: Architecture = Architecture()
@@ -116,6 +117,17 @@ class Backbone(Block):
 
     @model_validator(mode="after")
     def _starts_somewhere(self) -> "Backbone":
-        if (self.kind == "pretrained") != bool(self.start.model):
-            raise ValueError("start.model: a backbone of kind `pretrained` needs one, and no other kind has one")
+        if self.starts_from_model != bool(self.start.model):
+            names = ", ".join(f"`{name}`" for name, kind in _TRAINED.items() if kind.starts_from == "model")
+            raise ValueError(f"start.model: a backbone of kind {names} needs one, and no other kind has one")
         return self
+
+    @property
+    def starts_from_model(self) -> bool:
+        """Whether training starts from a model, and not from random weights."""
+        return KINDS[self.kind].starts_from == "model"
+
+    @property
+    def reads_context(self) -> bool:
+        """Whether it is a transformer."""
+        return KINDS[self.kind].reads_context

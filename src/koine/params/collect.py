@@ -1,14 +1,18 @@
 """Blocks of the collect step: sources, the sample, cleaning, held-out questions; and what a source, a benchmark or a probe is."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from koine.collect.readers import READERS, readers_of
 from koine.metrics import USUAL, MetricName
-from koine.params.base import SETTINGS, Block, Fraction, LanguageList, Name, OwnPath, Positive, Setting
+from koine.params.base import SETTINGS, Block, Fraction, LanguageList, Name, NameOf, OwnPath, Positive, Setting
 
-#: Readers of folders; the others read files.
-FOLDERS = {"beir", "trec", "mewsli-x", "triples"}
+# Names of readers by what they are used for.
+QAReader = Annotated[str, NameOf(readers_of("questions"), "reader of questions")]
+SourceReader = Annotated[str, NameOf(readers_of("questions", "memory", "dictionary"), "reader of a source")]
+BenchmarkReader = Annotated[str, NameOf(readers_of("questions", "benchmark"), "reader of a benchmark")]
+ProbeReader = Annotated[str, NameOf(readers_of("nli"), "reader of a probe")]
 
 
 class File(Block):
@@ -16,13 +20,6 @@ class File(Block):
 
     name: str = Field(description="File name (for BEIR: folder name); fills {name} in url, mirror or path.")
     sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="Checksum; required with a url.")
-
-
-#: Formats of questions and passages; `koine.collect.published` has all but the first five.
-QAReader = Literal[
-    "squad", "jsonl", "csv", "beir", "passages", "triples", "articles", "dpr", "wikiqa", "duorc", "newsqa", "faq", "medquad",
-    "pubmedqa", "selqa", "qed", "omos-qa",
-]  # fmt: skip
 
 
 def language_of(key: str) -> str:
@@ -48,7 +45,7 @@ class Source(Block):
         {}, description="Our field to the column of a Hub data set, or of a jsonl or csv file, as {question: query}."
     )
     files: dict[str, File] = Field(description="Files by language (`ja/2` is a second one), by pair `en-fi`, or by split.")
-    reader: Literal[QAReader, "lines", "memory", "dictionary"] = Field(description="Format of the files.")
+    reader: SourceReader = Field(description="Format of the files.")
     lang: str = Field("en", description="Language of the questions and passages (BCP 47).")
     domain: str = Field("", description="Kept with every record, where the file itself says nothing.")
     licence: str = Field("", description="Kept with every record and listed in the report.")
@@ -67,19 +64,24 @@ class Source(Block):
             raise ValueError("give exactly one of url, mirror, path and hub")
         if self.url and any(file.sha256 is None for file in self.files.values()):
             raise ValueError("files of a url need their sha256 (`sha256sum FILE` prints it)")
-        if self.reader in FOLDERS and self.path is None and not (self.hub and self.reader == "beir"):
+        reader = READERS[self.reader]
+        if reader.files and self.path is None and not (self.hub and reader.tables):
             raise ValueError(f"reader {self.reader} reads a folder: download it, and give its path")
+        if self.columns and not (self.hub or reader.columns):
+            taking = ", ".join(name for name, other in READERS.items() if other.columns)
+            raise ValueError(
+                f"columns: reader {self.reader} knows its columns; only {taking} and data sets of the Hub have others"
+            )
         return self
 
 
 Candidate = Literal["sentence", "sentence+context", "passage"]
-BenchmarkReader = Literal[QAReader, "lines", "trec", "belebele", "mkqa", "mewsli-x"]
 
 
 class Benchmark(Source):
     """A source whose files are the parallel languages of one benchmark."""
 
-    reader: BenchmarkReader = Field(  # type: ignore[assignment]  # other formats than a source's
+    reader: BenchmarkReader = Field(
         description="Format of the files; `lines`: line n of each language's file says the same; `trec`: folders of topics, "
         "qrels and docs.jsonl.gz, as MIRACL and Mr. TyDi have them."
     )
@@ -97,7 +99,7 @@ class Benchmark(Source):
 class Probe(Source):
     """A classification task put to frozen vectors: its files are `train` and `test`."""
 
-    reader: Literal["nli"] = Field(description="Format of the files: XNLI's and MultiNLI's.")  # type: ignore[assignment]
+    reader: ProbeReader = Field(description="Format of the files: XNLI's and MultiNLI's.")
 
     @model_validator(mode="after")
     def _trains_and_tests(self) -> "Probe":

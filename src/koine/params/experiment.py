@@ -12,15 +12,17 @@ from koine.names import nearest
 from koine.params.backbones import Architecture, Backbone, Optimisation, Tokenizer
 from koine.params.base import BM25, DEFAULT, HELD_OUT, NAME, Block, same_language
 from koine.params.collect import Collect, Sample
+from koine.params.compute import Compute
 from koine.params.encode import Encode
 from koine.params.evaluate import Evaluate
 from koine.params.execution import Execution
 from koine.params.filter import Filter
 from koine.params.index import Index
+from koine.params.recipe import at_scale, laid_over
 from koine.params.renamed import RENAMED
 from koine.params.report import Report
 from koine.params.train import Train
-from koine.params.translate import NEURAL, Translate
+from koine.params.translate import Translate
 from koine.runtime.errors import KoineError
 from koine.strategies import STRATEGIES, Chain, count_of
 
@@ -60,6 +62,7 @@ class Params(Block):
     index: Index = Index()
     evaluate: Evaluate = Evaluate()
     report: Report = Report()
+    compute: Compute = Compute()
     execution: Execution = Execution()
 
     @property
@@ -144,7 +147,7 @@ class Params(Block):
         for strategy in train.strategies:
             if max(training.count or 0 for training in Chain.parse(strategy).trainings) > there:
                 raise ValueError(f"train.strategies: {strategy} asks for more languages than the {there} that there are")
-        neural = [name for lang in translate.languages if (name := translate.backend_of(lang)) in NEURAL]
+        neural = [translate.backend_of(lang) for lang in translate.languages if translate.entry_for(lang).needs_model]
         if neural and not translate.decoding.model:
             raise ValueError(f"translate.decoding.model: the backend {neural[0]} needs a model")
 
@@ -153,42 +156,19 @@ class Params(Block):
             raise ValueError(f"backbones.{BM25}: this is the lexical baseline's name (evaluate.bm25); choose another")
         for name, backbone in self.backbones.items():
             optimisation = backbone.optimisation
-            if backbone.kind == "static" and (optimisation.gradient_checkpointing or optimisation.torch_compile):
+            if not backbone.reads_context and (optimisation.gradient_checkpointing or optimisation.torch_compile):
                 raise ValueError(
                     f"backbones.{name}.optimisation: gradient_checkpointing and torch_compile are for transformers, "
-                    "`static` has no states"
+                    f"`{backbone.kind}` has no states"
                 )
         backbone_name, _, strategy = self.train.mining.model.partition("/")
         if backbone_name in self.backbones:  # a miner of the recipe's own is trained on pairs, without the negatives it finds
             chain = Chain.parse(strategy)
             if chain.debias or self.backbones[backbone_name].optimisation.num_negatives:
                 raise ValueError("train.mining.model: the miner is a trained model whose backbone takes no negatives itself")
-            contextual = any(training.strategy.needs_context for training in chain.trainings)
-            if self.backbones[backbone_name].kind == "static" and contextual:
-                raise ValueError(f"train.mining.model: {backbone_name} is static, which {strategy} cannot train")
-
-
-def laid_over(base: dict[str, Any], layer: dict[str, Any]) -> dict[str, Any]:
-    """`layer` over `base`: mappings merge, all else replaces."""
-    both = {key: laid_over(base[key], value) if isinstance(value, dict) and isinstance(base.get(key), dict) else value
-            for key, value in layer.items()}  # fmt: skip
-    return {**base, **both}
-
-
-def at_scale(config: dict[str, Any]) -> dict[str, Any]:
-    """A configuration at the scale that it names.
-
-    Raises:
-        KoineError: there is no such scale; the message lists those that there are.
-    """
-    scale, scales = config.get("scale"), config.get("scales") or {}
-    if not scale or not isinstance(scales, dict):  # what is no mapping is told with the other mistakes
-        return config
-    if scale not in scales:
-        raise KoineError(f"scale: {scale!r} is not among the recipe's: {', '.join(scales) or 'it has none'}")
-    if not isinstance(scales[scale], dict):
-        raise KoineError(f"scales.{scale}: expected parameters, as under the recipe itself")
-    return {**laid_over(config, scales[scale]), "recipe": f"{config.get('recipe', DEFAULT)}@{scale}"}
+            backbone, contextual = self.backbones[backbone_name], any(one.strategy.needs_context for one in chain.trainings)
+            if contextual and not backbone.reads_context:
+                raise ValueError(f"train.mining.model: {backbone_name} is {backbone.kind}, which {strategy} cannot train")
 
 
 @cache

@@ -28,5 +28,9 @@ RENAMED: dict[str, dict[str, str]] = {
         "links": "hnsw_m",
     },
     "Report": {"home": "home_benchmark"},
-    "Execution": {"encode_batch": "encode_batch_size"},
+    "Execution": {
+        "encode_batch": "encode_batch_size",
+        "device": "compute.device",
+        "processes": "compute.processes",
+    },
 }

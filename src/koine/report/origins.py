@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from koine.filter.steps import REASONS
+from koine.filter.rules import reasons
 from koine.licences import labelled
 from koine.report.markup import DASH, Html, caption, count, fraction, join, listing, share, tag
 from koine.report.svg import KINDS, Line, Point, Scale, curves, dashes, histogram
@@ -114,7 +114,7 @@ def _filtered(filtered: Sequence[Json], source: str | None) -> Iterator[Html]:
         for one in filtered
     ]
     heads: list[Head] = [("language", None), ("pairs", "n"), ("kept", "n"), ("share", None)]
-    heads += [(REASONS.get(rule, rule), "n") for rule in rules]
+    heads += [(reasons().get(rule, rule), "n") for rule in rules]
     yield _table("What the filter kept of every language", heads, rows, "compact full sort")
     yield from (_judged(one, source) for one in filtered if one.get("scores"))
 

@@ -1,7 +1,6 @@
 """The headline table: means over seeds and cells, with bootstrap intervals over seeds and question ids."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -12,8 +11,6 @@ from koine.params import SETTINGS, Report
 from koine.records import TABLE
 from koine.report.evaluations import Evaluation, by_system
 from koine.report.statistics import MICRO, Sample, resample
-from koine.runtime.console import table as print_table
-from koine.runtime.errors import KoineError
 
 UNSEEN = "unseen"
 #: (benchmark, setting) to (backbone, strategy) to metric.
@@ -96,34 +93,3 @@ def headings(main: str) -> list[tuple[str, str, str]]:
     """Heading, setting and metric of the columns of a headline table, of a benchmark that is judged by a metric."""
     beside = [(metric(name).heading, "multi", name) for name in HEADLINE]
     return [*((setting, setting, main) for setting in SETTINGS), *beside]
-
-
-def show(results: Path) -> None:
-    """Print the main metric by setting and rank distance, with intervals, of every benchmark in `results`/table.csv."""
-    path = results / "table.csv"
-    if not path.is_file():
-        raise KoineError(f"{path}: no such file; `snakemake --cores all` makes it")
-    table = TABLE.check(pl.read_csv(path, schema_overrides=dict(TABLE.columns)), path)
-    for (benchmark,), part in table.group_by("benchmark", maintain_order=True):
-        values = {(r["backbone"], r["strategy"], r["setting"], r["metric"]): r for r in part.iter_rows(named=True)}
-        main = main_metric(part["metric"])
-        columns = [column for column in headings(main) if any(key[2:] == column[1:] for key in values)]
-        rows = [
-            [
-                f"{backbone} {strategy}",
-                *(_cell(values.get((backbone, strategy, setting, name)), 3 * (name in MAIN)) for _, setting, name in columns),
-            ]
-            for backbone, strategy in dict.fromkeys((key[0], key[1]) for key in values)
-        ]
-        print_table(f"{benchmark}: {MAIN[main]}, with intervals", ["model", *(heading for heading, _, _ in columns)], rows)
-
-
-def _cell(row: dict[str, Any] | None, digits: int) -> str:
-    """`.877 .862–.891`: value and interval, as short as a terminal of 80 columns needs."""
-    if row is None:
-        return ""
-    mean, low, high = (
-        f"{row[name]:.{digits}f}".replace("0.", ".", 1) if digits else f"{row[name]:.0f}"
-        for name in ("mean", "ci_low", "ci_high")
-    )
-    return f"{mean} {low}–{high}"

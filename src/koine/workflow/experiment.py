@@ -23,9 +23,9 @@ class Experiment:
 
     Attributes:
         params: the parameters.
-        data, models, results: its folders.
+        data, model_folder, results: its folders.
         sources: where its data comes from.
-        runs: which models it has.
+        models: which models it has.
         jobs: of each rule.
 
     Raises:
@@ -35,11 +35,11 @@ class Experiment:
     def __init__(self, config: dict[str, Any]) -> None:
         self.params: Params = parse({key: value for key, value in config.items() if key != "pathvars"})
         recipe = self.params.recipe
-        self.data, self.models, self.results = f"data/{recipe}", f"models/{recipe}", str(results_folder(recipe))
+        self.data, self.model_folder, self.results = f"data/{recipe}", f"models/{recipe}", str(results_folder(recipe))
         self.sources = Sources(self.params, self.data)
-        self.runs = Models(self.params, self.models)
+        self.models = Models(self.params, self.model_folder)
         self._contents = Contents(MEMORY)
-        self.jobs = Rules(self.params, self.sources, self.runs, self.data, self.models, self._contents)
+        self.jobs = Rules(self.params, self.sources, self.models, self.data, self.model_folder, self._contents)
 
     @property
     def execution(self) -> dict[str, str]:
@@ -90,7 +90,7 @@ class Experiment:
 
     def per_probe(self, pattern: str) -> list[str]:
         """`pattern` filled with every trained model as {run} and every {probe}."""
-        return [pattern.format(run=run, probe=probe) for run in self.runs.shown for probe in self.sources.probes]
+        return [pattern.format(run=run, probe=probe) for run in self.models.shown for probe in self.sources.probes]
 
     @property
     def named_models(self) -> dict[str, tuple[str, str]]:
@@ -104,7 +104,7 @@ class Experiment:
                 named.setdefault(f"translation by {model}", (model, t.decoding.revision))
         if p.filter.score.encoder:
             named["filter.score.encoder"] = (p.filter.score.encoder, p.filter.score.encoder_revision)
-        if p.train.mining.model and not self.runs.miner:
+        if p.train.mining.model and not self.models.miner:
             named["train.mining.model"] = (p.train.mining.model, p.train.mining.revision)
         return named
 

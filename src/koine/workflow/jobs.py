@@ -11,10 +11,9 @@ from typing import Any
 from koine import code
 from koine.backbones.kinds import KINDS
 from koine.collect.readers import READERS
-from koine.collect.registry import downloads
 from koine.filter.rules import RULES
 from koine.metrics import kind_of
-from koine.params import Backbone, IndexKind, Params, Source, flags
+from koine.params import Backbone, IndexKind, Params, flags
 from koine.runtime.errors import KoineError
 from koine.runtime.hub import own_folder
 from koine.strategies import STRATEGIES, Chain
@@ -123,7 +122,7 @@ class Rules:
         candidate = self._params.evaluate.candidates.get(name, benchmark.candidate)
         words = ["--reader", benchmark.reader, "--candidate", candidate]
         words += [switch("parallel-only", benchmark.parallel_only), switch("native", benchmark.native)]
-        words += ["--split", benchmark.split] if READERS[benchmark.reader].takes_split else []
+        words += ["--split", benchmark.split] if READERS[benchmark.reader].split else []
         files = {lang: self._sources.path(name, file.name) for lang, file in benchmark.files.items()}
         reader = f"koine.collect.readers:READERS[{benchmark.reader}]"
         return self._job("collect_benchmark", [line(*words, *pairs("files", files))], made, own=own, entries=[reader])

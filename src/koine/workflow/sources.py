@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from koine.collect import registry
-from koine.collect.readers import READERS
+from koine.collect.readers import READERS, folder_files
 from koine.collect.sample import sample_files
 from koine.params import HELD_OUT, Params, Source, language_of
 from koine.runtime.errors import KoineError
@@ -42,7 +42,7 @@ class Sources:
         self.foreign = [name for name in self.tested if name != HELD_OUT]
         self._params = params
         for name in params.collect.sources:
-            if READERS[self.named[name].reader].gives != "questions":
+            if "questions" not in READERS[self.named[name].reader].reads:
                 raise KoineError(f"collect.sources: {name!r} holds no questions; it belongs under translate.resources")
 
     @property
@@ -54,6 +54,13 @@ class Sources:
     def downloads(self) -> dict[str, dict[str, dict[str, Any]]]:
         """By source and file below data/raw/SOURCE: what `collect-download` is told."""
         return {name: registry.downloads(source) for name, source in self.every.items() if source.path is None}
+
+    @property
+    def locations(self) -> dict[str, dict[str, str]]:
+        """Where `collect-download` finds each file of a source that is not on the Hub."""
+        files = {name: {file: str(what.get("location", "")) for file, what in wanted.items()} for name, wanted in
+                 self.downloads.items()}  # fmt: skip
+        return {name: wanted for name, wanted in files.items() if all(wanted.values()) and wanted}
 
     @property
     def hub_ids(self) -> dict[str, tuple[str, str]]:
@@ -88,9 +95,7 @@ class Sources:
         """All files of a source, as Snakemake's inputs; of a reader of folders those that a folder consists of."""
         source = self.every[name]
         paths = list(dict.fromkeys(self.path(name, file.name) for file in source.files.values()))
-        if not READERS[source.reader].folder:
-            return paths
-        return [str(file) for path in paths for file in READERS[source.reader].files_of(Path(path), source.split)]
+        return [str(file) for path in paths for file in folder_files(source.reader, Path(path), source.split)]
 
     def probe_files(self, name: str) -> dict[str, str]:
         """The files of a probe, `train` and `test`."""
