@@ -30,6 +30,7 @@ from koine.evaluate.metrics import metrics
 from koine.evaluate.ranks import Judgements, Top, rank
 from koine.evaluate.vectors import evaluate_vectors
 from koine.index.build import index
+from koine.params import Encode
 from koine.records import PAIRS, PASSAGES, QRELS, QUERIES, SCORES, Run, read_parquet
 from koine.runtime.errors import KoineError
 
@@ -549,7 +550,7 @@ def test_each_text_is_encoded_once_in_two_calls_per_language(
 
 def test_float16_halves_the_files_and_is_read_as_float32(tmp_path: Path, benchmark_folder: Path, encoder: HashingEncoder) -> None:
     for dtype in ("float32", "float16"):
-        encode("any", benchmark_folder, tmp_path / dtype, tokens=None, dtype=dtype, batch_size=7, device="cpu")
+        encode("any", benchmark_folder, tmp_path / dtype, Encode(dtype=dtype), device="cpu", encode_batch_size=7)  # type: ignore[arg-type]
     one, half = (read_vectors(tmp_path / dtype / "passages.npy", 27) for dtype in ("float32", "float16"))
     assert np.load(tmp_path / "float16/passages.npy").dtype == np.float16
     assert half.dtype == np.float32

@@ -13,10 +13,9 @@ from typing import Any
 import polars as pl
 import pytest
 import yaml
-from koine.doctor import load_recipe
-from koine.plan import Plan
 
 from koine import params
+from koine.params.recipe import load_recipe
 from koine.records import CLAIMS, CONTRASTS, PAIRS, PUBLISHED, TABLE
 from koine.report import style, view
 from koine.report.claims import Findings, verdicts
@@ -28,6 +27,7 @@ from koine.report.page import Evidence, render
 from koine.report.svg import Scale
 from koine.report.view import View
 from koine.strategies import STRATEGIES as REGISTRY
+from koine.workflow.experiment import Experiment
 
 HOSTILE = "<script>alert(1)</script>"
 LANGUAGES = ("en", "ar", "zh", "pt-BR", "fi", "el")
@@ -351,8 +351,8 @@ def test_every_number_of_the_results_opens_the_commands_of_its_row() -> None:
 @pytest.mark.parametrize("recipe", ["params.yaml", *sorted(map(str, Path("recipes").glob("*.yaml")))])
 def test_commands_name_the_files_of_the_workflow(recipe: str, monkeypatch: pytest.MonkeyPatch) -> None:
     given = yaml.safe_load(Path(recipe).read_text(encoding="utf-8")) if recipe == "params.yaml" else load_recipe(Path(recipe))
-    plan = Plan(given)
-    runs = [(run.split("/"), benchmark) for run in plan.evaluated for benchmark in plan.benchmarks]
+    experiment = Experiment(given)
+    runs = [(run.split("/"), name) for run in experiment.models.evaluated for name in experiment.sources.tested]
     columns = {
         "backbone": pl.String(),
         "strategy": pl.String(),
@@ -360,20 +360,20 @@ def test_commands_name_the_files_of_the_workflow(recipe: str, monkeypatch: pytes
         "benchmark": pl.String(),
         "recipe": pl.String(),
     }
-    rows = [(b, s, int(seed.removeprefix("seed-")), name, plan.params.recipe) for (b, s, seed), name in runs]
-    commands = Commands.of(pl.DataFrame(rows, schema=columns, orient="row"), [], plan.params.report)
+    rows = [(b, s, int(seed.removeprefix("seed-")), name, experiment.params.recipe) for (b, s, seed), name in runs]
+    commands = Commands.of(pl.DataFrame(rows, schema=columns, orient="row"), [], experiment.params.report)
     targets, models = set(), set()
     for backbone, strategy, _, benchmark, _ in rows:
         lines = (commands.row(backbone, strategy, benchmark) or "").splitlines()
         words = subprocess.run(["bash", "-c", f"printf '%s\\n' {lines[0]}"], capture_output=True, text=True, check=True).stdout
         assert words.split()[:3] == ["snakemake", "--cores", "all"]
-        targets |= {word for word in words.split() if word.startswith(plan.data)}
+        targets |= {word for word in words.split() if word.startswith(experiment.data)}
         assert words.split()[-2:] == ["--configfile", recipe] or recipe == "params.yaml"
         if alone := commands.alone(backbone, strategy, benchmark):
             models.add(shlex.split(alone)[3])
-            assert shlex.split(alone)[5] == f"{plan.data}/collect/benchmarks/{benchmark}"
-    assert targets == set(plan.per_run(f"{plan.data}/evaluate/{{run}}/{{benchmark}}/pairs.csv", plan.evaluated))
-    assert models <= set(plan.per_run(f"{plan.models}/{{run}}", plan.shown)) and models
+            assert shlex.split(alone)[5] == f"{experiment.data}/collect/benchmarks/{benchmark}"
+    assert targets == {f"{experiment.data}/evaluate/{'/'.join(run)}/{name}/pairs.csv" for run, name in runs}
+    assert models <= {f"{experiment.model_folder}/{run}" for run in experiment.models.shown} and models
 
 
 def test_commands_of_languages_not_trained_in_say_which_were() -> None:
