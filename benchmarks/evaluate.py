@@ -82,7 +82,6 @@ def seconds(work: Callable[[], object]) -> float:
 def measure_pairs(name: str, benchmark: str, scratch: Path, *, sample: bool) -> None:
     """All pairs of one benchmark, with each model; results are written after each."""
     from _machine import update_results
-
     from koine.people.prepare import prepare_benchmark
 
     prepared = prepare_benchmark(benchmark, scratch)
@@ -107,14 +106,13 @@ def run_pairs(prepared: Path, model: Path, out: Path, *, cached: bool, sample: b
     from sentence_transformers import SentenceTransformer
 
     from koine.evaluate.mteb import BenchmarkTask
-    from koine.evaluate.steps import evaluate_model
-    from koine.records import Run
+    from koine.people.evaluate import evaluate
 
     datasets.disable_progress_bars()
     theirs: dict[str, float] = {}
 
     def koine() -> None:
-        evaluate_model(str(model), str(prepared), out, run=Run("", "", "", 0), pools=[], settings=PAIRED, names=[], device="cpu")
+        evaluate(model=str(model), benchmark=str(prepared), out=out, settings=PAIRED, device="cpu")
 
     def rival(cached: bool) -> float:
         loaded: list[Any] = []

@@ -22,12 +22,12 @@ os.environ.update(OMP_NUM_THREADS="1", RAYON_NUM_THREADS="1", TOKENIZERS_PARALLE
 import numpy as np
 import torch
 from _machine import update_results
+from koine.export import cosine, export
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from koine import backbones
 from koine.backbones.base import Encoder, Vectors
 from koine.collect.formats.squad import read_squad
-from koine.export import cosine, export
 from koine.runtime.console import table
 
 ROUNDS, BATCH = 5, 32

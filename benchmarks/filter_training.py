@@ -24,7 +24,6 @@ os.environ.update(OMP_NUM_THREADS="1", OMP_WAIT_POLICY="passive", TOKENIZERS_PAR
 import numpy as np
 import polars as pl
 from _machine import update_results
-from koine.evaluate.steps import evaluate_model
 from koine.train.steps import train
 
 from koine.collect.benchmark import collect_benchmark
@@ -34,6 +33,7 @@ from koine.filter.decide import verdicts
 from koine.filter.score import score_texts
 from koine.filter.table import SCORED, TEXT_SCORES
 from koine.params import Architecture, Languages, Optimisation, Rules, Score, Tokenizer
+from koine.people.evaluate import evaluate
 from koine.records import PARALLEL, QA, Run
 from koine.runtime.files import text_id, write_json
 from koine.train.tokens import tokenise
@@ -176,9 +176,10 @@ def measure(pairs: pl.DataFrame, lang: str, asked: Asked) -> np.ndarray:
                 languages=Languages(), seed=seed, prefixes={"query": "", "passage": ""}, architecture=architecture,
                 optimisation=optimisation, device="cpu",
             )  # fmt: skip
-            evaluate_model(
-                str(folder / "model"), str(folder / "asked"), folder / "out", run=Run("filter", "static", "x-y", seed),
-                pools=[], settings=["mono", "cross", "multi"], names=["map"], device="cpu",
+            run = Run("filter", "static", "x-y", seed)
+            evaluate(
+                model=str(folder / "model"), benchmark=str(folder / "asked"), out=folder / "out", metrics=["map"], run=run,
+                device="cpu",
             )  # fmt: skip
             cells = pl.read_csv(folder / "out" / "pairs.csv").filter(metric="map").group_by("setting").agg(pl.col("value").mean())
             values.append([cells.filter(setting=setting)["value"][0] for setting in ("mono", "cross", "multi")])

@@ -17,15 +17,15 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from koine.check import expectations
+from koine.doctor import load_recipe
 from test_published import PUBLISHED, encoded
 
-from koine.check import expectations
 from koine.collect.benchmark import read_benchmark
 from koine.collect.formats.dictionary import read_dictionary
 from koine.collect.formats.memory import read_memory
 from koine.collect.readers import read_questions, readers_of
 from koine.collect.source import collect_source
-from koine.doctor import load_recipe
 from koine.evaluate.probe import read_nli
 from koine.params import Params, parse
 from koine.runtime.errors import KoineError

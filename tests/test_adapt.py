@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from koine.backbones.standins import write_standins
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.losses import DenoisingAutoEncoderLoss
 from transformers import AutoConfig, AutoModelForMaskedLM
@@ -13,7 +14,6 @@ from transformers import AutoConfig, AutoModelForMaskedLM
 from koine import backbones
 from koine.backbones.base import TrainableEncoder
 from koine.backbones.pretrained import PretrainedEncoder
-from koine.backbones.standins import write_standins
 from koine.backbones.tokenizer import SPECIAL, Tokens, start_tokenizer, train_tokenizer
 from koine.backbones.transformer import TransformerEncoder
 from koine.params import Architecture, Backbone, Start, Tokenizer, pretrained_backbones

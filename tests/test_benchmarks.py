@@ -12,6 +12,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from koine.plan import Plan
 from pyarrow.parquet import ParquetFile
 from typer.testing import CliRunner
 
@@ -22,10 +23,8 @@ from koine.collect import registry
 from koine.collect.benchmark import collect_benchmark
 from koine.collect.contamination import SEARCHED, benchmark_contamination
 from koine.collect.formats.lines import read_benchmark as read_lines
-from koine.evaluate.steps import SETTINGS
-from koine.params import Benchmark, Params, Source, language_of, parse
-from koine.people.prepare import prepare_benchmark
-from koine.plan import Plan
+from koine.params import SETTINGS, Benchmark, Params, Source, language_of, parse
+from koine.people.benchmark import prepare_benchmark
 from koine.records import PASSAGES, QRELS, QUERIES
 from koine.runtime.errors import KoineError
 from koine.runtime.files import text_id

@@ -16,16 +16,16 @@ from typing import Any
 
 import polars as pl
 import pytest
-from koine.collect.steps import collect_benchmark
-from typer.testing import CliRunner
-
 from koine.backbones.standins import write_standins
 from koine.check import check, expectations
-from koine.cli import app
-from koine.collect.sample import make_sample
+from koine.collect.steps import collect_benchmark
 from koine.doctor import doctor, load_recipe
 from koine.plan import Plan
 from koine.provision import fetch
+from typer.testing import CliRunner
+
+from koine.cli import app
+from koine.collect.sample import make_sample
 from koine.records import PAIRS, QA, TABLE
 from koine.runtime.errors import KoineError
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 import yaml
+from koine.doctor import load_recipe
+from koine.plan import Plan
 from typer.testing import CliRunner
 
 from koine import init as starting
 from koine.cli import app
 from koine.collect.source import collect_source
-from koine.doctor import load_recipe
-from koine.plan import Plan
 from koine.records import QA
 from koine.runtime.errors import KoineError
 from koine.runtime.files import write_jsonl

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import typer
 import yaml
+from koine.plan import Plan
 from pydantic import BaseModel
 
 from koine import plan as plan_module
@@ -32,7 +33,6 @@ from koine.params import (
     Tokenizer,
     laid_over,
 )
-from koine.plan import Plan
 from koine.runtime.errors import KoineError
 
 ROOT = Path(__file__).parents[1]

@@ -13,6 +13,7 @@ import pytest
 import sentencepiece
 import torch
 from babel import Locale
+from koine.backbones.standins import STANDINS, write_standins
 from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
 from torch.nn import functional
@@ -22,7 +23,6 @@ from koine import backbones
 from koine.backbones.base import TrainableEncoder
 from koine.backbones.laser2 import convert
 from koine.backbones.pretrained import PretrainedEncoder
-from koine.backbones.standins import STANDINS, write_standins
 from koine.backbones.tokenizer import SPECIAL, start_tokenizer
 from koine.params import Backbone, Optimisation, Params, Start, parse, pretrained_backbones
 from koine.records import PARALLEL, QA

@@ -10,6 +10,8 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from koine.people.prepare import prepare_benchmark
+from koine.plan import Plan
 
 from koine.collect import registry
 from koine.collect.benchmark import collect_benchmark
@@ -23,8 +25,6 @@ from koine.collect.readers import read_questions
 from koine.collect.source import collect_source
 from koine.licences import labelled, terms
 from koine.params import Params
-from koine.people.prepare import prepare_benchmark
-from koine.plan import Plan
 from koine.records import PASSAGES, QA, QRELS, QUERIES
 from koine.report.origins import _collected
 from koine.runtime.errors import KoineError

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from test_workflow import checkout, run
-
 from koine.backbones.standins import STANDINS, write_standins
 from koine.doctor import load_recipe
 from koine.plan import Plan
+from test_workflow import checkout, run
 
 pytestmark = pytest.mark.workflow
 

@@ -18,7 +18,7 @@ from koine import backbones
 from koine.backbones.tokenizer import Tokens
 from koine.encode.texts import encode
 from koine.encode.tokens import encode_tokens
-from koine.evaluate.steps import evaluate
+from koine.evaluate.vectors import evaluate_vectors
 from koine.params import Architecture, Optimisation, Start, Tokenizer
 from koine.records import Run
 from koine.runtime.errors import KoineError
@@ -134,7 +134,7 @@ def test_too_little_data_for_a_batch_stops_before_anything_is_written(corpus: Pa
 
 def mean_average_precision(corpus: Path, model: Path, out: Path) -> dict[str, float]:
     encode(str(model), corpus / "toy", out / "vectors", device="cpu", encode_batch_size=64)
-    evaluate(out / "vectors", corpus / "toy", out, run=Run("r", "b", "s", 1))
+    evaluate_vectors(out / "vectors", corpus / "toy", out, run=Run("r", "b", "s", 1))
     pairs = pl.read_csv(out / "pairs.csv").filter(metric="map")
     return {setting: pairs.filter(setting=setting)["value"].mean() for setting in ("mono", "cross", "multi")}  # type: ignore[misc]
 

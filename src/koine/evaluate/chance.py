@@ -93,7 +93,7 @@ def rankc(counts: Counts, k: int | None) -> float:
 
 
 def _firsts(counts: Counts) -> Iterator[float]:
-    """The probabilities that the first relevant passage has rank 1, 2, …"""
+    """The probabilities that the first relevant passage has rank 1, 2, … each."""
     before = 1.0  # that no relevant passage stood before
     for rank in range(1, counts.passages - counts.relevant + 2):
         here = counts.relevant / (counts.passages - rank + 1)

@@ -84,15 +84,13 @@ def recall(ranked: Ranked, k: int | None) -> Floats:
 def reciprocal_rank(ranked: Ranked, k: int | None) -> Floats:
     """One over the first rank; with a cut-off, 0 where that is behind rank k."""
     first: Floats = ranked.relevant.ranks[ranked.relevant.first]
-    value: Floats = np.where(first <= _depth(k), 1 / first, 0)
-    return value
+    return np.where(first <= _depth(k), 1 / first, 0.0)
 
 
 def accuracy(ranked: Ranked, k: int | None) -> Floats:
     """1 where the first passage is relevant."""
-    first: Floats = ranked.relevant.ranks[ranked.relevant.first]
-    value: Floats = (first == 1).astype(np.float64)
-    return value
+    first: Floats = (ranked.relevant.ranks[ranked.relevant.first] == 1).astype(np.float64)
+    return first
 
 
 def rank_distance(ranked: Ranked, k: int | None) -> Floats:

@@ -123,7 +123,7 @@ def _body(model: dict[str, Any], table: pl.DataFrame, own: pl.DataFrame, pairs: 
     yield f"    {workflow(recipe)}"
     yield ""
     versions = ", ".join(f"{package} {number}" for package, number in model["versions"].items())
-    yield f"makes it and its tables again, seed {model['seed']}; all settings are in `koine.json`. Versions: {versions}."
+    yield f"makes it and its tables again, seed {model['seed']}; all parameters are in `koine.json`. Versions: {versions}."
     yield ""
     yield "## Limits"
     yield ""

@@ -36,7 +36,7 @@ def _spoken(strategy: str) -> str:
 def _paragraph(view: View, benchmark: str, backbone: str, where: bool) -> Html | None:
     """What the reference does on one benchmark, beside the main strategy without cross-lingual batches that comes last."""
     there = view.models(benchmark)[backbone]
-    references = [name for name in there if name.partition("@")[0] == view.reference]
+    references = [name for name in there if view.reference in (name, name.partition("@")[0])]
     own = (references or there)[0]
     usual = reversed([name for name in MAIN_STRATEGIES if not STRATEGIES[name].crosses])
     rival = next((name for name in usual if name in there and name != own), None)

@@ -64,8 +64,8 @@ def alphas(view: View) -> Html | None:
         for cross, mono in [ends(name)]
     )
     note = (
-        f"From left to right, more and more of the batches{of_loss} are monolingual.{stand_in} Whiskers are intervals. Point at a "
-        "dot for its numbers."
+        f"From left to right, more and more of the batches{of_loss} are monolingual.{stand_in} Whiskers are intervals. "
+        "Point at a dot for its numbers."
     )
     over = _Trend(mixtures, lambda *system: view.alphas.get(system), lambda x: f"α = {x:g}", "α", "α")
     return _drawn(view, note, over)
