@@ -19,13 +19,12 @@ from typing import Any, get_args
 import yaml
 from test_published import PUBLISHED, encoded
 
-from koine.check import expectations
 from koine.collect.benchmarks import read_benchmark
 from koine.collect.readers import read_dictionary, read_memory, read_qa
 from koine.collect.steps import collect_source
-from koine.doctor import load_recipe
 from koine.evaluate.probe import read_nli
-from koine.params import BenchmarkReader, Params, parse
+from koine.params import BenchmarkReader, Params, load_recipe, parse
+from koine.people.check import expectations
 from koine.runtime.errors import KoineError
 
 #: What breaks parsers: bytes that are no UTF-8, that open or close something, or that look like numbers and are none.

@@ -13,10 +13,10 @@ from transformers import AutoConfig, AutoModelForMaskedLM
 from koine import backbones
 from koine.backbones.base import TrainableEncoder
 from koine.backbones.pretrained import PretrainedEncoder
-from koine.backbones.standins import write_standins
 from koine.backbones.tokenizer import SPECIAL, Tokens, start_tokenizer, train_tokenizer
 from koine.backbones.transformer import TransformerEncoder
 from koine.params import Architecture, Backbone, Start, Tokenizer, pretrained_backbones
+from koine.people.standins.models import write_standins
 from koine.runtime.errors import KoineError
 from koine.train.adapt import IGNORED, Objective, objective
 from koine.train.optimiser import AdamW

@@ -18,9 +18,9 @@ from standins import held_out, save_m2m100, save_marian
 from transformers import AddedToken, M2M100Tokenizer, MBart50Tokenizer, NllbTokenizer, T5Tokenizer
 
 from koine import languages
-from koine.backbones.standins import TRANSLATORS, write_standins
 from koine.languages import SCHEMES
 from koine.params import Decoding
+from koine.people.standins.models import TRANSLATORS, write_standins
 from koine.records import QA, TRANSLATION
 from koine.runtime.errors import KoineError
 from koine.runtime.files import write_jsonl

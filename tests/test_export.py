@@ -13,6 +13,7 @@ import onnx
 import pytest
 import torch
 import toy
+from koine.export import SERVE, TEXTS, cosine, export
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Transformer
 from sentence_transformers.sentence_transformer.modules import CNN, Pooling
@@ -22,10 +23,9 @@ from koine import backbones
 from koine import export as exporting
 from koine.backbones.onnx import OnnxEncoder
 from koine.backbones.pretrained import PretrainedEncoder
-from koine.backbones.standins import write_standins
 from koine.backbones.tokenizer import start_tokenizer
-from koine.export import SERVE, TEXTS, cosine, export
 from koine.params import Backbone, pretrained_backbones
+from koine.people.standins.models import write_standins
 from koine.runtime.errors import KoineError
 
 torch.set_num_threads(1)

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from koine import init as starting
 from koine.cli import app
 from koine.collect.steps import collect_source
-from koine.doctor import load_recipe
+from koine.params import load_recipe
 from koine.plan import Plan
 from koine.records import QA
 from koine.runtime.errors import KoineError

@@ -22,9 +22,9 @@ from koine import backbones
 from koine.backbones.base import TrainableEncoder
 from koine.backbones.laser2 import convert
 from koine.backbones.pretrained import PretrainedEncoder
-from koine.backbones.standins import STANDINS, write_standins
 from koine.backbones.tokenizer import SPECIAL, start_tokenizer
 from koine.params import Backbone, Languages, Optimisation, Params, Start, parse, pretrained_backbones
+from koine.people.standins.models import STANDINS, write_standins
 from koine.records import PARALLEL, QA
 from koine.runtime.errors import KoineError
 from koine.train.checkpoint import Checkpoints

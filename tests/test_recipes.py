@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 from test_workflow import checkout, run
 
-from koine.backbones.standins import STANDINS, write_standins
-from koine.doctor import load_recipe
+from koine.params import load_recipe
+from koine.people.standins.models import STANDINS, write_standins
 from koine.plan import Plan
 
 pytestmark = pytest.mark.workflow

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from koine import params
-from koine.doctor import load_recipe
+from koine.params import load_recipe
 from koine.plan import Plan
 from koine.records import CLAIMS, CONTRASTS, PAIRS, PUBLISHED, TABLE
 from koine.report import view

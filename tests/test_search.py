@@ -10,12 +10,13 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import koine.search
 import polars as pl
 import pytest
+from koine.search import Found, Hit, identify, preference, search
 from toy import train_one
 from typer.testing import CliRunner
 
-import koine.search
 from koine.cli import app
 from koine.encode.debias import debias
 from koine.encode.steps import encode
@@ -26,7 +27,6 @@ from koine.params import Architecture, IndexKind, Optimisation
 from koine.records import PASSAGES
 from koine.runtime.errors import KoineError
 from koine.runtime.files import sha256, write_json
-from koine.search import Found, Hit, identify, preference, search
 
 FILES = ("index.faiss", "ids.parquet", "index.json")  # in the order in which they are renamed
 

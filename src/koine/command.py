@@ -83,7 +83,8 @@ def command(function: Callable[..., Any]) -> Callable[..., None]:
     @functools.wraps(function)
     def run(**given: Any) -> None:
         values = dict(make(given) for make in makers)
-        function(*(values.pop(name) for name in arguments), **values)
+        by_place = [values.pop(name) for name in arguments]
+        function(*by_place, **values)
 
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}

@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from koine.cli import app
-from koine.cost import items
-from koine.doctor import load_recipe
+from koine.params import load_recipe
+from koine.people.plan import items
 from koine.plan import Plan
 
 RECIPES = sorted(Path("recipes").glob("*.yaml"))
