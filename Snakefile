@@ -8,7 +8,9 @@
 # for the workflow (files, flags, targets) is worked out in src/koine/plan.py.
 import os
 import re
+from pathlib import Path
 
+from koine.params import check_recipes
 from koine.plan import Plan
 
 
@@ -19,6 +21,7 @@ configfile: "params.yaml"
 container: "docker://python:3.11-slim"
 
 
+check_recipes(map(Path, workflow.overwrite_configfiles))
 plan = Plan(config)
 plan.distrust_checked_out_tables()
 
