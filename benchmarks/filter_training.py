@@ -27,9 +27,9 @@ from _machine import update_results
 
 from koine.collect.readers import Question, read_memory, read_squad
 from koine.collect.steps import collect_benchmark
-from koine.evaluate.steps import evaluate_model
 from koine.filter.steps import SCORED, TEXT_SCORES, _score_texts, verdicts
 from koine.params import Architecture, Languages, Optimisation, Rules, Score, Tokenizer
+from koine.people.evaluate import evaluate
 from koine.records import PARALLEL, QA, Run
 from koine.runtime.files import text_id, write_json
 from koine.train.steps import train
@@ -173,9 +173,9 @@ def measure(pairs: pl.DataFrame, lang: str, asked: Asked) -> np.ndarray:
                 languages=Languages(), seed=seed, prefixes={"query": "", "passage": ""}, architecture=architecture,
                 optimisation=optimisation, device="cpu",
             )  # fmt: skip
-            evaluate_model(
-                str(folder / "model"), str(folder / "asked"), folder / "out", run=Run("filter", "static", "x-y", seed),
-                pools=[], settings=["mono", "cross", "multi"], names=["map"], device="cpu",
+            evaluate(
+                model=str(folder / "model"), benchmark=str(folder / "asked"), out=folder / "out", metrics=["map"],
+                run=Run("filter", "static", "x-y", seed), device="cpu",
             )  # fmt: skip
             cells = pl.read_csv(folder / "out" / "pairs.csv").filter(metric="map").group_by("setting").agg(pl.col("value").mean())
             values.append([cells.filter(setting=setting)["value"][0] for setting in ("mono", "cross", "multi")])

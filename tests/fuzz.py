@@ -24,7 +24,7 @@ from koine.collect.readers import read_dictionary, read_memory, read_qa
 from koine.collect.steps import collect_source
 from koine.evaluate.probe import read_nli
 from koine.params import BenchmarkReader, Params, load_recipe, parse
-from koine.people.check import expectations
+from koine.people.check import read_promised
 from koine.runtime.errors import KoineError
 
 #: What breaks parsers: bytes that are no UTF-8, that open or close something, or that look like numbers and are none.
@@ -224,6 +224,7 @@ BELEBELE = {"link": "l", "question_number": 1, "question": "Who?", "flores_passa
 PASSAGES = _json(
     {"id": 1, "title": "Ada", "text": "Ada wrote the first program. It computed some numbers. It was 1843."}, {"text": "One."}
 )
+PROMISED = b"benchmark,backbone,strategy,setting,metric,value,tolerance\nsample,static,hybrid,multi,map,0.5,0.1\n"
 
 
 def _benchmark(reader: str, name: str = "", candidate: str = "passage") -> Callable[[Path], object]:
@@ -243,7 +244,7 @@ def _source(reader: str, name: str) -> Callable[[Path], object]:
 
 
 def _recipe(folder: Path) -> object:
-    return expectations(folder / "recipe.yaml"), parse(load_recipe(folder / "recipe.yaml"))
+    return parse(load_recipe(folder / "recipe.yaml"))
 
 
 def _subjects() -> dict[str, Subject]:
@@ -280,9 +281,8 @@ def _subjects() -> dict[str, Subject]:
             lambda folder: list(read_memory(folder / "m.jsonl")),
         ),
         "lexicon": Subject({"en-fi.txt": DICTIONARY}, lambda folder: list(read_dictionary(folder / "en-fi.txt"))),
-        "recipe": Subject(
-            {"recipe.yaml": b"# expect:\n#   - [sample, static, hybrid, multi, map, 0.5, 0.1]\n" + _small()}, _recipe
-        ),
+        "recipe": Subject({"recipe.yaml": _small()}, _recipe),
+        "promised numbers": Subject({"promised.csv": PROMISED}, lambda folder: read_promised(folder / "promised.csv")),
     }
     for name, (reader, file, content, _, _) in PUBLISHED.items():
         file = file.removesuffix(".gz")

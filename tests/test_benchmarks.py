@@ -17,9 +17,10 @@ from typer.testing import CliRunner
 from koine import languages
 from koine.cli import app
 from koine.collect import benchmarks, registry
-from koine.collect.steps import SEARCHED, benchmark_contamination, collect_benchmark, prepare_benchmark
+from koine.collect.steps import SEARCHED, benchmark_contamination, collect_benchmark
 from koine.evaluate.steps import SETTINGS
 from koine.params import Benchmark, Params, Source, language_of, parse
+from koine.people.benchmark import prepare_benchmark
 from koine.plan import Plan
 from koine.records import PASSAGES, QRELS, QUERIES
 from koine.runtime.errors import KoineError

@@ -23,9 +23,9 @@ from koine.collect.steps import (
     collect_benchmark,
     collect_hub,
     collect_source,
-    prepare_benchmark,
 )
 from koine.params import Clean
+from koine.people.benchmark import prepare_benchmark
 from koine.records import PASSAGES, QA, QRELS, QUERIES
 from koine.runtime.errors import KoineError
 

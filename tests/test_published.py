@@ -15,9 +15,10 @@ from koine.cli import collect_source as by_hand
 from koine.collect import published, registry
 from koine.collect.published import FORMATS, NEGATIVES, WORDS, pieces, read_triples
 from koine.collect.readers import read_qa
-from koine.collect.steps import collect, collect_benchmark, collect_source, prepare_benchmark
+from koine.collect.steps import collect, collect_benchmark, collect_source
 from koine.licences import labelled, terms
 from koine.params import FOLDERS, Clean, Params, QAReader
+from koine.people.benchmark import prepare_benchmark
 from koine.plan import Plan
 from koine.records import PASSAGES, QA, QRELS, QUERIES
 from koine.report.origins import _collected
