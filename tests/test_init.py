@@ -206,6 +206,9 @@ def test_a_recipe_is_not_replaced_unless_asked_for(start: Run) -> None:
         start("mine", "--qa", "qa.jsonl", "--languages", "sv")
     start("mine", "--qa", "qa.jsonl", "--languages", "sv", "--force")
     assert recipe()["translate"]["languages"] == ["sv"]
-    for name in ("sample", "heldout", "Mine", "../x"):
+    Path("recipes/mine.yaml").rename("recipes/another file.yaml")
+    with pytest.raises(KoineError, match=r"recipes/another file\.yaml is called mine already; choose another name"):
+        start("mine", "--qa", "qa.jsonl", "--languages", "fi")
+    for name in ("sample", "heldout", "raw", "translation", "Mine", "../x"):
         with pytest.raises(KoineError, match="cannot name a recipe"):
             start(name, "--qa", "qa.jsonl", "--languages", "fi")
