@@ -1,6 +1,6 @@
-# make table    the embedded sample, from nothing to results/table.csv and results/report.html
+# make table    the embedded sample, from nothing to results/table.csv and results/report.html; with RECIPE=FILE a recipe
 # make test     the tests
-# make report   open the way to the page
+# make report   the same, and the way to the page
 # make docs     the documentation as a site, into site/
 # Needs python3 (3.11 or newer, with venv) and make; everything else is set up in $(VENV).
 
@@ -14,8 +14,8 @@ export PATH := $(abspath $(VENV))/bin:$(PATH)
 .PHONY: table test lint report docs clean
 
 table: $(VENV)/.stamp
-	@snakemake --cores all --quiet rules reason host $(if $(RECIPE),--configfile $(RECIPE))
-	@koine show $(if $(RECIPE),results/$(basename $(notdir $(RECIPE))))
+	@snakemake --cores all --quiet rules reason host $(if $(RECIPE),--configfile "$(RECIPE)")
+	@koine show $(if $(RECIPE),"$(RECIPE)")
 
 test: $(VENV)/.stamp
 	@pytest -n auto --dist loadgroup
@@ -28,7 +28,6 @@ lint: $(VENV)/.stamp
 	snakemake --lint
 
 report: table
-	@echo "open $(abspath results$(if $(RECIPE),/$(basename $(notdir $(RECIPE))))/report.html)"
 
 docs: $(VENV)/.stamp
 	@NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet

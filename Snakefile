@@ -8,6 +8,7 @@
 # for the workflow (files, flags, targets) is worked out in src/koine/workflow.
 import os
 import re
+from pathlib import Path
 
 from koine.workflow import checkout
 from koine.workflow.experiment import Experiment
@@ -21,7 +22,7 @@ configfile: "params.yaml"
 container: "docker://python:3.11-slim"
 
 
-experiment = Experiment(config, workflow.configfiles)
+experiment = Experiment(config, workflow.overwrite_configfiles)
 sources, models, jobs = experiment.sources, experiment.models, experiment.jobs
 # Before Snakemake reads its records; each job reads this file again, and has none to restore.
 provenance = Provenance(experiment)

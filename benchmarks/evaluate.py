@@ -82,7 +82,6 @@ def seconds(work: Callable[[], object]) -> float:
 def measure_pairs(name: str, benchmark: str, scratch: Path, *, sample: bool) -> None:
     """All pairs of one benchmark, with each model; results are written after each."""
     from _machine import update_results
-    from koine.people.prepare import prepare_benchmark
 
     prepared = prepare_benchmark(benchmark, scratch)
     figures: list[Figure] = []

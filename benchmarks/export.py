@@ -22,7 +22,6 @@ os.environ.update(OMP_NUM_THREADS="1", RAYON_NUM_THREADS="1", TOKENIZERS_PARALLE
 import numpy as np
 import torch
 from _machine import update_results
-from koine.export import cosine, export
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from koine import backbones
@@ -53,8 +52,8 @@ def main() -> None:
 
 def measure(name: str, model: str, benchmark: str, texts: list[str], scratch: Path) -> list[tuple[str, float, str, str]]:
     """Figures of one model."""
-    export(model, scratch / "float32")
-    export(model, scratch / "int8", int8=True, benchmark=benchmark)
+    export(model=model, out=scratch / "float32")
+    export(model=model, out=scratch / "int8", int8=True, benchmark=benchmark)
     loss = json.loads((scratch / "int8/koine.json").read_text())["loss"]
     encoders = {kind: backbones.load(str(scratch / kind)) for kind in ("float32", "int8")}
     shutil.copytree(scratch / "float32", scratch / "dynamic")

@@ -17,8 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from koine.check import expectations
-from koine.doctor import load_recipe
 from test_published import PUBLISHED, encoded
 
 from koine.collect.benchmark import read_benchmark
@@ -27,7 +25,8 @@ from koine.collect.formats.memory import read_memory
 from koine.collect.readers import read_questions, readers_of
 from koine.collect.source import collect_source
 from koine.evaluate.probe import read_nli
-from koine.params import Params, parse
+from koine.params import Params, load_recipe, parse
+from koine.people.check import read_promised
 from koine.runtime.errors import KoineError
 
 #: What breaks parsers: bytes that are no UTF-8, that open or close something, or that look like numbers and are none.
@@ -227,6 +226,7 @@ BELEBELE = {"link": "l", "question_number": 1, "question": "Who?", "flores_passa
 PASSAGES = _json(
     {"id": 1, "title": "Ada", "text": "Ada wrote the first program. It computed some numbers. It was 1843."}, {"text": "One."}
 )
+PROMISED = b"benchmark,backbone,strategy,setting,metric,value,tolerance\nsample,static,hybrid,multi,map,0.5,0.1\n"
 
 
 def _benchmark(reader: str, name: str = "", candidate: str = "passage") -> Callable[[Path], object]:
@@ -246,7 +246,7 @@ def _source(reader: str, name: str) -> Callable[[Path], object]:
 
 
 def _recipe(folder: Path) -> object:
-    return expectations(folder / "recipe.yaml"), parse(load_recipe(folder / "recipe.yaml"))
+    return parse(load_recipe(folder / "recipe.yaml"))
 
 
 def _subjects() -> dict[str, Subject]:
@@ -285,9 +285,8 @@ def _subjects() -> dict[str, Subject]:
             lambda folder: list(read_memory(folder / "m.jsonl")),
         ),
         "lexicon": Subject({"en-fi.txt": DICTIONARY}, lambda folder: list(read_dictionary(folder / "en-fi.txt"))),
-        "recipe": Subject(
-            {"recipe.yaml": b"# expect:\n#   - [sample, static, hybrid, multi, map, 0.5, 0.1]\n" + _small()}, _recipe
-        ),
+        "recipe": Subject({"recipe.yaml": _small()}, _recipe),
+        "promised numbers": Subject({"promised.csv": PROMISED}, lambda folder: read_promised(folder / "promised.csv")),
     }
     for name, (reader, file, content, _, _) in PUBLISHED.items():
         file = file.removesuffix(".gz")

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from koine.backbones.standins import write_standins
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.losses import DenoisingAutoEncoderLoss
 from transformers import AutoConfig, AutoModelForMaskedLM
@@ -17,6 +16,7 @@ from koine.backbones.pretrained import PretrainedEncoder
 from koine.backbones.tokenizer import SPECIAL, Tokens, start_tokenizer, train_tokenizer
 from koine.backbones.transformer import TransformerEncoder
 from koine.params import Architecture, Backbone, Start, Tokenizer, pretrained_backbones
+from koine.people.standins.models import write_standins
 from koine.runtime.errors import KoineError
 from koine.train.adapt import IGNORED, DenoisingAutoEncoder, MaskedLanguageModel, Objective, objective
 from koine.train.optimiser import AdamW

@@ -12,7 +12,6 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from koine.people.prepare import prepare_benchmark
 
 from koine.collect import registry
 from koine.collect.benchmark import collect_benchmark
@@ -24,6 +23,7 @@ from koine.collect.formats.squad import read_squad
 from koine.collect.merge import collect
 from koine.collect.source import collect_source
 from koine.params import Clean
+from koine.people.benchmark import prepare_benchmark
 from koine.records import PASSAGES, QA, QRELS, QUERIES
 from koine.runtime.errors import KoineError
 from koine.text.normalise import normalise, words

@@ -14,7 +14,6 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from koine.backbones.standins import TRANSLATORS, write_standins
 from standins import held_out, save_m2m100, save_marian
 from transformers import AddedToken, M2M100Tokenizer, MBart50Tokenizer, NllbTokenizer, T5Tokenizer
 

@@ -14,7 +14,6 @@ import pytest
 from extending import ROOT, Scratch
 from hypothesis import given
 from hypothesis import strategies as st
-from koine.plan import Plan
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 

@@ -10,7 +10,6 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from koine.plan import Plan
 
 from koine.collect.benchmark import collect_benchmark
 from koine.collect.clean import hold_out

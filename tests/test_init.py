@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 import yaml
-from koine.doctor import load_recipe
 from koine.plan import Plan
 from typer.testing import CliRunner
 
-from koine import init as starting
 from koine.cli import app
 from koine.collect.source import collect_source
+from koine.params import load_recipe
 from koine.records import QA
 from koine.runtime.errors import KoineError
 from koine.runtime.files import write_jsonl
@@ -33,7 +32,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("KOINE_MODELS", raising=False)
-    monkeypatch.setattr(starting, "_gpus", lambda: 0)
+    monkeypatch.setattr("koine.people.init.gpus", list)
 
     def run(*words: str) -> str:
         result = CliRunner().invoke(app, ["init", *words])
@@ -103,7 +102,7 @@ def test_memories_come_before_engines(start: Run) -> None:
     some = {row["question"] for row in rows[:100]}
     memory = [("de", text) for text in sorted(every)] + [("fi", text) for text in sorted(some)]
     write_jsonl(Path("m.jsonl"), ({"source_lang": "en", "target_lang": lang, "source": t, "target": t} for lang, t in memory))
-    start("mine", "--qa", "qa.jsonl", "--languages", "de,fi,sw", "--memory", "m.jsonl")
+    start("mine", "--qa", "qa.jsonl", "--languages", "de,fi,sw", "--memories", "m.jsonl")
     chosen = recipe()["translate"]
     assert chosen["backend"] == "ctranslate2" and chosen["backends"] == {"de": "memory"}
     assert chosen["resources"] == ["mine-memory"] and chosen["round_trip"] == ["fi", "sw"]
@@ -112,7 +111,7 @@ def test_memories_come_before_engines(start: Run) -> None:
 
 
 def test_a_gpu_gets_a_pretrained_backbone(start: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(starting, "_gpus", lambda: 1)
+    monkeypatch.setattr("koine.people.init.gpus", lambda: ["NVIDIA H100"])
     monkeypatch.setenv("KOINE_MODELS", str(tmp_path / "models"))
     for name in ("intfloat/multilingual-e5-base", "facebook/nllb-200-distilled-600M"):
         (tmp_path / "models" / name).mkdir(parents=True)
@@ -144,7 +143,7 @@ def test_a_test_of_ones_own_is_parallel_where_ids_agree(start: Run, same: bool) 
     write_jsonl(Path("qa.jsonl"), questions())
     for lang in ("en", "fi"):
         write_jsonl(Path(f"{lang}.jsonl"), [row | {"id": row["id"] if same else f"{lang}{row['id']}"} for row in questions(20)])
-    start("mine", "--qa", "qa.jsonl", "--languages", "fi", "--test", "en=en.jsonl", "--test", "fi=fi.jsonl")
+    start("mine", "--qa", "qa.jsonl", "--languages", "fi", "--tests", "en=en.jsonl", "--tests", "fi=fi.jsonl")
     plan = Plan(load_recipe(Path("recipes/mine.yaml")))
     assert set(plan.benchmarks) == {"heldout", "mine-test"} and plan.foreign == ["mine-test"]
     assert plan.params.evaluate.registry["mine-test"].native is not same
@@ -180,7 +179,7 @@ def broken_json(path: Path) -> None:
         ("a.jsonl", lambda path: write_jsonl(path, questions()), ("--languages", "english"), r"'english' is no language tag"),
         ("a.jsonl", lambda path: write_jsonl(path, questions()), ("--languages", "en"), r"en is the language of the data"),
         ("a.jsonl", lambda path: write_jsonl(path, questions()), ("--languages", "tlh"), r"translates into tlh; give a memory"),
-        ("a.jsonl", lambda path: write_jsonl(path, questions()), ("--test", "fi=no.jsonl"), r"no\.jsonl: no such file"),
+        ("a.jsonl", lambda path: write_jsonl(path, questions()), ("--tests", "fi=no.jsonl"), r"no\.jsonl: no such file"),
     ],
 )  # fmt: skip
 def test_what_is_broken_is_said_and_nothing_is_written(
@@ -207,6 +206,9 @@ def test_a_recipe_is_not_replaced_unless_asked_for(start: Run) -> None:
         start("mine", "--qa", "qa.jsonl", "--languages", "sv")
     start("mine", "--qa", "qa.jsonl", "--languages", "sv", "--force")
     assert recipe()["translate"]["languages"] == ["sv"]
-    for name in ("sample", "heldout", "Mine", "../x"):
+    Path("recipes/mine.yaml").rename("recipes/another file.yaml")
+    with pytest.raises(KoineError, match=r"recipes/another file\.yaml is called mine already; choose another name"):
+        start("mine", "--qa", "qa.jsonl", "--languages", "fi")
+    for name in ("sample", "heldout", "raw", "translation", "Mine", "../x"):
         with pytest.raises(KoineError, match="cannot name a recipe"):
             start(name, "--qa", "qa.jsonl", "--languages", "fi")

@@ -13,7 +13,6 @@ import pytest
 import sentencepiece
 import torch
 from babel import Locale
-from koine.backbones.standins import STANDINS, write_standins
 from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
 from torch.nn import functional
@@ -25,6 +24,7 @@ from koine.backbones.laser2 import convert
 from koine.backbones.pretrained import PretrainedEncoder
 from koine.backbones.tokenizer import SPECIAL, start_tokenizer
 from koine.params import Backbone, Optimisation, Params, Start, parse, pretrained_backbones
+from koine.people.standins.models import STANDINS, write_standins
 from koine.records import PARALLEL, QA
 from koine.runtime.errors import KoineError
 from koine.train.checkpoint import Checkpoints

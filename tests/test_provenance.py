@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from koine.provenance import INCOMPLETE, METADATA, UNKNOWN, Provenance, lasting, read_record, record_path, write_record
 
 from koine.params import Params
-from koine.provenance import INCOMPLETE, METADATA, UNKNOWN, Provenance, lasting, read_record, record_path, write_record
 from koine.runtime.errors import KoineError
 from koine.runtime.files import lock, read_json, sha256
 

@@ -10,7 +10,6 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from koine.people.prepare import prepare_benchmark
 from koine.plan import Plan
 
 from koine.collect import registry
@@ -25,6 +24,7 @@ from koine.collect.readers import read_questions
 from koine.collect.source import collect_source
 from koine.licences import labelled, terms
 from koine.params import Params
+from koine.people.benchmark import prepare_benchmark
 from koine.records import PASSAGES, QA, QRELS, QUERIES
 from koine.report.origins import _collected
 from koine.runtime.errors import KoineError

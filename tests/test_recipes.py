@@ -8,10 +8,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from koine.backbones.standins import STANDINS, write_standins
-from koine.doctor import load_recipe
 from koine.plan import Plan
 from test_workflow import checkout, run
+
+from koine.params import load_recipe
+from koine.people.standins.models import STANDINS, write_standins
 
 pytestmark = pytest.mark.workflow
 

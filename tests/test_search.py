@@ -10,10 +10,8 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import koine.search
 import polars as pl
 import pytest
-from koine.search import Found, Hit, identify, preference, search
 from toy import train_one
 from typer.testing import CliRunner
 
@@ -24,6 +22,8 @@ from koine.index import files
 from koine.index.build import index
 from koine.index.files import open_files
 from koine.params import Architecture, IndexKind, Optimisation
+from koine.people import search as searching
+from koine.people.search import Found, Hit, find, identify, preference
 from koine.records import PASSAGES
 from koine.runtime.errors import KoineError
 from koine.runtime.files import sha256, write_json
@@ -133,7 +133,7 @@ def others(indexed: Path, corpus: Path, tmp_path_factory: pytest.TempPathFactory
 def ask(indexed: Path, corpus: Path) -> Callable[[Path], Found]:
     """Asks an index for the ten passages nearest to a text."""
     question = PASSAGES.read(corpus / "toy/passages.parquet")["text"][5]
-    return lambda folder: search(str(indexed / "words/model"), folder, question, count=10, lang="en", device="cpu")
+    return lambda folder: find(str(indexed / "words/model"), folder, question, count=10, lang="en", device="cpu")
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -272,7 +272,7 @@ def test_a_search_during_a_rebuild_never_mixes(
         "read_about": (files, "read_about"),
         "open_index": (files, "open_index"),
         "ParquetFile": (files.pyarrow.parquet, "ParquetFile"),
-        "load": (koine.search.backbones, "load"),
+        "load": (searching.backbones, "load"),
         "texts": (files.Opened, "texts"),
     }
     where, name = places.get(point, (files, "_open"))
@@ -330,12 +330,12 @@ def test_another_model_of_the_same_width_is_refused_and_a_copy_of_the_same_is_no
     folder = indexed / "aligned"
     other = train_one(corpus, tmp_path / "other", strategy="x-y", seed=2)
     with pytest.raises(KoineError, match=rf"{other}: not the model that made {folder / 'index'}: .*index\.json"):
-        search(str(other), folder / "index", "words", count=3, lang="en", device="cpu")
+        find(str(other), folder / "index", "words", count=3, lang="en", device="cpu")
     shutil.copytree(folder / "model", tmp_path / "copy")
     (tmp_path / "copy/README.md").write_text("a card")
     question = PASSAGES.read(corpus / "toy/passages.parquet")["text"][5]
-    found = search(str(tmp_path / "copy"), folder / "index", question, count=3, lang="en", device="cpu")
-    assert found.hits == search(str(folder / "model"), folder / "index", question, count=3, lang="en", device="cpu").hits
+    found = find(str(tmp_path / "copy"), folder / "index", question, count=3, lang="en", device="cpu")
+    assert found.hits == find(str(folder / "model"), folder / "index", question, count=3, lang="en", device="cpu").hits
 
 
 def test_an_index_of_debiased_vectors_is_refused(indexed: Path, corpus: Path, tmp_path: Path) -> None:
@@ -343,7 +343,7 @@ def test_an_index_of_debiased_vectors_is_refused(indexed: Path, corpus: Path, tm
     encode_debias(tmp_path / "once", corpus / "toy", tmp_path / "twice", "lir")
     index(tmp_path / "twice", corpus / "toy", tmp_path / "index")
     with pytest.raises(KoineError, match=r"index: holds vectors after encode-debias \(centre\+lir\)"):
-        search(str(indexed / "aligned/model"), tmp_path / "index", "words", count=3, lang="en", device="cpu")
+        find(str(indexed / "aligned/model"), tmp_path / "index", "words", count=3, lang="en", device="cpu")
 
 
 @pytest.mark.parametrize("about", [None, {"encoder_calls": 4}, []])
@@ -456,7 +456,7 @@ def test_a_broken_index_is_refused_in_words(
 )
 def test_a_question_without_words_or_that_is_no_unicode_is_refused(indexed: Path, question: str, message: str) -> None:
     with pytest.raises(KoineError, match=message):
-        search(str(indexed / "words/model"), indexed / "words/index", question, count=3, lang=None, device="cpu")
+        find(str(indexed / "words/model"), indexed / "words/index", question, count=3, lang=None, device="cpu")
 
 
 # --- what is shown -------------------------------------------------------------------------------------------------

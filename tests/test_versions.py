@@ -8,8 +8,6 @@ from typing import Any
 import pytest
 import yaml
 from dvc.repo import Repo
-
-from koine.doctor import load_recipe
 from koine.plan import Plan
 
 ROOT = Path(__file__).parents[1]

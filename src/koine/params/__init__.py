@@ -35,7 +35,7 @@ from koine.params.execution import Execution
 from koine.params.experiment import Params, flags, parse, pretrained_backbones
 from koine.params.filter import Filter, Rules, Score, Scores
 from koine.params.index import Index, IndexKind
-from koine.params.recipe import at_scale, laid_over, load_recipe, recipe_file
+from koine.params.recipe import at_scale, check_recipes, laid_over, load_recipe, recipe_file
 from koine.params.report import Published, Report
 from koine.params.train import Datasets, Languages, Mining, Train, Validation
 from koine.params.translate import BackendName, ComputeType, Decoding, Translate

@@ -1,6 +1,6 @@
 """Recipes as files: read, laid over params.yaml, found by the name that they give themselves."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,12 +75,23 @@ def load_recipe(path: Path, scale: str = "") -> dict[str, Any]:
     Raises:
         KoineError: as `read_recipe` and `recipe_name`.
     """
-    config = read_recipe(PARAMS)
-    if not _is_default(path):
-        layer = read_recipe(path)
-        _check_name(layer.get("recipe"), path)
-        config = laid_over(config, layer)
+    check_recipes([path])
+    config = laid_over(read_recipe(PARAMS), read_recipe(path))
     return {**config, "scale": scale or config.get("scale", "")}
+
+
+def check_recipes(paths: Iterable[Path]) -> None:
+    """Refuse files that are laid over params.yaml, one over the other, if they would write where something else stands.
+
+    Args:
+        paths: the files of one experiment; one of them gives it a name. params.yaml itself needs none.
+
+    Raises:
+        KoineError: as `read_recipe` and `recipe_name`.
+    """
+    layers = {path: read_recipe(path) for path in paths if not _is_default(path)}
+    for path in [path for path, layer in layers.items() if "recipe" in layer][-1:] or list(layers)[:1]:
+        _check_name(layers[path].get("recipe"), path)
 
 
 def recipe_name(path: Path, scale: str = "") -> str:
@@ -98,15 +109,6 @@ def recipe_name(path: Path, scale: str = "") -> str:
     if not _is_default(path):
         _check_name(name, path)
     return at(str(name), scale)
-
-
-def check_file(path: Path) -> None:
-    """Check what merging files would hide: a key that stands twice, a recipe that writes over another one's results.
-
-    Raises:
-        KoineError: as `read_recipe` and `recipe_name`.
-    """
-    recipe_name(path)
 
 
 def recipe_file(name: str) -> Path | None:

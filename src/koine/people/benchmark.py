@@ -11,19 +11,15 @@ from koine.params import Benchmark, Sample
 from koine.runtime.errors import KoineError
 from koine.runtime.files import sha256
 
-#: Where the workflow's downloads lie; in a checkout they serve here too, and what is downloaded here serves the workflow.
-RAW = Path("data/raw")
 
-
-def prepare_benchmark(name: str, scratch: Path) -> Path:
+def prepare_benchmark(name: str, scratch: Path, raw: Path | None = None) -> Path:
     """Download and read a benchmark of the registry.
-
-    In a checkout, downloaded files are kept in data/raw, where the workflow has its own; elsewhere they go with `scratch`. A data
-    set of the Hub is kept in the Hub's cache.
 
     Args:
         name: in the registry.
         scratch: folder for all that is not kept.
+        raw: where downloaded files are kept, as the workflow's are in data/raw; None keeps none. A data set of the Hub stays in
+            the Hub's own cache.
 
     Returns:
         Its folder below `scratch`: queries.parquet, passages.parquet and qrels.parquet, as of `koine collect-benchmark`.
@@ -34,13 +30,13 @@ def prepare_benchmark(name: str, scratch: Path) -> Path:
     entry = registry.benchmark(name)
     folder = scratch / name
     collect_benchmark(
-        _files(name, entry, scratch), folder, reader=entry.reader, candidate=entry.candidate,
+        _files(name, entry, scratch, raw), folder, reader=entry.reader, candidate=entry.candidate,
         parallel_only=entry.parallel_only, native=entry.native, split=entry.split,
     )  # fmt: skip
     return folder
 
 
-def _files(name: str, entry: Benchmark, scratch: Path) -> dict[str, Path]:
+def _files(name: str, entry: Benchmark, scratch: Path, raw: Path | None) -> dict[str, Path]:
     """The benchmark's files by language, made, downloaded, or as a person has put them there."""
     if name == "sample":
         collect_sample(scratch / "sample", sample=Sample(languages=list(entry.files), defect_rate=0.0))
@@ -50,11 +46,10 @@ def _files(name: str, entry: Benchmark, scratch: Path) -> dict[str, Path]:
         if absent := next((path for path in files.values() if not path.exists()), None):
             raise KoineError(f"{absent}: no such file" + (f"; {entry.home}" if entry.home else ""))
         return files
-    kept = Path("Snakefile").is_file() and entry.hub is None
-    raw = RAW / name if kept else scratch / name / "raw"
+    folder = raw / name if raw and not entry.hub else scratch / name / "raw"
     for path, wanted in registry.downloads(entry).items():
-        _download(raw / path, wanted)
-    return {lang: raw / file.name for lang, file in entry.files.items()}
+        _download(folder / path, wanted)
+    return {lang: folder / file.name for lang, file in entry.files.items()}
 
 
 def _download(path: Path, wanted: dict[str, Any]) -> None:

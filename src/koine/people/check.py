@@ -34,7 +34,7 @@ def check(recipe: Path = PARAMS, /, *, scale: str = "") -> None:
     Raises:
         KoineError: a number does not hold or is missing; the recipe promises nothing, or has no results yet.
     """
-    promised = expectations(recipe, scale)
+    promised = read_promised(promises(recipe, scale))
     path = results_folder(recipe_name(recipe, scale)) / "table.csv"
     if not path.is_file():
         raise KoineError(f"{path}: no such file; run the recipe first")
@@ -48,21 +48,20 @@ def check(recipe: Path = PARAMS, /, *, scale: str = "") -> None:
     say(f"all {len(compared)} promised numbers hold")
 
 
-def expectations(recipe: Path, scale: str = "") -> pl.DataFrame:
-    """The numbers that a recipe promises (`PROMISED`).
-
-    Raises:
-        KoineError: it promises none; or the file is no such table.
-    """
-    path = promises(recipe, scale)
-    if not path.is_file():
-        raise KoineError(f"{path}: no such file, so {recipe} promises no numbers that could be checked")
-    return PROMISED.read_csv(path)
-
-
 def promises(recipe: Path, scale: str = "") -> Path:
     """The file of the numbers that a recipe promises at a scale, whether it is there or not."""
     return PROMISES / f"{recipe_name(recipe, scale)}.csv"
+
+
+def read_promised(path: Path) -> pl.DataFrame:
+    """A table of promised numbers (`PROMISED`).
+
+    Raises:
+        KoineError: it is not there, or is no such table.
+    """
+    if not path.is_file():
+        raise KoineError(f"{path}: no such file; without it a recipe promises no numbers that could be checked")
+    return PROMISED.read_csv(path)
 
 
 def _compared(promised: pl.DataFrame, table: pl.DataFrame) -> Iterator[tuple[dict[str, Any], bool]]:

@@ -13,6 +13,9 @@ from koine.params import SETTINGS, Setting
 from koine.records import Run
 from koine.runtime.device import Device
 
+#: Where the workflow's downloads lie: in a checkout, what is downloaded for one model serves the next, and the workflow.
+RAW = Path("data/raw")
+
 
 def evaluate(
     *, model: str, benchmark: str, out: Path, pools: Sequence[str] = (),
@@ -55,7 +58,7 @@ def evaluate(
         if not (folder / "queries.parquet").is_file():
             entry = registry.benchmark(benchmark)
             settings, metrics = settings or entry.settings, metrics or entry.metrics
-            folder = prepare_benchmark(benchmark, Path(scratch))
+            folder = prepare_benchmark(benchmark, Path(scratch), RAW if Path("Snakefile").is_file() else None)
         vectors = Path(scratch) / "vectors"
         encode(model, folder, vectors, encode_batch_size=64, device=device)
         if debias:

@@ -5,7 +5,7 @@ import unicodedata
 from dataclasses import asdict, dataclass
 from json import dumps
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 from rich.box import SIMPLE
@@ -13,13 +13,15 @@ from rich.console import Console, OverflowMethod
 from rich.table import Table
 
 from koine import backbones
-from koine.backbones.base import Vectors
 from koine.filter.scores import detector
 from koine.index.files import ABOUT, Opened, open_files
 from koine.runtime.console import cell, say, visible
 from koine.runtime.device import Device, resolve, use_threads
 from koine.runtime.errors import KoineError
 from koine.runtime.hub import model_digest
+
+if TYPE_CHECKING:
+    from koine.backbones.base import Vectors  # takes seconds to import
 
 BIAS_DEPTH = 10  # results that are looked at for a preference for the query's language
 
@@ -124,7 +126,7 @@ def _check_question(question: str) -> None:
         raise KoineError("the question is blank; give some words to search for")
 
 
-def _nearest(opened: Opened, query: Vectors, depth: int) -> list[Hit]:
+def _nearest(opened: Opened, query: "Vectors", depth: int) -> list[Hit]:
     scores, rows = (found[0] for found in opened.index.search(query, min(depth, opened.index.ntotal)))
     known = rows >= 0  # probed lists may hold fewer
     return [

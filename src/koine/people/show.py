@@ -10,7 +10,7 @@ from koine.metrics import MAIN, metric
 from koine.params.recipe import recipe_name, results_folder
 from koine.records import TABLE
 from koine.report.table import headings, main_metric
-from koine.runtime.console import say, table
+from koine.runtime.console import fits, say, table
 from koine.runtime.errors import KoineError
 
 Row = Mapping[str, Any]
@@ -45,15 +45,20 @@ def _print(benchmark: str, results: pl.DataFrame) -> None:
     values = {(row["backbone"], row["strategy"], row["setting"], row["metric"]): row for row in results.iter_rows(named=True)}
     main = main_metric(results["metric"])
     columns = [column for column in headings(main) if any(key[2:] == column[1:] for key in values)]
-    rows = [
-        [f"{backbone} {strategy}", *(_cell(values.get((backbone, strategy, setting, name))) for _, setting, name in columns)]
-        for backbone, strategy in dict.fromkeys(key[:2] for key in values)
-    ]
-    table(f"{benchmark}: {MAIN[main]}, with intervals", ["model", *(heading for heading, _, _ in columns)], rows)
+    systems = list(dict.fromkeys(key[:2] for key in values))
+    header = ["model", *(heading for heading, _, _ in columns)]
+    rows, shorter = (
+        [[" ".join(system), *(_cell(values.get((*system, *column[1:])), bounds) for column in columns)] for system in systems]
+        for bounds in (True, False)
+    )
+    if fits(header, rows):
+        table(f"{benchmark}: {MAIN[main]}, with intervals", header, rows)
+    else:
+        table(f"{benchmark}: {MAIN[main]} (in a wider terminal with intervals)", header, shorter)
 
 
-def _cell(row: Row | None) -> str:
-    """`.877 .862–.891`: value and interval, as short as a terminal of 80 columns needs."""
+def _cell(row: Row | None, bounds: bool) -> str:
+    """`.877 .862–.891`: value and interval, as short as a terminal of 80 columns needs; or the value alone."""
     if row is None:
         return ""
     digits = 0 if metric(row["metric"]).entry.printed == "rank" else 3
@@ -61,4 +66,4 @@ def _cell(row: Row | None) -> str:
         f"{row[name]:.{digits}f}".replace("0.", ".", 1) if digits else f"{row[name]:.0f}"
         for name in ("mean", "ci_low", "ci_high")
     )
-    return f"{mean} {low}–{high}"
+    return f"{mean} {low}–{high}" if bounds else mean

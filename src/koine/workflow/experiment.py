@@ -6,7 +6,7 @@ from typing import Any
 
 from koine.collect import registry
 from koine.params import Params, parse
-from koine.params.recipe import check_file, results_folder
+from koine.params.recipe import check_recipes, results_folder
 from koine.runtime.hub import own_folder
 from koine.workflow.content import Contents
 from koine.workflow.jobs import Rules, downloads_of
@@ -35,8 +35,7 @@ class Experiment:
     """
 
     def __init__(self, config: dict[str, Any], files: Sequence[Path] = ()) -> None:
-        for file in files:
-            check_file(Path(file))
+        check_recipes(map(Path, files))
         self.params: Params = parse({key: value for key, value in config.items() if key != "pathvars"})
         recipe = self.params.recipe
         self.data, self.model_folder, self.results = f"data/{recipe}", f"models/{recipe}", str(results_folder(recipe))

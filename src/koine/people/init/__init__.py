@@ -5,13 +5,14 @@ workflow. What the recipe needs and this machine lacks is named by `koine doctor
 """
 
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import yaml
+
 from koine.languages import canonical
 from koine.params import DEFAULT, HELD_OUT, NAME
-from koine.params.recipe import PARAMS, RECIPES, load_recipe, refuse_shared
+from koine.params.recipe import PARAMS, RECIPES, laid_over, load_recipe, recipe_file, refuse_shared
 from koine.people.init.choose import Machine, Wanted, way
 from koine.people.init.look import describe, look, look_at_passages
 from koine.people.init.write import recipe
@@ -58,6 +59,8 @@ def init(
     refuse_shared(name, path)
     if path.exists() and not force:
         raise KoineError(f"{path} is there already; choose another name, or say --force")
+    if (taken := recipe_file(name)) not in (None, path):
+        raise KoineError(f"{taken} is called {name} already; choose another name")
     if not PARAMS.is_file():
         raise KoineError(f"{PARAMS}: no such file; run koine from the checkout")
     if not qa and not passages:
@@ -69,10 +72,7 @@ def init(
     machine = Machine(gpu=bool(gpus()), hub=not unreachable())
     ways = {lang: way(lang, wanted, files, machine) for lang in wanted.languages}
     text = "\n".join(recipe(wanted, files, ways, machine)) + "\n"
-    with tempfile.TemporaryDirectory() as scratch:
-        trial = Path(scratch) / path.name
-        trial.write_text(text, encoding="utf-8")
-        experiment = Experiment(load_recipe(trial))  # complains before anything is written
+    experiment = Experiment(laid_over(load_recipe(PARAMS), yaml.safe_load(text)))  # complains before anything is written
     write_text(path, text)
     print_plan(path)
     say(f"{path} is written. Read its comments: each choice is yours to change. Then:")

@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from koine.cost import items
-from koine.doctor import load_recipe
 from koine.plan import Plan
 from typer.testing import CliRunner
 
 from koine.cli import app
+from koine.params import load_recipe
+from koine.people.plan import items
 
 RECIPES = sorted(Path("recipes").glob("*.yaml"))
 
