@@ -129,6 +129,8 @@ class Plan:
         }
         #: Where models are computed.
         self.device = f"--device {p.compute.device}"
+        #: How many texts are encoded at once.
+        self.encoded_at_once = f"--encode-batch-size {p.compute.encode_batch_size}"
         #: Models to convert for CTranslate2, by the name of their folder, with the flags of `translate-convert`.
         self.translators: dict[str, str] = {}
         #: The converted models of each language, there and back.
@@ -156,7 +158,7 @@ class Plan:
             "filter_score": self._filter_score_flags(),
             "filter": flags(p.filter.rules) + "".join(f" --truth {path}" for path in self.truth),
             "train": self.device,
-            "encode": f"{flags(p.encode)} {self.device}",
+            "encode": f"{flags(p.encode)} {self.device} {self.encoded_at_once}",
             "encode_debias": flags(p.encode),
             "evaluate_probe": self.device,
             "index": flags(IndexKind(**p.index.model_dump(exclude={"strategies"}))),
@@ -174,8 +176,6 @@ class Plan:
             "translate": f"--threads {p.execution.translate_threads} --batch-tokens {p.execution.translate_batch_tokens}",
             "filter_score": f"--workers {p.execution.workers}",
             "train": f"--checkpoint-minutes {p.execution.checkpoint_minutes} --track {p.execution.track}",
-            "train_mine": f"--encode-batch-size {p.execution.encode_batch_size}",
-            "encode": f"--encode-batch-size {p.execution.encode_batch_size}",
         }
         starts = {name: flags(b.start) + " " if b.starts_from_model else "" for name, b in p.backbones.items()}
         self.tokenizers = {name: f"--kind {b.kind} {starts[name]}{flags(b.tokenizer)}" for name, b in p.backbones.items()}
@@ -313,12 +313,12 @@ class Plan:
 
     def _mining(self) -> dict[str, Any]:
         """Files and flags of `train-mine`."""
-        mining = self.params.train.mining
-        if not self._miner:
-            return {"files": [], "flags": f"{flags(mining)} {self.device}"}
-        folder = f"{self.models}/{mining.model}/seed-{self.params.train.seeds[0]}"
-        files = [f"{folder}/koine.json", f"{folder}/model.safetensors"]
-        return {"files": files, "flags": f"{flags(mining.model_copy(update={'model': folder}))} {self.device}"}
+        mining, files = self.params.train.mining, []
+        if self._miner:
+            folder = f"{self.models}/{mining.model}/seed-{self.params.train.seeds[0]}"
+            mining = mining.model_copy(update={"model": folder})
+            files = [f"{folder}/koine.json", f"{folder}/model.safetensors"]
+        return {"files": files, "flags": f"{flags(mining)} {self.device} {self.encoded_at_once}"}
 
     def _made_from(self, backbone: str, strategy: str, seed: int) -> dict[str, Any]:
         chain = Chain.parse(strategy)

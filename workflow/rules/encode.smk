@@ -41,8 +41,6 @@ rule encode:
         ),
     log:
         "logs/<data>/encode/<run>/{benchmark}.log",
-    resources:
-        execution=plan.execution["encode"],
     params:
         launch=plan.launch,
         model=subpath(input.model, parent=True),
@@ -53,7 +51,7 @@ rule encode:
         code=plan.code("encode"),
     shell:
         "{params.launch}koine encode --model {params.model:q} --tokens {params.tokens:q} --benchmark {params.benchmark:q} "
-        "{params.flags} {resources.execution} --out {params.out:q} > {log:q} 2>&1"
+        "{params.flags} --out {params.out:q} > {log:q} 2>&1"
 
 
 rule encode_debias:

@@ -37,13 +37,11 @@ rule train_mine:
     log:
         "logs/<data>/train_mine.log",
     threads: 8
-    resources:
-        execution=plan.execution["train_mine"],
     params:
         flags=plan.mine["flags"],
         code=plan.code("train"),
     shell:
-        "koine train-mine --qa {input.qa:q} {params.flags} {resources.execution} --out {output:q} > {log:q} 2>&1"
+        "koine train-mine --qa {input.qa:q} {params.flags} --out {output:q} > {log:q} 2>&1"
 
 
 rule train:
