@@ -78,7 +78,8 @@ def train_one(
         "query_prefix": "q: " * (kind == "transformer"),
         "device": "cpu",
     }
-    train(corpus / kind, out, strategy, kind, seed=seed, optimisation=optimisation, **{**given, **more})
+    tokens = more.pop("tokens", corpus / kind)
+    train(tokens, out, strategy, kind, seed=seed, optimisation=optimisation, **{**given, **more})
     return out
 
 
