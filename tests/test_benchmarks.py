@@ -12,7 +12,6 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from koine.plan import Plan
 from pyarrow.parquet import ParquetFile
 from typer.testing import CliRunner
 
@@ -28,6 +27,7 @@ from koine.people.benchmark import prepare_benchmark
 from koine.records import PASSAGES, QRELS, QUERIES
 from koine.runtime.errors import KoineError
 from koine.runtime.files import text_id
+from koine.workflow.experiment import Experiment
 
 KNOWN = registry._built_in()
 
@@ -112,16 +112,16 @@ def recipe(**evaluate: Any) -> dict[str, Any]:
 
 
 def test_a_set_stands_for_its_members_in_a_recipe_and_is_named_elsewhere() -> None:
-    plan = Plan(recipe(benchmarks=["tatoeba-xtreme-r", "xquad-r", "tatoeba-es"]))
+    plan = Experiment(recipe(benchmarks=["tatoeba-xtreme-r", "xquad-r", "tatoeba-es"]))
     assert [*plan.benchmarks] == [*KNOWN.sets["tatoeba-xtreme-r"], "xquad-r"]
     with pytest.raises(KoineError, match="tatoeba is a set of 112 benchmarks, such as tatoeba-af"):
         registry.benchmark("tatoeba")
     mine = {"path": "x/{name}", "files": {"en": {"name": "en"}}, "reader": "lines"}
-    assert [*Plan(recipe(benchmarks=["tatoeba"], registry={"tatoeba": mine})).benchmarks] == ["tatoeba"]
+    assert [*Experiment(recipe(benchmarks=["tatoeba"], registry={"tatoeba": mine})).benchmarks] == ["tatoeba"]
 
 
 def test_the_plan_says_the_metrics_of_each_benchmark() -> None:
-    plan = Plan(recipe(benchmarks=["squad-dev-parallel", "tatoeba-es", "mr-tydi"]))
+    plan = Experiment(recipe(benchmarks=["squad-dev-parallel", "tatoeba-es", "mr-tydi"]))
     usual = Benchmark.model_fields["metrics"].get_default()
     assert {"map", "recall@10", "mrr", "rank_distance"} <= {*usual}
     assert plan.metrics == {
@@ -209,7 +209,7 @@ def test_beir_tables_of_the_hub_become_a_benchmark_with_queries_of_their_own(
 
 
 def test_the_workflow_fetches_the_three_tables_of_each_language_of_a_hub_benchmark() -> None:
-    plan = Plan(recipe(benchmarks=["mr-tydi"]))
+    plan = Experiment(recipe(benchmarks=["mr-tydi"]))
     assert len(plan.downloads["mr-tydi"]) == 3 * 11
     flags = plan.downloads["mr-tydi"]["finnish/qrels/test.tsv"]
     revision = registry.benchmark("mr-tydi").revision
@@ -375,7 +375,7 @@ def test_own_folders_are_inputs_of_the_workflow_with_all_their_files(tmp_path: P
         "split": "dev",
     }
     miracl(tmp_path / "fi", "fi")
-    plan = Plan(recipe(benchmarks=["mine"], registry={"mine": {**entry, "native": True, "settings": ["mono"]}}))
+    plan = Experiment(recipe(benchmarks=["mine"], registry={"mine": {**entry, "native": True, "settings": ["mono"]}}))
     names = [Path(path).name for path in plan.benchmarks["mine"]["files"]]
     assert names == [
         "topics.miracl-v1.0-fi-dev.tsv",
@@ -564,7 +564,7 @@ def test_what_one_has_to_get_oneself_is_said_with_its_address(tmp_path: Path, mo
     monkeypatch.chdir(tmp_path)
     with pytest.raises(KoineError, match=r"own/mewsli-x: not there; https://github\.com/.*put both into own/mewsli-x/"):
         prepare_benchmark("mewsli-x", tmp_path)
-    plan = Plan(recipe(benchmarks=["mewsli-x"]))
+    plan = Experiment(recipe(benchmarks=["mewsli-x"]))
     wanted = ["own/mewsli-x/candidate_set_entities.jsonl", "own/mewsli-x/wikinews_mentions-test.jsonl"]
     assert plan.own_files == plan.benchmarks["mewsli-x"]["files"] == [*plan.homes] == wanted
 

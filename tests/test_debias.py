@@ -239,11 +239,8 @@ def test_encode_debias_writes_what_evaluate_reads(tmp_path: Path, benchmark_fold
     result = CliRunner().invoke(app, [*call, "--out", str(tmp_path / "out")], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     assert stored(tmp_path / "out")[0].dtype == np.float16
-    result = CliRunner().invoke(
-        app,
-        ["evaluate-vectors", "--vectors", str(tmp_path / "out"), *common, "--out", str(tmp_path / "scores")],
-        catch_exceptions=False,
-    )
+    evaluated = ["evaluate-vectors", "--vectors", str(tmp_path / "out"), *common, "--out", str(tmp_path / "scores")]
+    result = CliRunner().invoke(app, evaluated, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     with pytest.raises(KoineError, match="unknown method 'pca'"):
         CliRunner().invoke(app, [*call, "--method", "pca", "--out", str(tmp_path / "no")], catch_exceptions=False)

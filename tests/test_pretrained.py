@@ -253,8 +253,9 @@ def test_a_recipe_names_a_backbone_of_the_registry_and_its_own_entry_wins() -> N
     assert parse(given).backbones["labse"].start.model == "sentence-transformers/LaBSE"
     given["backbones"]["labse"] = {"kind": "pretrained", "start": {"model": "own/labse"}}
     assert parse(given).backbones["labse"].start.model == "own/labse"
-    given["backbones"]["labse"] = {"optimisation": {"steps": 7}}
-    assert parse(given).backbones["labse"].optimisation.model_dump() == entry("labse").optimisation.model_dump() | {"steps": 7}
+    given["backbones"]["labse"] = {"optimisation": {"max_steps": 7}}
+    usual = entry("labse").optimisation.model_dump()
+    assert parse(given).backbones["labse"].optimisation.model_dump() == usual | {"max_steps": 7}
     given["train"]["backbones"] = ["lapse"]
     with pytest.raises(KoineError, match=r"'lapse' is neither defined under backbones nor in the registry .*labse"):
         parse(given)

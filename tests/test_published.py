@@ -10,7 +10,6 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from koine.plan import Plan
 
 from koine.collect import registry
 from koine.collect.benchmark import collect_benchmark
@@ -30,6 +29,7 @@ from koine.report.origins import _collected
 from koine.runtime.errors import KoineError
 from koine.runtime.files import read_json
 from koine.translate.released import Released
+from koine.workflow.experiment import Experiment
 
 Frames = Callable[..., pl.DataFrame]
 
@@ -675,5 +675,5 @@ def test_another_count_than_the_literature_s_is_said_and_kept(
 
 def test_the_plan_compares_the_sources_that_have_a_count() -> None:
     recipe = {**Params(recipe="mine").model_dump(), "collect": {"sources": ["squad-train", "wikiqa"]}}
-    assert Plan(recipe).flags["collect"].endswith(" --expected wikiqa=1469")
-    assert "--expect" not in Plan(Params().model_dump()).flags["collect"]
+    assert Experiment(recipe).flags["collect"].endswith(" --expected wikiqa=1469")
+    assert "--expect" not in Experiment(Params().model_dump()).flags["collect"]

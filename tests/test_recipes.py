@@ -8,11 +8,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from koine.plan import Plan
 from test_workflow import checkout, run
 
 from koine.params import load_recipe
 from koine.people.standins.models import STANDINS, write_standins
+from koine.workflow.experiment import Experiment
 
 pytestmark = pytest.mark.workflow
 
@@ -37,7 +37,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("recipe", QUESTIONS)
 def test_a_research_question_is_answered_from_raw_text_to_the_table(recipe: str, models: Path, tmp_path: Path) -> None:
     folder = checkout(tmp_path)
-    plan = Plan(load_recipe(Path(f"recipes/{recipe}.yaml"), "standin"))
+    plan = Experiment(load_recipe(Path(f"recipes/{recipe}.yaml"), "standin"))
     cores = str(max(1, (os.cpu_count() or 1) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))))
     command = ["snakemake", "--cores", cores, "--configfile", f"recipes/{recipe}.yaml", "--config", "scale=standin"]
     run(folder, *command, env={"KOINE_MODELS": str(models)})

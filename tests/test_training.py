@@ -14,13 +14,14 @@ import torch
 from torch.nn.utils import clip_grad_norm_, get_total_norm
 from toy import FEW, STATIC, TRANSFORMER, VARIED, files, log_of, train_one
 
-from koine import backbones
+from koine import backbones, code
 from koine.backbones.tokenizer import Tokens
 from koine.encode.texts import encode
 from koine.encode.tokens import encode_tokens
 from koine.evaluate.vectors import evaluate_vectors
 from koine.params import Architecture, Optimisation, Start, Tokenizer
 from koine.records import Run
+from koine.runtime import resume
 from koine.runtime.errors import KoineError
 from koine.runtime.files import sha256
 from koine.train.checkpoint import REQUEUE
@@ -94,6 +95,7 @@ def test_koine_json_says_how_the_model_was_made_and_its_checksums_match(corpus: 
     assert (made["languages"], made["questions"]) == (["en", "xo"], 400)
     assert Optimisation.model_validate(made["optimisation"]) == FEW
     assert Architecture.model_validate(made["architecture"]) == STATIC
+    assert (made["device"], made["processes"]) == ("cpu", 1)
 
 
 @pytest.mark.parametrize(
@@ -422,3 +424,30 @@ def test_a_checkpoint_of_other_settings_is_not_gone_on_with(corpus: Path, tmp_pa
     killed(corpus, tmp_path / "broken", "static", "step", signal.SIGKILL, 9)
     whole = train_one(corpus, tmp_path / "whole")
     assert files(train_one(corpus, tmp_path / "broken")) == files(whole)
+
+
+@pytest.mark.parametrize("entry", ["koine.strategies:STRATEGIES[hybrid]", "koine.backbones.kinds:KINDS[static]"])
+def test_a_checkpoint_belongs_to_the_code_of_its_strategy_and_kind(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entry: str
+) -> None:
+    killed(corpus, tmp_path / "broken", "static", "step", signal.SIGKILL, 9)
+    steps: list[float] = []
+    step, digest = AdamW.step, code.digest
+    monkeypatch.setattr(AdamW, "step", lambda self, lr: (step(self, lr), steps.append(lr))[0])
+    monkeypatch.setattr(code, "digest", lambda rule, entries=(): digest(rule, entries) + ("edited" if entry in entries else ""))
+    train_one(corpus, tmp_path / "broken", optimisation=VARIED)
+    assert len(steps) == VARIED.max_steps
+
+
+def test_a_key_is_of_inputs_files_and_code(tmp_path: Path) -> None:
+    for name, text in (("a", "one"), ("b", "one"), ("c", "two")):
+        (tmp_path / name).write_text(text)
+    usual = resume.key([1, "x"], [tmp_path / "a"], "0123")
+    assert usual == resume.key([1, "x"], [tmp_path / "b"], "0123")
+    others = {
+        resume.key([2, "x"], [tmp_path / "a"], "0123"),
+        resume.key([1, "x"], [tmp_path / "c"], "0123"),
+        resume.key([1, "x"], [], "0123"),
+        resume.key([1, "x"], [tmp_path / "a"], "4567"),
+    }
+    assert len({usual, *others}) == 5

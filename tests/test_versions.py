@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 from dvc.repo import Repo
-from koine.plan import Plan
+
+from koine.workflow.experiment import Experiment
 
 ROOT = Path(__file__).parents[1]
 STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
@@ -28,8 +29,8 @@ def plans() -> dict[str, Plan]:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
         names = {name: name.partition("@") for name in EXPERIMENTS if name != "sample"}
-        found = {name: Plan(load_recipe(Path(f"recipes/{file}.yaml"), scale)) for name, (file, _, scale) in names.items()}
-        return {"sample": Plan(load_recipe(Path("params.yaml"))), **found}
+        found = {name: Experiment(load_recipe(Path(f"recipes/{file}.yaml"), scale)) for name, (file, _, scale) in names.items()}
+        return {"sample": Experiment(load_recipe(Path("params.yaml"))), **found}
 
 
 def outs(stage: Any) -> dict[str, bool]:

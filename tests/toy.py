@@ -72,11 +72,14 @@ def train_one(
     **more: Any,
 ) -> Path:  # fmt: skip
     """Train on the toy corpus; `more` goes to `train`."""
-    train(
-        corpus / kind, out, strategy, kind, seed=seed, backbone=f"toy-{kind}", optimisation=optimisation,
-        architecture=STATIC if kind == "static" else TRANSFORMER, query_prefix="q: " * (kind == "transformer"),
-        device="cpu", **more,
-    )  # fmt: skip
+    given = {
+        "backbone": f"toy-{kind}",
+        "architecture": STATIC if kind == "static" else TRANSFORMER,
+        "query_prefix": "q: " * (kind == "transformer"),
+        "device": "cpu",
+    }
+    tokens = more.pop("tokens", corpus / kind)
+    train(tokens, out, strategy, kind, seed=seed, optimisation=optimisation, **{**given, **more})
     return out
 
 

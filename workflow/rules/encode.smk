@@ -41,8 +41,6 @@ rule encode:
         ),
     log:
         "logs/<data>/encode/<run>/{benchmark}.log",
-    resources:
-        execution=experiment.execution["encode"],
     params:
         model=subpath(input.model, parent=True),
         tokens=subpath(input.tokens, parent=True),
@@ -53,7 +51,7 @@ rule encode:
         code=lookup(dpath="{backbone}/code", within=jobs.encode),
     shell:
         "{params.launch}koine encode --model {params.model:q} --tokens {params.tokens:q} --benchmark {params.benchmark:q} "
-        "{params.flags} {resources.execution} --out {params.out:q} > {log:q} 2>&1"
+        "{params.flags} --out {params.out:q} > {log:q} 2>&1"
 
 
 rule encode_debias:

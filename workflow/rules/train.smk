@@ -40,14 +40,12 @@ rule train_mine:
     log:
         "logs/<data>/train_mine.log",
     threads: 8
-    resources:
-        execution=experiment.execution["train_mine"],
     params:
         flags=lookup(dpath="flags", within=jobs.train_mine),
         code=lookup(dpath="code", within=jobs.train_mine),
         content=lookup(dpath="content", within=jobs.train_mine),
     shell:
-        "koine train-mine --qa {input.qa:q} {params.flags} {resources.execution} --out {output:q} > {log:q} 2>&1"
+        "koine train-mine --qa {input.qa:q} {params.flags} --out {output:q} > {log:q} 2>&1"
 
 
 rule train:

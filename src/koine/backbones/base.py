@@ -46,7 +46,13 @@ class Encoder(Protocol):
         """Open a model: a folder, or a Hub id where the kind knows them."""
 
     def encode(self, texts: Sequence[str], side: Side, *, batch_size: int) -> Vectors:
-        """L2-normalised float32 vectors `[n, d]` of texts; `side` chooses the prefix. `batch_size` changes only speed."""
+        """L2-normalised float32 vectors `[n, d]` of texts; `side` chooses the prefix.
+
+        Args:
+            texts: n texts.
+            side: of a pair.
+            batch_size: texts encoded at once; another number changes the last digits of a transformer's vectors.
+        """
 
 
 class TrainableEncoder(nn.Module, ABC):

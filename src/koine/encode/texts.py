@@ -1,6 +1,7 @@
 """A benchmark's vectors by one model."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,8 @@ def encode(
     encoder = backbones.load(model, processes.device)
     sides = [_Side(side, benchmark, tokens, Path(model)) for side in SIDES]
     made_by = model_digest(model) if processes.first else None
-    key = processes.of_first(_key(model, made_by, encoding, sides) if processes.first else "")
+    inputs = [made_by, encoding.dtype, SHARD, encode_batch_size, torch.device(processes.device).type, torch.__version__]
+    key = processes.of_first(_key(model, inputs, sides) if processes.first else "")
     partial = [Partial(out / f"{side.name}.npy", len(side.rows), encoding.dtype, key, processes.number) for side in sides]
     done = processes.of_first([sorted(vectors.done()) for vectors in partial] if processes.first else [])
     for side, vectors, finished in zip(sides, partial, done, strict=True):
@@ -73,11 +75,11 @@ def encode(
         say(f"{benchmark.name}: {calls.total()} encoder calls")
 
 
-def _key(model: str, made_by: str | None, encoding: Encode, sides: list["_Side"]) -> str:
+def _key(model: str, inputs: Sequence[object], sides: list["_Side"]) -> str:
     """What finished shards belong to."""
     entry = f"koine.backbones.kinds:KINDS[{kind_of(model)}]"
     files = [file for side in sides for file in side.files]
-    return resume.key([made_by, encoding.dtype, SHARD, torch.__version__], files, code.digest("encode", [entry]))
+    return resume.key(inputs, files, code.digest("encode", [entry]))
 
 
 class _Side:

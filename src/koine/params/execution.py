@@ -10,7 +10,6 @@ from koine.params.base import Block, Positive
 class Execution(Block):
     """What changes only speed. Nothing reruns when these change."""
 
-    encode_batch_size: Positive = Field(256, description="Texts encoded at once.")
     workers: Positive = Field(1, description="Processes that score translations.")
     translate_threads: Positive = Field(1, description="CPU threads of one translation job.")
     translate_batch_tokens: Positive = Field(4096, description="Tokens translated at once; smaller needs less memory.")

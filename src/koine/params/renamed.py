@@ -29,7 +29,8 @@ RENAMED: dict[str, dict[str, str]] = {
     },
     "Report": {"home": "home_benchmark"},
     "Execution": {
-        "encode_batch": "encode_batch_size",
+        "encode_batch": "compute.encode_batch_size",
+        "encode_batch_size": "compute.encode_batch_size",
         "device": "compute.device",
         "processes": "compute.processes",
     },

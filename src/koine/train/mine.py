@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from koine import backbones
 from koine.backbones.base import Vectors
-from koine.params import Mining
+from koine.params import Mining, Positive
 from koine.records import MINED, QA
 from koine.runtime.console import progress, say
 from koine.runtime.device import Device, resolve, use_threads
@@ -24,7 +24,7 @@ BLOCK = 4096  # questions searched at once
 DIGITS = 6  # of a score; the rest depends on the order of additions, and with it on the number of threads
 
 
-def train_mine(qa: Path, out: Path, mining: Mining, device: Device = "auto", encode_batch_size: int = 256) -> None:
+def train_mine(qa: Path, out: Path, mining: Mining, device: Device = "auto", encode_batch_size: Positive = 256) -> None:
     """Find hard negatives: for every question the nearest passages that do not answer it.
 
     A negative must score below a share of what the answering passage scores, else it may be an answer that nobody marked. This is
@@ -35,7 +35,7 @@ def train_mine(qa: Path, out: Path, mining: Mining, device: Device = "auto", enc
         out: Table of negatives: a row for every question, sorted by id.
         mining: which model finds them, and how many.
         device: Where to encode.
-        encode_batch_size: Texts encoded at once; changes only speed.
+        encode_batch_size: Texts encoded at once.
 
     Raises:
         KoineError: no model is named, or its vectors are not finite.

@@ -52,8 +52,6 @@ class Experiment:
             "translate": f"--threads {e.translate_threads} --batch-tokens {e.translate_batch_tokens}",
             "filter_score": f"--workers {e.workers}",
             "train": f"--checkpoint-minutes {e.checkpoint_minutes} --track {e.track}",
-            "train_mine": f"--encode-batch-size {e.encode_batch_size}",
-            "encode": f"--encode-batch-size {e.encode_batch_size}",
         }
 
     @property

@@ -45,6 +45,7 @@ class Rules:
         self._contents = contents
         self._own = set(sources.own_files)
         self._device = line("--device", params.compute.device)
+        self._encoding = f"{self._device} {line('--encode-batch-size', params.compute.encode_batch_size)}"
         p, job = params, self._job
         self.collect_sample = job("collect_sample", [flags(p.collect.sample)])
         self.collect_download = {name: downloads_of(source) for name, source in sources.every}
@@ -71,7 +72,7 @@ class Rules:
             name: job("encode_tokens", [self._inputs(backbone)], entries=[_kind(backbone)])
             for name, backbone in p.backbones.items()
         }
-        computed = [flags(p.encode), self._device]
+        computed = [flags(p.encode), self._encoding]
         self.encode = {name: job("encode", computed, entries=[_kind(backbone)]) for name, backbone in p.backbones.items()}
         self.encode_debias = job("encode_debias", [flags(p.encode)])
         self.index = job("index", [flags(IndexKind(**p.index.model_dump(exclude={"strategies"})))])
@@ -220,10 +221,10 @@ class Rules:
         kinds = [f"koine.backbones.kinds:KINDS[{name}]" for name in KINDS]
         if not self._models.miner:
             own = _own_model(mining.model) if mining.model else []
-            return self._job("train_mine", [flags(mining), self._device], own=own, entries=kinds)
+            return self._job("train_mine", [flags(mining), self._encoding], own=own, entries=kinds)
         folder = f"{self._folder}/{mining.model}/seed-{p.train.seeds[0]}"
         files = [f"{folder}/koine.json", f"{folder}/model.safetensors"]
-        words = [flags(mining.model_copy(update={"model": folder})), self._device]
+        words = [flags(mining.model_copy(update={"model": folder})), self._encoding]
         return self._job("train_mine", words, files, entries=[_kind(p.backbones[self._models.miner[0]])])
 
     def _train(self, name: str, strategy: str, seed: int) -> Job:
