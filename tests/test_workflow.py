@@ -449,7 +449,7 @@ def test_a_changed_recipe_reruns_for_real_and_its_older_version_comes_back_from_
     run(mine, "dvc", "push", "-q", env=s3)
     run(mine, "git", "commit", "-q", "-am", "A store")
     run(mine, "git", "tag", "old")
-    changes = ["filter.rules.round_trip_chrf=0.5", "backbones.static.optimisation.steps=30"]
+    changes = ["+filter.rules.round_trip_chrf=0.5", "backbones.static.optimisation.steps=30"]
     options = [word for change in changes for word in ("-S", f"recipes/two.yaml:{change}")]
     output = run(mine, "dvc", "exp", "run", "two", *options)
     ran = set(re.findall(r"^(?:local)?rule (\w+):$", output, flags=re.MULTILINE)) - {"all"}
