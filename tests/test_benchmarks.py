@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -112,23 +113,20 @@ def recipe(**evaluate: Any) -> dict[str, Any]:
 
 
 def test_a_set_stands_for_its_members_in_a_recipe_and_is_named_elsewhere() -> None:
-    plan = Experiment(recipe(benchmarks=["tatoeba-xtreme-r", "xquad-r", "tatoeba-es"]))
-    assert [*plan.benchmarks] == [*KNOWN.sets["tatoeba-xtreme-r"], "xquad-r"]
+    experiment = Experiment(recipe(benchmarks=["tatoeba-xtreme-r", "xquad-r", "tatoeba-es"]))
+    assert [*experiment.sources.tested] == [*KNOWN.sets["tatoeba-xtreme-r"], "xquad-r"]
     with pytest.raises(KoineError, match="tatoeba is a set of 112 benchmarks, such as tatoeba-af"):
         registry.benchmark("tatoeba")
     mine = {"path": "x/{name}", "files": {"en": {"name": "en"}}, "reader": "lines"}
-    assert [*Experiment(recipe(benchmarks=["tatoeba"], registry={"tatoeba": mine})).benchmarks] == ["tatoeba"]
+    assert [*Experiment(recipe(benchmarks=["tatoeba"], registry={"tatoeba": mine})).sources.tested] == ["tatoeba"]
 
 
 def test_the_plan_says_the_metrics_of_each_benchmark() -> None:
-    plan = Experiment(recipe(benchmarks=["squad-dev-parallel", "tatoeba-es", "mr-tydi"]))
+    experiment = Experiment(recipe(benchmarks=["squad-dev-parallel", "tatoeba-es", "mr-tydi"]))
     usual = Benchmark.model_fields["metrics"].get_default()
     assert {"map", "recall@10", "mrr", "rank_distance"} <= {*usual}
-    assert plan.metrics == {
-        "squad-dev-parallel": " ".join(f"--metric {name}" for name in usual),
-        "tatoeba-es": "--metric accuracy",
-        "mr-tydi": "--metric mrr@100 --metric recall@100",
-    }
+    asked = {name: re.findall(r"--metrics (\S+)", job["flags"]) for name, job in experiment.jobs.evaluate_vectors.items()}
+    assert asked == {"squad-dev-parallel": [*usual], "tatoeba-es": ["accuracy"], "mr-tydi": ["mrr@100", "recall@100"]}
 
 
 @pytest.mark.parametrize("metric", ["recall", "ndcg", "map@0", "MAP", "accuracy@1", "f1", ""])
@@ -209,15 +207,15 @@ def test_beir_tables_of_the_hub_become_a_benchmark_with_queries_of_their_own(
 
 
 def test_the_workflow_fetches_the_three_tables_of_each_language_of_a_hub_benchmark() -> None:
-    plan = Experiment(recipe(benchmarks=["mr-tydi"]))
-    assert len(plan.downloads["mr-tydi"]) == 3 * 11
-    flags = plan.downloads["mr-tydi"]["finnish/qrels/test.tsv"]
+    experiment = Experiment(recipe(benchmarks=["mr-tydi"]))
+    assert len(experiment.jobs.collect_download["mr-tydi"]) == 3 * 11
+    flags = experiment.jobs.collect_download["mr-tydi"]["finnish/qrels/test.tsv"]
     revision = registry.benchmark("mr-tydi").revision
     assert flags == f"--hub mteb/mrtidy --revision {revision} --split test --config finnish-qrels"
-    assert {path.removeprefix("data/raw/mr-tydi/") for path in plan.benchmarks["mr-tydi"]["files"]} == set(
-        plan.downloads["mr-tydi"]
+    assert {path.removeprefix("data/raw/mr-tydi/") for path in experiment.jobs.collect_benchmark["mr-tydi"]["files"]} == set(
+        experiment.jobs.collect_download["mr-tydi"]
     )
-    assert plan.hub_ids["mr-tydi"] == ("mteb/mrtidy", revision)
+    assert experiment.sources.hub_ids["mr-tydi"] == ("mteb/mrtidy", revision)
 
 
 def test_a_split_that_is_not_there_is_named(hub: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -375,15 +373,15 @@ def test_own_folders_are_inputs_of_the_workflow_with_all_their_files(tmp_path: P
         "split": "dev",
     }
     miracl(tmp_path / "fi", "fi")
-    plan = Experiment(recipe(benchmarks=["mine"], registry={"mine": {**entry, "native": True, "settings": ["mono"]}}))
-    names = [Path(path).name for path in plan.benchmarks["mine"]["files"]]
+    experiment = Experiment(recipe(benchmarks=["mine"], registry={"mine": {**entry, "native": True, "settings": ["mono"]}}))
+    names = [Path(path).name for path in experiment.jobs.collect_benchmark["mine"]["files"]]
     assert names == [
         "topics.miracl-v1.0-fi-dev.tsv",
         "qrels.miracl-v1.0-fi-dev.tsv",
         *(f"docs-{n}.jsonl.gz" for n in range(12)),
         "yo",
     ]
-    assert "--native --split dev" in plan.benchmarks["mine"]["flags"]
+    assert "--native --split dev" in experiment.jobs.collect_benchmark["mine"]["flags"]
 
 
 # --- large corpora -----------------------------------------------------------------------------------------
@@ -564,9 +562,14 @@ def test_what_one_has_to_get_oneself_is_said_with_its_address(tmp_path: Path, mo
     monkeypatch.chdir(tmp_path)
     with pytest.raises(KoineError, match=r"own/mewsli-x: not there; https://github\.com/.*put both into own/mewsli-x/"):
         prepare_benchmark("mewsli-x", tmp_path)
-    plan = Experiment(recipe(benchmarks=["mewsli-x"]))
+    experiment = Experiment(recipe(benchmarks=["mewsli-x"]))
     wanted = ["own/mewsli-x/candidate_set_entities.jsonl", "own/mewsli-x/wikinews_mentions-test.jsonl"]
-    assert plan.own_files == plan.benchmarks["mewsli-x"]["files"] == [*plan.homes] == wanted
+    assert (
+        experiment.sources.own_files
+        == experiment.jobs.collect_benchmark["mewsli-x"]["files"]
+        == [*experiment.sources.homes]
+        == wanted
+    )
 
 
 # --- whatever a file holds -----------------------------------------------------------------------------------

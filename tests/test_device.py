@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 import torch
-from koine.plan import Plan
 
 from koine.params import Params
 from koine.runtime import gpus
 from koine.runtime.device import resolve, threads, use_threads
+from koine.workflow.experiment import Experiment
 
 
 @pytest.mark.parametrize(
@@ -48,33 +48,33 @@ def test_a_gpu_is_leased_unless_the_cpu_is_asked_for(there: bool, monkeypatch: p
     assert (resolve("auto"), len(leased)) == ("cuda" if there else "cpu", 2)
 
 
-def plan(compute: dict[str, Any] | None = None, **blocks: Any) -> Plan:
-    return Plan({**Params().model_dump(), **({"compute": compute} if compute else {}), **blocks})
+def experiment(compute: dict[str, Any] | None = None, **blocks: Any) -> Experiment:
+    return Experiment({**Params().model_dump(), **({"compute": compute} if compute else {}), **blocks})
 
 
 def changed(compute: dict[str, Any], **blocks: Any) -> set[str]:
-    """What of a plan is another one where models are computed otherwise."""
-    before, after = (vars(plan(given, **blocks)) for given in (None, compute))
-    names = {
-        name for name in before if name not in ("params", "flags", "device", "encoded_at_once") and before[name] != after[name]
-    }
-    return names | {rule for rule, flags in before["flags"].items() if flags != after["flags"][rule]}
+    """The rules whose jobs are other ones where models are computed otherwise."""
+    before, after = (vars(experiment(given, **blocks).jobs) for given in (None, compute))
+    return {rule for rule in before if not rule.startswith("_") and before[rule] != after[rule]}
+
+
+ON_DEVICE = {"train", "encode", "evaluate_probe", "train_mine"}
 
 
 def test_another_device_reruns_what_is_computed_there_and_nothing_else() -> None:
-    assert changed({"device": "cpu"}) == {"train", "encode", "evaluate_probe", "mine"}
+    assert changed({"device": "cpu"}) == ON_DEVICE
     scored = Params().filter.model_copy(update={"score": Params().filter.score.model_copy(update={"encoder": "a/b"})})
-    assert changed({"device": "cpu"}, filter=scored.model_dump()) == {"train", "encode", "evaluate_probe", "mine", "filter_score"}
+    assert changed({"device": "cpu"}, filter=scored.model_dump()) == {*ON_DEVICE, "filter_score"}
     neural = Params().translate.model_dump() | {
         "backends": {"fi": "transformers"}, "decoding": {"model": "a/b"}, "languages": ["fi", "de"], "reverse": [],
     }  # fmt: skip
-    assert changed({"device": "cpu"}, translate=neural) == {"train", "encode", "evaluate_probe", "mine", "resource_flags"}
-    flags = plan({"device": "cuda"}, translate=neural).resource_flags
-    assert {lang: "--device cuda" in line for lang, line in flags.items()} == {"fi": True, "de": False}
+    assert changed({"device": "cpu"}, translate=neural) == {*ON_DEVICE, "translate"}
+    jobs = experiment({"device": "cuda"}, translate=neural).jobs.translate
+    assert {lang: "--device cuda" in job["flags"] for lang, job in jobs.items()} == {"fi": True, "de": False}
 
 
 def test_another_number_of_processes_or_texts_reruns_what_they_compute() -> None:
-    assert changed({"processes": 2}) == {"launch"}
-    assert plan({"processes": 2}).launch.startswith("TORCHELASTIC_SIGNALS_TO_HANDLE=SIGTERM,SIGINT,SIGUSR1 torchrun ")
-    assert plan().launch == ""
-    assert changed({"encode_batch_size": 7}) == {"encode", "mine"}
+    assert changed({"processes": 2}) == set()
+    assert experiment({"processes": 2}).launch.startswith("TORCHELASTIC_SIGNALS_TO_HANDLE=SIGTERM,SIGINT,SIGUSR1 torchrun ")
+    assert experiment().launch == ""
+    assert changed({"encode_batch_size": 7}) == {"encode", "train_mine"}

@@ -11,8 +11,8 @@ from typing import Any
 
 import polars as pl
 import pytest
-from koine.collect.steps import collect_benchmark
 
+from koine.collect.benchmark import collect_benchmark
 from koine.collect.sample import make_sample
 from koine.params import load_recipe
 from koine.people import benchmark as benchmarks

@@ -7,14 +7,15 @@ from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from koine.provenance import INCOMPLETE, METADATA, UNKNOWN, Provenance, lasting, read_record, record_path, write_record
 
 from koine.params import Params
 from koine.runtime.errors import KoineError
 from koine.runtime.files import lock, read_json, sha256
+from koine.workflow.provenance import INCOMPLETE, METADATA, UNKNOWN, Provenance, lasting, read_record, record_path, write_record
 
 TABLE, MODEL, RAW = (
     "results/mine/table.csv",
@@ -27,16 +28,18 @@ PAIRS = f"data/mine/{'a/' * 120}pairs.csv"  # its record's name is longer than a
 
 @dataclass
 class Layout:
-    """What a plan says of the recipe `mine`."""
+    """What an experiment says of the recipe `mine`."""
 
     params: Params = field(default_factory=lambda: Params(recipe="mine"))
     data: str = "data/mine"
-    models: str = "models/mine"
+    model_folder: str = "models/mine"
     results: str = "results/mine"
-    sample: str = "data/mine/raw"
-    fetch: dict[str, dict[str, str]] = field(default_factory=lambda: {"xquad-r": {}})
-    translators: dict[str, str] = field(default_factory=dict)
+    sources: Any = field(default_factory=lambda: SimpleNamespace(sample="data/mine/raw", downloads={"xquad-r": {}}))
+    jobs: Any = field(default_factory=lambda: SimpleNamespace(translate_convert={}))
     own_files: list[str] = field(default_factory=list)
+
+    def named_paths(self) -> list[tuple[str, Path]]:
+        return [("data", Path(file)) for file in self.own_files]
 
 
 def made(file: str, content: str, rule: str, flags: str, *inputs: str) -> None:
@@ -44,7 +47,7 @@ def made(file: str, content: str, rule: str, flags: str, *inputs: str) -> None:
     Path(file).parent.mkdir(parents=True, exist_ok=True)
     Path(file).write_text(content)
     sums = {name: f"sha256:{sha256(Path(name))}" for name in inputs}
-    params = [repr(flags), repr("0123456789ab")]
+    params = [repr(flags), repr("0123456789abcdef")]
     write_record(file, {"rule": rule, "params": params, "input": list(inputs), "input_checksums": sums, "endtime": next(CLOCK)})
 
 
@@ -103,7 +106,7 @@ def test_a_clone_gets_the_records_back_and_also_those_of_data_sets_that_it_lacks
 def test_a_data_set_brings_its_record_to_a_recipe_that_has_none_of_its_own(elsewhere: Any) -> None:
     before = records()
     elsewhere("data/raw")
-    Provenance(Layout(params=Params(recipe="other"), data="data/other", models="models/other", fetch={})).restore()
+    Provenance(Layout(Params(recipe="other"), "data/other", "models/other", sources=SimpleNamespace(sample="data/other/raw", downloads={}))).restore()
     assert read_record(RAW) == before[RAW]
 
 
@@ -244,7 +247,7 @@ def test_a_table_names_by_digest_what_it_was_made_of(checkout: Path) -> None:
     source = inputs["sources"]["xquad-r"]
     assert source["files"] == {"xquad.ar.json": sha256(Path(RAW))}
     assert source["licence"] and source["version"] and source["url"]
-    assert inputs["code"] == dict.fromkeys(("collect_fetch", "evaluate", "report", "train"), "0123456789ab")
+    assert inputs["code"] == dict.fromkeys(("collect_fetch", "evaluate", "report", "train"), "0123456789abcdef")
     before = Path("results/mine/inputs.json").read_bytes()
     Provenance(Layout()).began()
     made(MODEL, "weights of a run that did not come to the table", "train", "new", RAW)

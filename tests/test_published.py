@@ -675,5 +675,5 @@ def test_another_count_than_the_literature_s_is_said_and_kept(
 
 def test_the_plan_compares_the_sources_that_have_a_count() -> None:
     recipe = {**Params(recipe="mine").model_dump(), "collect": {"sources": ["squad-train", "wikiqa"]}}
-    assert Experiment(recipe).flags["collect"].endswith(" --expected wikiqa=1469")
-    assert "--expect" not in Experiment(Params().model_dump()).flags["collect"]
+    assert Experiment(recipe).jobs.collect["flags"].endswith(" --expected wikiqa=1469")
+    assert "--expect" not in Experiment(Params().model_dump()).jobs.collect["flags"]

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from koine.plan import Plan
 from toy import log_of, train_one
 
 from koine import backbones
@@ -22,6 +21,7 @@ from koine.runtime.errors import KoineError
 from koine.runtime.files import sha256, write_json
 from koine.strategies import CROSS, PAIRS, STRATEGIES, Chain, Strategy
 from koine.train.surgery import Surgery
+from koine.workflow.experiment import Experiment
 
 # --- strategies --------------------------------------------------------------------------------------------------------
 
@@ -66,10 +66,12 @@ def test_a_strategy_that_recombines_what_there_is_is_one_entry(
     log = log_of(train_one(corpus, tmp_path / "model", strategy="x-y-half"))
     assert {line["type"] for line in log} == {"cross"}
     assert log[-1]["step"] == 5
-    experiment = Params().model_dump() | {"train": {"strategies": ["x-y-half", "hybrid"]}}
-    plan = Plan(parse(experiment).model_dump())
-    assert "static/x-y-half/seed-1" in plan.runs
-    assert "--pair-per" in plan.strategies["x-y-half"] and "--alpha" not in plan.strategies["x-y-half"]
+    monkeypatch.setattr("koine.code.digest", lambda rule, entries=(): rule)  # the entry stands in no file
+    given = Params().model_dump() | {"train": {"strategies": ["x-y-half", "hybrid"]}}
+    experiment = Experiment(parse(given).model_dump())
+    assert "static/x-y-half/seed-1" in experiment.models.runs
+    flags = experiment.jobs.train["static"]["x-y-half"]["1"]["flags"]
+    assert "--pair-per" in flags and "--alpha" not in flags
     with pytest.raises(KoineError, match="did you mean 'x-y-half'"):
         parse({"train": {"strategies": ["x-y-halff"]}})
 
@@ -120,8 +122,9 @@ def test_a_new_kind_is_one_entry_and_one_module(corpus: Path, tmp_path: Path, mo
     assert kind_of(model) == "doubled"
     assert isinstance(backbones.load(str(model)), Doubled)
     assert Backbone(kind="doubled").kind == "doubled"
-    plan = Plan(Params().model_dump() | {"backbones": {"static": {"kind": "doubled"}}})
-    assert plan.tokenizers["static"].startswith("--kind doubled ")
+    monkeypatch.setattr("koine.code.digest", lambda rule, entries=(): rule)  # the entry stands in no file
+    experiment = Experiment(Params().model_dump() | {"backbones": {"static": {"kind": "doubled"}}})
+    assert experiment.jobs.train_tokens["static"]["flags"].startswith("--kind doubled ")
 
 
 def test_a_model_is_opened_as_the_kind_that_made_it(corpus: Path, tmp_path: Path) -> None:

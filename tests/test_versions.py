@@ -9,6 +9,7 @@ import pytest
 import yaml
 from dvc.repo import Repo
 
+from koine.params import load_recipe
 from koine.workflow.experiment import Experiment
 
 ROOT = Path(__file__).parents[1]
@@ -24,7 +25,7 @@ def stages() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def plans() -> dict[str, Plan]:
+def plans() -> dict[str, Experiment]:
     """The plan of each experiment."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
@@ -45,22 +46,23 @@ def test_each_experiment_with_results_in_git_has_a_stage() -> None:
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_a_stage_is_its_recipe_and_stores_all_that_comes_of_it(name: str, stages: Any, plans: dict[str, Plan]) -> None:
-    stage, plan = stages[EXPERIMENTS[name]], plans[name]
+def test_a_stage_is_its_recipe_and_stores_all_that_comes_of_it(name: str, stages: Any, plans: dict[str, Experiment]) -> None:
+    stage, experiment = stages[EXPERIMENTS[name]], plans[name]
     file, _, scale = name.partition("@")
-    assert plan.params.recipe == name and EXPERIMENTS[name] == name.replace("@", "-")
+    assert experiment.params.recipe == name and EXPERIMENTS[name] == name.replace("@", "-")
     options = f" --configfile recipes/{file}.yaml" + f" --config scale={scale}" * bool(scale)
     assert stage.cmd == "snakemake --cores all" + options * (name != "sample")
-    assert set(outs(stage)) == {plan.data, plan.models, *(f"{plan.results}/{file}" for file in {*RESULTS, "inputs.json"})}
+    tables = {f"{experiment.results}/{file}" for file in {*RESULTS, "inputs.json"}}
+    assert set(outs(stage)) == {experiment.data, experiment.model_folder, *tables}
     deps = {dep.def_path for dep in stage.deps}
     assert {"Snakefile", "workflow", "src/koine", "params.yaml"} <= deps
     assert name == "sample" or f"recipes/{file}.yaml" in deps
-    for own in plan.own_files:
+    for own in experiment.sources.own_files:
         assert any(Path(own).is_relative_to(dep) for dep in deps), own
 
 
-def test_each_data_set_that_an_experiment_reads_has_a_stage(stages: Any, plans: dict[str, Plan]) -> None:
-    fetched = {source for plan in plans.values() for source in plan.fetch}
+def test_each_data_set_that_an_experiment_reads_has_a_stage(stages: Any, plans: dict[str, Experiment]) -> None:
+    fetched = {source for experiment in plans.values() for source in experiment.sources.downloads}
     raw = {path: stage for stage in stages.values() for path in outs(stage) if path.startswith("data/raw/")}
     assert set(raw) == {f"data/raw/{source}" for source in fetched}
     for path, stage in raw.items():
@@ -73,7 +75,7 @@ def test_each_data_set_that_an_experiment_reads_has_a_stage(stages: Any, plans: 
                 entry = entry[part]
             assert entry
         assert any(key.endswith(f".{name.removeprefix('tatoeba-')}") for key in registry.params)
-        files = " ".join(f"{path}/{file}" for plan in plans.values() for file in plan.fetch.get(name, ()))
+        files = " ".join(f"{path}/{file}" for experiment in plans.values() for file in experiment.sources.downloads.get(name, ()))
         assert stage.cmd in (f"koine fetch {name}", f"snakemake --cores all {files} --configfile {registry.def_path}")
 
 
