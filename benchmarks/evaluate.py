@@ -83,6 +83,8 @@ def measure_pairs(name: str, benchmark: str, scratch: Path, *, sample: bool) -> 
     """All pairs of one benchmark, with each model; results are written after each."""
     from _machine import update_results
 
+    from koine.people.benchmark import prepare_benchmark
+
     prepared = prepare_benchmark(benchmark, scratch)
     figures: list[Figure] = []
     for prefix, kind in MODELS.items():

@@ -15,7 +15,6 @@ from urllib.parse import unquote, urldefrag
 
 import polars as pl
 import pytest
-import typer
 import yaml
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -23,7 +22,7 @@ from mkdocs.commands.build import build
 from mkdocs.config import load_config
 from mkdocs.exceptions import Abort
 
-from koine.cli import app
+from koine.cli import COMMANDS, load
 from koine.collect.readers import READERS
 
 ROOT = Path(__file__).parents[1]
@@ -240,10 +239,10 @@ def options(words: list[str]) -> list[str]:
 
 
 def koine_options() -> dict[str, set[str]]:
-    group = typer.main.get_command(app)
+    commands = {name.replace("_", "-"): load(name) for name in COMMANDS}
     return {
         name: {"--help", "-h"} | {option for parameter in command.params for option in parameter.opts + parameter.secondary_opts}
-        for name, command in group.commands.items()  # type: ignore[attr-defined]
+        for name, command in commands.items()
     }
 
 
