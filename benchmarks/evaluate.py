@@ -152,6 +152,7 @@ def make_model(benchmark: Path, folder: Path, kind: str) -> Path:
     from tokenizers import Tokenizer as FastTokenizer
 
     from koine import backbones
+    from koine.backbones.manifest import MANIFEST
     from koine.backbones.tokenizer import tokenize, train_tokenizer
     from koine.params import Architecture, Start, Tokenizer
     from koine.records import PASSAGES as SCHEMA
@@ -160,9 +161,10 @@ def make_model(benchmark: Path, folder: Path, kind: str) -> Path:
     texts = SCHEMA.read(benchmark / "passages.parquet")["text"].to_list()
     train_tokenizer(texts, Tokenizer(vocab_size=30_000, max_length=256), folder / "tokenizer.json")
     tokens = tokenize(FastTokenizer.from_file(str(folder / "tokenizer.json")), texts[:100], "", kind != "static")
-    architecture = Architecture(hidden_size=256, idf=False) if kind == "static" else Architecture(hidden_size=128, num_hidden_layers=2, num_attention_heads=4, idf=False)
+    layers = Architecture(hidden_size=128, num_hidden_layers=2, num_attention_heads=4, idf=False)
+    architecture = Architecture(hidden_size=256, idf=False) if kind == "static" else layers
     backbones.create(kind, Start(), architecture, folder / "tokenizer.json", tokens, seed=1).save(folder)
-    write_json(folder / backbones.MANIFEST, {"kind": kind})
+    write_json(folder / MANIFEST, {"kind": kind})
     return folder
 
 

@@ -29,11 +29,11 @@ from koine.collect.readers import Question, read_memory, read_squad
 from koine.collect.steps import collect_benchmark
 from koine.evaluate.steps import evaluate_model
 from koine.filter.steps import SCORED, TEXT_SCORES, _score_texts, verdicts
-from koine.params import Architecture, Languages, Optimisation, Rules, Score, Tokenizer
+from koine.params import Architecture, Optimisation, Rules, Score, Tokenizer
 from koine.records import PARALLEL, QA, Run
 from koine.runtime.files import text_id, write_json
-from koine.train.steps import train
-from koine.train.tokens import tokenise
+from koine.train.model import train
+from koine.train.tokens import train_tokens
 
 LOCAL = Path(os.environ.get("KOINE_MIRROR", "")) / "local"
 SEEDS = range(5)
@@ -164,14 +164,12 @@ def measure(pairs: pl.DataFrame, lang: str, asked: Asked) -> np.ndarray:
         files = {language: folder / f"{language}.json" for language in asked}
         collect_benchmark(files, folder / "asked", name=lang, reader="squad", candidate="passage", parallel_only=True)
         write_pairs(pairs, lang, folder)
-        tokenise(
-            folder / "qa", [folder / "parallel"], folder / "tokens", Tokenizer(vocab_size=20000, max_length=256), special=False
-        )
+        words = Tokenizer(vocab_size=20000, max_length=256)
+        train_tokens(folder / "qa", folder / "tokens", "static", words, parallel=[folder / "parallel"])
         for seed in SEEDS:
             train(
-                folder / "tokens", folder / "model", kind="static", backbone="static", source="en", strategy="x-y", alpha=0.5,
-                languages=Languages(), seed=seed, prefixes={"query": "", "passage": ""}, architecture=architecture,
-                optimisation=optimisation, device="cpu",
+                folder / "tokens", folder / "model", "x-y", "static", architecture=architecture, optimisation=optimisation,
+                seed=seed, device="cpu",
             )  # fmt: skip
             evaluate_model(
                 str(folder / "model"), str(folder / "asked"), folder / "out", run=Run("filter", "static", "x-y", seed),

@@ -35,9 +35,9 @@ from koine import backbones
 from koine.backbones.tokenizer import train_tokenizer
 from koine.backbones.transformer import TransformerEncoder
 from koine.collect.readers import read_memory
-from koine.params import Architecture, Languages, Optimisation, Start, Tokenizer
-from koine.train.steps import train
-from koine.train.tokens import tokenise
+from koine.params import Architecture, Optimisation, Start, Tokenizer
+from koine.train.model import train
+from koine.train.tokens import train_tokens
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,9 @@ def prepare(scratch: Path, pairs: list[tuple[str, str, str]], case: Case) -> tup
     ]
     QA.write(QA.frame(rows).unique("id", maintain_order=True), scratch / "qa.parquet")
     half = case.device == "cuda"
-    settings = Optimisation(max_steps=case.steps, batch_size=case.batch, learning_rate=1e-3, bf16=half, mini_batch_size=case.chunk)
+    optimisation = Optimisation(
+        max_steps=case.steps, batch_size=case.batch, learning_rate=1e-3, bf16=half, mini_batch_size=case.chunk
+    )
     data = Dataset.from_polars(pl.DataFrame({"anchor": [p[0] for p in pairs], "positive": [p[1] for p in pairs]}))
     train_tokenizer([text for pair in pairs for text in pair[:2]], case.tokenizer, scratch / "tokenizer.json")
     start = Start()
@@ -127,14 +129,13 @@ def prepare(scratch: Path, pairs: list[tuple[str, str, str]], case: Case) -> tup
         tokenizer = FastTokenizer.from_file(str(scratch / "tokenizer.json"))
         TransformerEncoder(tokenizer, {"query": "", "passage": ""}, model).save(scratch / "random")
         start = Start(model=str(scratch / "random"))
-    tokenise(scratch / "qa.parquet", [], scratch / "tokens", case.tokenizer, special=case.kind != "static", start=start)
+    train_tokens(scratch / "qa.parquet", scratch / "tokens", case.kind, case.tokenizer, start)
 
     def timed(strategy: str) -> float:
         begin = time.perf_counter()
         train(
-            scratch / "tokens", scratch / "ours", kind=case.kind, backbone=case.kind, source="en", strategy=strategy, alpha=0.5,
-            languages=Languages(), seed=1, prefixes={"query": "", "passage": ""}, architecture=case.architecture,
-            optimisation=settings, device=case.device, start=start,
+            scratch / "tokens", scratch / "ours", strategy, case.kind, start, case.architecture, optimisation,
+            device=case.device,
         )  # fmt: skip
         return time.perf_counter() - begin
 
