@@ -386,7 +386,7 @@ def test_commands_of_languages_not_trained_in_say_which_were() -> None:
     assert changed is None  # nothing was evaluated
     assert commands.alone("static", "en-en", "xquad-r:en+fi") == (
         "koine evaluate --model models/test/static/en-en/seed-1 --benchmark data/test/collect/benchmarks/xquad-r "
-        "--pool en+fi --out cell"
+        "--pools en+fi --out cell"
     )
 
 

@@ -97,5 +97,5 @@ class Commands:
         model = f"models/{self.recipe}/{backbone}/{chain.model}/seed-{seeds[0]}"
         words = ["--model", model, "--benchmark", f"data/{self.recipe}/collect/benchmarks/{whole}"]
         words += ["--debias", chain.debias] if chain.debias else []
-        words += ["--pool", part] if part and part != UNSEEN else []
+        words += ["--pools", part] if part and part != UNSEEN else []
         return f"koine evaluate {shlex.join(words)} --out {OUT}"

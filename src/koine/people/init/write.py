@@ -29,7 +29,7 @@ def recipe(wanted: Wanted, files: Sequence[File], ways: Mapping[str, Way], machi
     )
     yield "#"
     yield f"#     snakemake --cores all --configfile recipes/{name}.yaml     # run; the same command goes on after a stop"
-    yield f"#     koine show results/{name}                                  # the table; report.html there is the page"
+    yield f"#     koine show recipes/{name}.yaml                             # the table; results/{name}/report.html is the page"
     yield f"recipe: {name}"
     yield ""
     yield "collect:"
@@ -190,7 +190,7 @@ def _evaluate(wanted: Wanted, passages: int, unasked: Sequence[str]) -> Iterator
     yield "evaluate:"
     yield from _comment(
         "The held-out questions in all languages, against all of your passages in all languages. They are machine translations: "
-        "they compare models and languages, and flatter all of them. A test that people have written is worth more: --test.",
+        "they compare models and languages, and flatter all of them. A test that people have written is worth more: --tests.",
         2,
     )
     own = f"{wanted.name}-test"
@@ -198,7 +198,7 @@ def _evaluate(wanted: Wanted, passages: int, unasked: Sequence[str]) -> Iterator
     if wanted.tests:
         readers = {format_of(path) for path in wanted.tests.values()}
         if len(readers) > 1:
-            raise KoineError(f"--test: files of {', '.join(sorted(readers))}; give all languages in one format")
+            raise KoineError(f"--tests: files of {', '.join(sorted(readers))}; give all languages in one format")
         ids = {lang: {str(row["id"]) for row in rows_of(path, next(iter(readers)), {})} for lang, path in wanted.tests.items()}
         shared = set.intersection(*ids.values())
         native = len(ids) > 1 and len(shared) < min(map(len, ids.values())) / 2
