@@ -8,6 +8,7 @@ import shlex
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from types import ModuleType
@@ -15,7 +16,6 @@ from urllib.parse import unquote, urldefrag
 
 import polars as pl
 import pytest
-import typer
 import yaml
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -23,7 +23,7 @@ from mkdocs.commands.build import build
 from mkdocs.config import load_config
 from mkdocs.exceptions import Abort
 
-from koine.cli import app
+from koine.cli import COMMANDS, load
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -232,12 +232,11 @@ def options(words: list[str]) -> list[str]:
     return [word.partition("=")[0] for word in words if re.match(r"--?[a-zA-Z]", word)]
 
 
-def koine_options() -> dict[str, set[str]]:
-    group = typer.main.get_command(app)
-    return {
-        name: {"--help", "-h"} | {option for parameter in command.params for option in parameter.opts + parameter.secondary_opts}
-        for name, command in group.commands.items()  # type: ignore[attr-defined]
-    }
+@cache
+def koine_options(command: str) -> set[str]:
+    """The options of a subcommand."""
+    parameters = load(command).params
+    return {"--help", "-h"} | {option for parameter in parameters for option in parameter.opts + parameter.secondary_opts}
 
 
 def snakemake_options() -> set[str]:
@@ -246,7 +245,7 @@ def snakemake_options() -> set[str]:
     return {option for action in get_argument_parser()._actions for option in action.option_strings}
 
 
-KOINE, SNAKEMAKE = koine_options(), snakemake_options()
+SNAKEMAKE = snakemake_options()
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=NAMES)
@@ -255,8 +254,8 @@ def test_every_command_that_a_text_names_exists_with_its_options(path: Path) -> 
     markers = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pytest"]["ini_options"]["markers"]
     for words in commands(path):
         if (given := after(words, "koine")) and given[0] not in ("COMMAND", "--help", "--install-completion", "<step>"):
-            assert given[0] in KOINE, words
-            assert {*options(given[1:])} <= KOINE[given[0]], words
+            assert given[0].replace("-", "_") in COMMANDS, words
+            assert {*options(given[1:])} <= koine_options(given[0]), words
         elif (given := after(words, "snakemake")) is not None:
             assert {*options(given)} <= SNAKEMAKE, words
         elif given := after(words, "make"):
@@ -266,7 +265,7 @@ def test_every_command_that_a_text_names_exists_with_its_options(path: Path) -> 
         elif (given := after(words, "python")) and given[0] == "-m":
             assert importlib.util.find_spec(given[1]), words
         elif words[0].startswith("--"):
-            assert {*options(words[:1])} <= SNAKEMAKE.union(OTHERS, *KOINE.values()), words
+            assert {*options(words[:1])} <= SNAKEMAKE.union(OTHERS, *map(koine_options, COMMANDS)), words
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=NAMES)
