@@ -123,13 +123,13 @@ def _recipe(plan: Plan, *, online: bool) -> Iterator[Finding]:
         yield _from_hub(name, hub_id, "dataset", revision, online=online)
     for name, files in plan.locations.items():
         yield _download(name, files)
-    named = plan.named_paths()
-    local = {str(path) for _, path in named}
+    yours = plan.named_paths()
+    local = {str(path) for _, path in yours}
     for name, (model, revision) in plan.named_models.items():
         if model not in local:
             yield _from_hub(name, model, "model", revision, online=online)
     yield from _apertium(plan)
-    for parameter, path in named:
+    for parameter, path in yours:
         home = f"; {plan.homes[str(path)]}" if str(path) in plan.homes else ""
         yield Finding(parameter, str(path) if path.exists() else f"{path}: no such file or folder{home}", path.exists())
 

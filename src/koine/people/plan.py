@@ -129,7 +129,7 @@ def items(plan: Plan, gpu_tflops: float) -> Iterator[Item]:
 def _read(plan: Plan) -> set[str]:
     """Every file that a source, a benchmark or a translation reads."""
     resources = [*plan.resources.values(), *plan.reverse.values()]
-    read = [*(one["files"] for one in [*plan.sources.values(), *plan.benchmarks.values()]), *resources, plan.truth]
+    read = [*(entry["files"] for entry in [*plan.sources.values(), *plan.benchmarks.values()]), *resources, plan.truth]
     return {path for paths in read for path in paths}
 
 
@@ -205,13 +205,17 @@ def _trained(plan: Plan, gpu_tflops: float) -> Iterator[Item]:
 
 def _evaluated(plan: Plan, tested: dict[str, Any], gpu_tflops: float) -> Iterator[Item]:
     r, p = rates(), plan.params
-    texts = sum(sum(one.size or ()) for one in tested.values())
+    texts = sum(sum(benchmark.size or ()) for benchmark in tested.values())
     encoded = [run for run in plan.runs if not Chain.parse(run.split("/")[1]).debias]
     cpu = gpu = disk = 0.0
     for run in encoded:
         backbone = p.backbones[run.partition("/")[0]]
         lengths = [min(r[f"{side}_tokens"], backbone.tokenizer.max_length) for side in ("question", "passage")]
-        tokens = sum(count * own for one in tested.values() for count, own in zip(one.size or (0, 0), lengths, strict=True))
+        tokens = sum(
+            count * length
+            for benchmark in tested.values()
+            for count, length in zip(benchmark.size or (0, 0), lengths, strict=True)
+        )
         seconds = _seconds(backbone, tokens, 2, gpu_tflops)
         cpu += (texts / r["static_texts_per_s"] if backbone.kind == "static" else seconds[0]) / HOUR
         gpu += seconds[1] / HOUR
@@ -220,9 +224,9 @@ def _evaluated(plan: Plan, tested: dict[str, Any], gpu_tflops: float) -> Iterato
     if debiased := len(plan.runs) - len(encoded):
         yield Item("encode_debias", debiased * len(tested), "", 0, 0, disk / max(1, len(encoded)) * debiased)
     scores = 0.0
-    for one in tested.values():
-        queries, passages = one.size or (0, 0)
-        scores += queries * passages / (len(one.files) if one.settings == ["mono"] else 1)
+    for benchmark in tested.values():
+        queries, passages = benchmark.size or (0, 0)
+        scores += queries * passages / (len(benchmark.files) if benchmark.settings == ["mono"] else 1)
     yield Item("evaluate_vectors", len(plan.runs) * len(tested), "", len(plan.runs) * scores / r["scores_per_s"] / HOUR)
     if p.evaluate.bm25:
         yield Item("evaluate_bm25", len(tested))

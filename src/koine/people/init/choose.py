@@ -115,8 +115,8 @@ def _covered(lang: str, wanted: Wanted, files: Sequence[File]) -> float:
     if not wanted.memories:
         return 0.0
     texts = list(dict.fromkeys([*(row["question"] for file in files for row in file.rows), *passages_of(files)]))
-    found = Memory(wanted.memories, wanted.source, lang).translate(texts)
-    return sum(text is not None for text in found) / len(texts)
+    translations = Memory(wanted.memories, wanted.source, lang).translate(texts)
+    return sum(text is not None for text in translations) / len(texts)
 
 
 def _apertium(source: str, target: str) -> Apertium | None:
