@@ -83,8 +83,6 @@ def measure_pairs(name: str, benchmark: str, scratch: Path, *, sample: bool) -> 
     """All pairs of one benchmark, with each model; results are written after each."""
     from _machine import update_results
 
-    from koine.people.benchmark import prepare_benchmark
-
     prepared = prepare_benchmark(benchmark, scratch)
     figures: list[Figure] = []
     for prefix, kind in MODELS.items():
@@ -108,13 +106,12 @@ def run_pairs(prepared: Path, model: Path, out: Path, *, cached: bool, sample: b
 
     from koine.evaluate.mteb import BenchmarkTask
     from koine.people.evaluate import evaluate
-    from koine.records import Run
 
     datasets.disable_progress_bars()
     theirs: dict[str, float] = {}
 
     def koine() -> None:
-        evaluate(model=str(model), benchmark=str(prepared), out=out, settings=PAIRED, run=Run(strategy=""), device="cpu")
+        evaluate(model=str(model), benchmark=str(prepared), out=out, settings=PAIRED, device="cpu")
 
     def rival(cached: bool) -> float:
         loaded: list[Any] = []

@@ -26,9 +26,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from koine import backbones
 from koine.backbones.base import Encoder, Vectors
-from koine.collect.readers import read_squad
-from koine.people.export import export
-from koine.people.export.folder import cosine
+from koine.collect.formats.squad import read_squad
 from koine.runtime.console import table
 
 ROUNDS, BATCH = 5, 32

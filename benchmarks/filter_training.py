@@ -24,15 +24,18 @@ os.environ.update(OMP_NUM_THREADS="1", OMP_WAIT_POLICY="passive", TOKENIZERS_PAR
 import numpy as np
 import polars as pl
 from _machine import update_results
+from koine.train.steps import train
 
-from koine.collect.readers import Question, read_memory, read_squad
-from koine.collect.steps import collect_benchmark
-from koine.filter.steps import SCORED, TEXT_SCORES, _score_texts, verdicts
+from koine.collect.benchmark import collect_benchmark
+from koine.collect.formats.memory import read_memory
+from koine.collect.formats.squad import Question, read_squad
+from koine.filter.decide import verdicts
+from koine.filter.score import score_texts
+from koine.filter.table import SCORED, TEXT_SCORES
 from koine.params import Architecture, Languages, Optimisation, Rules, Score, Tokenizer
 from koine.people.evaluate import evaluate
 from koine.records import PARALLEL, QA, Run
 from koine.runtime.files import text_id, write_json
-from koine.train.steps import train
 from koine.train.tokens import tokenise
 
 LOCAL = Path(os.environ.get("KOINE_MIRROR", "")) / "local"
@@ -118,7 +121,7 @@ def judged(pairs: pl.DataFrame, lang: str) -> pl.DataFrame:
     columns: dict[str, pl.Series] = {}
     for part in ("question", "passage"):
         texts = pairs.select(source=f"source_{part}", target=part, back=f"back_{part}").unique(maintain_order=True)
-        scored = _score_texts(texts.to_dicts(), lang, ["en", lang, "sv", "et", "pt", "no"], Score(), 2, "cpu")
+        scored = score_texts(texts.to_dicts(), lang, ["en", lang, "sv", "et", "pt", "no"], Score(), workers=2)
         found = texts.with_columns(pl.Series(f"{part}_{name}", scored[name]).fill_nan(None) for name in TEXT_SCORES)
         keys = {"source": f"source_{part}", "target": part}
         joined = pairs.join(found.rename(keys).drop("back"), on=list(keys.values()), how="left", maintain_order="left")
@@ -162,7 +165,7 @@ def measure(pairs: pl.DataFrame, lang: str, asked: Asked) -> np.ndarray:
         for language, questions in asked.items():
             write_json(folder / f"{language}.json", squad(questions))
         files = {language: folder / f"{language}.json" for language in asked}
-        collect_benchmark(files, folder / "asked", name=lang, reader="squad", candidate="passage", parallel_only=True)
+        collect_benchmark(files, folder / "asked", reader="squad", candidate="passage", parallel_only=True)
         write_pairs(pairs, lang, folder)
         tokenise(
             folder / "qa", [folder / "parallel"], folder / "tokens", Tokenizer(vocab_size=20000, max_length=256), special=False
@@ -173,9 +176,10 @@ def measure(pairs: pl.DataFrame, lang: str, asked: Asked) -> np.ndarray:
                 languages=Languages(), seed=seed, prefixes={"query": "", "passage": ""}, architecture=architecture,
                 optimisation=optimisation, device="cpu",
             )  # fmt: skip
+            run = Run("filter", "static", "x-y", seed)
             evaluate(
-                model=str(folder / "model"), benchmark=str(folder / "asked"), out=folder / "out", metrics=["map"],
-                run=Run("filter", "static", "x-y", seed), device="cpu",
+                model=str(folder / "model"), benchmark=str(folder / "asked"), out=folder / "out", metrics=["map"], run=run,
+                device="cpu",
             )  # fmt: skip
             cells = pl.read_csv(folder / "out" / "pairs.csv").filter(metric="map").group_by("setting").agg(pl.col("value").mean())
             values.append([cells.filter(setting=setting)["value"][0] for setting in ("mono", "cross", "multi")])

@@ -29,19 +29,20 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 from _machine import update_results
+from koine.train.steps import train
 
 from koine import backbones
 from koine.backbones.base import Encoder
-from koine.collect.readers import read_memory, read_squad
+from koine.collect.formats.memory import read_memory
+from koine.collect.formats.squad import read_squad
 from koine.encode.vectors import Stored, open_vectors, read_vectors, write_vectors
 from koine.index.kinds import build, exact, open_index, recall
 from koine.params import Architecture, IndexKind, Languages, Optimisation, Start, Tokenizer
 from koine.records import PARALLEL, QA
 from koine.runtime.console import progress, table
 from koine.runtime.files import text_id
-from koine.train.steps import train
+from koine.text.sentences import split
 from koine.train.tokens import tokenise
-from koine.translate.sentences import split
 
 Floats = npt.NDArray[np.float32]
 DIM, DEPTH, QUERIES, ROUNDS = 384, 10, 1000, 3

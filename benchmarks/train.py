@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from _machine import update_results
 from datasets import Dataset
+from koine.train.steps import train
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from sentence_transformers.sentence_transformer.losses import (
     CachedMultipleNegativesRankingLoss,
@@ -34,9 +35,8 @@ from transformers import XLMRobertaConfig, XLMRobertaModel
 from koine import backbones
 from koine.backbones.tokenizer import train_tokenizer
 from koine.backbones.transformer import TransformerEncoder
-from koine.collect.readers import read_memory
+from koine.collect.formats.memory import read_memory
 from koine.params import Architecture, Languages, Optimisation, Start, Tokenizer
-from koine.train.steps import train
 from koine.train.tokens import tokenise
 
 
@@ -92,7 +92,7 @@ def main() -> None:
 
 def read_pairs(count: int) -> list[tuple[str, str, str]]:
     """(question, passage, language) in English and Finnish, in the lengths of real training."""
-    from koine.collect.readers import read_squad
+    from koine.collect.formats.squad import read_squad
 
     mirror = Path(os.environ["KOINE_MIRROR"]) / "local"
     memory = {segment.source: segment.target for segment in read_memory(mirror / "squad-fi" / "memory.en-fi.jsonl")}
@@ -118,7 +118,9 @@ def prepare(scratch: Path, pairs: list[tuple[str, str, str]], case: Case) -> tup
     ]
     QA.write(QA.frame(rows).unique("id", maintain_order=True), scratch / "qa.parquet")
     half = case.device == "cuda"
-    settings = Optimisation(max_steps=case.steps, batch_size=case.batch, learning_rate=1e-3, bf16=half, mini_batch_size=case.chunk)
+    settings = Optimisation(
+        max_steps=case.steps, batch_size=case.batch, learning_rate=1e-3, bf16=half, mini_batch_size=case.chunk
+    )
     data = Dataset.from_polars(pl.DataFrame({"anchor": [p[0] for p in pairs], "positive": [p[1] for p in pairs]}))
     train_tokenizer([text for pair in pairs for text in pair[:2]], case.tokenizer, scratch / "tokenizer.json")
     start = Start()

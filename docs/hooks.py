@@ -1,4 +1,5 @@
-"""What the site (`make docs`) does beside MkDocs: files of the repository that pages link to become part of it.
+"""What the site (`make docs`) does beside MkDocs: files of the repository that pages link to become part of it, and what is
+registered in the code is listed.
 
 On GitHub `../results/paper/table.csv` leads out of `docs/` to the file. In the site the file stands at `results/paper/table.csv`
 below its root, so such a link loses one `../`; a Markdown file becomes a page.
@@ -10,6 +11,8 @@ from pathlib import Path
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files, InclusionLevel
 from mkdocs.structure.pages import Page
+
+from koine.collect.readers import READERS
 
 LINK = re.compile(r"(?<=\]\()((?:\.\./)+)([^)#\s]+)")
 
@@ -29,7 +32,14 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
+def _readers() -> str:
+    """A table of `koine.collect.readers`."""
+    rows = [f"| `{name}` | {', '.join(reader.reads)} | {reader.words} |" for name, reader in READERS.items()]
+    return "\n".join(["| reader | gives | format |", "|---|---|---|", *rows])
+
+
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Let links to these files lead to where they stand in the site."""
+    """Let links to these files lead to where they stand in the site, and list the formats that are registered."""
     uri = page.file.src_uri
+    markdown = markdown.replace("<!-- readers -->", _readers())
     return LINK.sub(lambda link: link[1][3:] + link[2] if _outside(uri, link[1]) else link[0], markdown)

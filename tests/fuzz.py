@@ -14,16 +14,18 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import yaml
 from test_published import PUBLISHED, encoded
 
-from koine.collect.benchmarks import read_benchmark
-from koine.collect.readers import read_dictionary, read_memory, read_qa
-from koine.collect.steps import collect_source
+from koine.collect.benchmark import read_benchmark
+from koine.collect.formats.dictionary import read_dictionary
+from koine.collect.formats.memory import read_memory
+from koine.collect.readers import read_questions, readers_of
+from koine.collect.source import collect_source
 from koine.evaluate.probe import read_nli
-from koine.params import BenchmarkReader, Params, load_recipe, parse
+from koine.params import Params, load_recipe, parse
 from koine.people.check import read_promised
 from koine.runtime.errors import KoineError
 
@@ -230,7 +232,7 @@ PROMISED = b"benchmark,backbone,strategy,setting,metric,value,tolerance\nsample,
 def _benchmark(reader: str, name: str = "", candidate: str = "passage") -> Callable[[Path], object]:
     def read(folder: Path) -> object:
         files = {"en": folder / name} if reader != "mewsli-x" else {"en": folder, "fi": folder}
-        return list(read_benchmark(files, reader, candidate, "test"))  # type: ignore[arg-type]
+        return [language._replace(passages=[*language.passages]) for language in read_benchmark(files, reader, candidate, "test")]  # type: ignore[arg-type]
 
     return read
 
@@ -264,7 +266,9 @@ def _subjects() -> dict[str, Subject]:
         "source: passages": Subject({"p.jsonl": PASSAGES}, _source("passages", "p.jsonl")),
         "source: squad": Subject({"squad.json": SQUAD}, _source("squad", "squad.json")),
         "source: beir": Subject(beir, _source("beir", "")),
-        "source: gz": Subject({"qa.jsonl.gz": gzip.compress(QA)}, lambda folder: list(read_qa(folder / "qa.jsonl.gz", "jsonl"))),
+        "source: gz": Subject(
+            {"qa.jsonl.gz": gzip.compress(QA)}, lambda folder: list(read_questions(folder / "qa.jsonl.gz", "jsonl"))
+        ),
         "benchmark: squad": Subject({"squad.json": SQUAD}, _benchmark("squad", "squad.json", "sentence")),
         "benchmark: beir": Subject(beir, _benchmark("beir")),
         "benchmark: lines": Subject({"lines.tsv": b"Who?\tKuka?\nWhy?\tMiksi?\n"}, _benchmark("lines", "lines.tsv")),
@@ -297,7 +301,7 @@ def _small() -> bytes:
 
 
 SUBJECTS = _subjects()
-assert set(get_args(BenchmarkReader)) - {"triples"} <= {name.partition(": ")[2] for name in SUBJECTS} | {
+assert {*readers_of("questions", "benchmark")} - {"triples"} <= {name.partition(": ")[2] for name in SUBJECTS} | {
     r for r, *_ in PUBLISHED.values()
 } | {"jsonl"}
 

@@ -16,17 +16,11 @@ from pathlib import Path
 import pytest
 import yaml
 from chaos import campaign
-from test_workflow import ENV, SMALL, checkout, run
+from test_workflow import ENV, LEAST, SMALL, checkout, run
 
 from koine.params import laid_over
 
 workflow, faults = pytest.mark.workflow, pytest.mark.faults
-
-LEAST = {
-    "collect": {"sample": {"languages": ["en", "fi"]}},
-    "translate": {"languages": ["fi"]},
-    "train": {"strategies": ["hybrid"]},
-}
 
 
 def least(folder: Path) -> Path:

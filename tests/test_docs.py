@@ -24,6 +24,7 @@ from mkdocs.config import load_config
 from mkdocs.exceptions import Abort
 
 from koine.cli import COMMANDS, load
+from koine.collect.readers import READERS
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -110,6 +111,12 @@ def test_every_page_is_built_and_no_page_asks_for_anything_from_elsewhere(site: 
                 assert (path.parent / unquote(urldefrag(address).url)).exists() or path.name == "404.html", (path, address)
     for path in site.rglob("*.css"):
         assert [address for address in loaded_by_css(path.read_text(encoding="utf-8")) if elsewhere(address)] == [], path
+
+
+def test_the_page_of_collect_lists_every_format(site: Path) -> None:
+    text = (site / "collect.html").read_text(encoding="utf-8")
+    for name, reader in READERS.items():
+        assert f"<td><code>{name}</code></td>" in text and reader.words.partition(":")[0] in text, name
 
 
 def test_nothing_on_a_page_makes_the_theme_ask_for_more(site: Path) -> None:

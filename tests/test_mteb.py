@@ -17,10 +17,10 @@ from tokenizers import Tokenizer as FastTokenizer
 from koine import backbones
 from koine.backbones.static import StaticEncoder
 from koine.backbones.tokenizer import tokenize, train_tokenizer
-from koine.collect.sample import make_sample
-from koine.collect.steps import collect_benchmark
+from koine.collect.benchmark import collect_benchmark
+from koine.collect.sample import collect_sample
 from koine.evaluate.mteb import BenchmarkTask, MtebEncoder
-from koine.params import Architecture, Start, Tokenizer
+from koine.params import Architecture, Sample, Start, Tokenizer
 from koine.people.evaluate import evaluate
 from koine.people.mteb import evaluate_mteb
 from koine.records import PAIRS, PASSAGES, QRELS, QUERIES, SCORES, Run
@@ -36,10 +36,10 @@ CELL = ["setting", "query_lang", "doc_lang"]
 def benchmark(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A part of the sample's: pools of fewer than 1,000 passages, so that mteb's map@1000 is without cut-off."""
     scratch = tmp_path_factory.mktemp("sample")
-    make_sample(scratch / "made", languages=LANGUAGES, seed=1, defect_rate=0.0)
+    collect_sample(scratch / "made", sample=Sample(languages=list(LANGUAGES), defect_rate=0))
     files = {lang: scratch / "made/beir" / lang for lang in LANGUAGES}
     folder = scratch / "sample"
-    collect_benchmark(files, folder, name="sample", reader="beir", candidate="passage", parallel_only=False)
+    collect_benchmark(files, folder, reader="beir", candidate="passage", parallel_only=False)
     qrels = QRELS.read(folder / "qrels.parquet")
     asked = qrels["query_id"].unique(maintain_order=True)[:50]
     qrels = qrels.filter(pl.col("query_id").is_in(asked.implode()))

@@ -13,8 +13,8 @@ from typing import Any
 import polars as pl
 import pytest
 
+from koine.collect.benchmark import collect_benchmark
 from koine.collect.sample import make_sample
-from koine.collect.steps import collect_benchmark
 from koine.params import load_recipe
 from koine.people import benchmark as benchmarks
 from koine.people.check import PROMISES, check, promises
@@ -23,9 +23,9 @@ from koine.people.evaluate import evaluate
 from koine.people.fetch import fetch
 from koine.people.show import show
 from koine.people.standins.models import write_standins
-from koine.plan import Plan
 from koine.records import PAIRS, TABLE
 from koine.runtime.errors import KoineError
+from koine.workflow.experiment import Experiment
 
 ROOT = Path(__file__).parents[1]
 RECIPES = [Path("params.yaml"), *sorted(path.relative_to(ROOT) for path in (ROOT / "recipes").glob("*.yaml"))]
@@ -62,13 +62,13 @@ def test_a_typo_in_params_is_answered_with_the_nearest_key() -> None:
     config = load_recipe(ROOT / "params.yaml")
     config["train"]["stategies"] = ["hybrid"]
     with pytest.raises(KoineError, match=r"train.stategies: no such parameter; did you mean 'strategies'"):
-        Plan(config)
+        Experiment(config)
 
 
 @pytest.mark.parametrize("path", RECIPES[1:], ids=str)
 def test_every_recipe_is_valid_and_its_name_is_its_files(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    assert Plan(load_recipe(path)).params.recipe == path.stem
+    assert Experiment(load_recipe(path)).params.recipe == path.stem
 
 
 # --- doctor ------------------------------------------------------------------------------------------------------

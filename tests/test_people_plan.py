@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from koine.cli import app
 from koine.params import load_recipe
 from koine.people.plan import items
-from koine.plan import Plan
+from koine.workflow.experiment import Experiment
 
 RECIPES = sorted(Path("recipes").glob("*.yaml"))
 
@@ -23,10 +23,10 @@ def scales(recipe: Path) -> list[str]:
 
 @pytest.mark.parametrize(("recipe", "scale"), [(recipe, scale) for recipe in RECIPES for scale in scales(recipe)])
 def test_every_recipe_is_valid_and_reckoned_at_every_scale(recipe: Path, scale: str) -> None:
-    found = list(items(Plan(load_recipe(recipe, scale)), 200))
+    found = list(items(Experiment(load_recipe(recipe, scale)), 200))
     assert all(item.jobs > 0 and item.cpu_hours >= 0 and item.gpu_hours >= 0 for item in found)
     assert len({item.rule for item in found}) == len(found)
-    faster = list(items(Plan(load_recipe(recipe, scale)), 400))
+    faster = list(items(Experiment(load_recipe(recipe, scale)), 400))
     assert sum(item.gpu_hours for item in found) == pytest.approx(2 * sum(item.gpu_hours for item in faster))
 
 
@@ -54,7 +54,7 @@ def test_jobs_are_those_that_snakemake_plans(recipe: str, scale: str, tmp_path: 
     said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, env={**os.environ})
     text = said.stdout + said.stderr
     planned = dict(re.findall(r"^(\w+) +(\d+)$", text[text.index("Job stats") :], flags=re.M))
-    own = {item.rule: str(item.jobs) for item in items(Plan(load_recipe(Path(recipe), scale)), 200)}
+    own = {item.rule: str(item.jobs) for item in items(Experiment(load_recipe(Path(recipe), scale)), 200)}
     assert {rule: count for rule, count in planned.items() if rule not in ("all", "total")} == own
 
 

@@ -7,7 +7,6 @@ light steps import no more than they need.
 import ast
 import errno
 import importlib
-import importlib.util
 import os
 import signal
 import sys
@@ -21,7 +20,6 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
-import click
 import typer
 from typer.core import TyperCommand, TyperGroup
 
@@ -30,6 +28,7 @@ from koine.runtime.console import degrade, say
 from koine.runtime.errors import KoineError
 
 COMMANDS = STEPS | PEOPLE
+PACKAGE = Path(__file__).parent
 FULL = {number: os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)}
 CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
 
@@ -37,37 +36,37 @@ CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
 class _Commands(TyperGroup):
     """The commands, each imported when it is called; a list of them reads their docstrings alone."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         return [name.replace("_", "-") for name in COMMANDS]
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:
         name = cmd_name.replace("-", "_")
         if name not in COMMANDS:
             return None
         panel = "Steps of the workflow" if name in STEPS else "For people"
         return TyperCommand(cmd_name, help=_first_line(COMMANDS[name], name), rich_help_panel=panel)
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         name, known, rest = super().resolve_command(ctx, args)
         return name, known and load(str(name)), rest
 
 
-def load(name: str) -> click.Command:
+def load(name: str) -> Any:
     """The whole command of a name."""
     from koine.command import command
 
-    own = name.replace("-", "_")
-    one = typer.Typer(pretty_exceptions_enable=False, context_settings=CONTEXT)
-    one.command(name)(command(getattr(importlib.import_module(COMMANDS[own]), own)))
-    return typer.main.get_command(one)
+    function = name.replace("-", "_")
+    only = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+    only.command(name, context_settings=CONTEXT)(command(getattr(importlib.import_module(COMMANDS[function]), function)))
+    return typer.main.get_command(only)
 
 
 def _first_line(module: str, function: str) -> str:
     """The first line of a function's docstring, without importing its module."""
-    found = importlib.util.find_spec(module)
-    tree = ast.parse(Path(str(found and found.origin)).read_text(encoding="utf-8"))
-    own = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function)
-    return (ast.get_docstring(own) or "").partition("\n")[0]
+    path = PACKAGE.joinpath(*module.split(".")[1:]).with_suffix(".py")
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    command = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function)
+    return (ast.get_docstring(command) or "").partition("\n")[0]
 
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}

@@ -16,7 +16,8 @@ import numpy as np
 import polars as pl
 
 from koine import backbones
-from koine.backbones.base import Kind, Vectors
+from koine.backbones.base import Vectors
+from koine.backbones.tokenizer import Side
 from koine.languages import canonical, script
 from koine.params import SETTINGS
 from koine.records import PASSAGES, QRELS, QUERIES
@@ -81,14 +82,14 @@ class MtebEncoder(AbsEncoder):
 
     def __init__(self, model: str, device: str = "cpu") -> None:
         self._encoder = backbones.load(model, device)
-        self._kept: dict[tuple[Kind, str], Vectors] = {}
+        self._kept: dict[tuple[Side, str], Vectors] = {}
         self.mteb_model_meta = ModelMeta.create_empty(overwrites={"name": f"koine/{Path(model).name}"})
 
     def encode(
         self, inputs: DataLoader[BatchedInput], *, prompt_type: PromptType | None = None, batch_size: int = 64, **given: Any
     ) -> Vectors:
         """Vectors `[n, d]`; what is no document is a query. Only `batch_size` of the other arguments is used."""
-        kind: Kind = "passage" if prompt_type == PromptType.document else "query"
+        kind: Side = "passage" if prompt_type == PromptType.document else "query"
         texts = [text for batch in inputs for text in batch["text"]]
         if len(self._kept) > KEPT:
             self._kept.clear()

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from koine.collect import registry
-from koine.collect.sample import make_sample
-from koine.collect.steps import collect_benchmark, collect_hub
-from koine.params import Benchmark
+from koine.collect.benchmark import collect_benchmark
+from koine.collect.download import collect_download
+from koine.collect.sample import collect_sample
+from koine.params import Benchmark, Sample
 from koine.runtime.errors import KoineError
-from koine.runtime.fetch import fetch
 from koine.runtime.files import sha256
 
 
@@ -30,7 +30,7 @@ def prepare_benchmark(name: str, scratch: Path, raw: Path | None = None) -> Path
     entry = registry.benchmark(name)
     folder = scratch / name
     collect_benchmark(
-        _files(name, entry, scratch, raw), folder, name=name, reader=entry.reader, candidate=entry.candidate,
+        _files(name, entry, scratch, raw), folder, reader=entry.reader, candidate=entry.candidate,
         parallel_only=entry.parallel_only, native=entry.native, split=entry.split,
     )  # fmt: skip
     return folder
@@ -39,7 +39,7 @@ def prepare_benchmark(name: str, scratch: Path, raw: Path | None = None) -> Path
 def _files(name: str, entry: Benchmark, scratch: Path, raw: Path | None) -> dict[str, Path]:
     """The benchmark's files by language, made, downloaded, or as a person has put them there."""
     if name == "sample":
-        make_sample(scratch / "sample", languages=list(entry.files), seed=1, defect_rate=0.0)
+        collect_sample(scratch / "sample", sample=Sample(languages=list(entry.files), defect_rate=0.0))
         return {lang: scratch / "sample" / "beir" / file.name for lang, file in entry.files.items()}
     if entry.path is not None:
         files = {lang: Path(entry.path.format(name=file.name)) for lang, file in entry.files.items()}
@@ -54,7 +54,6 @@ def _files(name: str, entry: Benchmark, scratch: Path, raw: Path | None) -> dict
 
 def _download(path: Path, wanted: dict[str, Any]) -> None:
     """Bring one file of `registry.downloads`, unless it is there with the checksum that it is to have."""
-    if "hub" in wanted:
-        collect_hub(path, **wanted)
-    elif not (path.is_file() and wanted["sha256"] in (None, sha256(path))):
-        fetch(wanted["location"], wanted["sha256"], path)
+    known = None if "hub" in wanted else wanted["sha256"]
+    if "hub" in wanted or not (path.is_file() and known in (None, sha256(path))):
+        collect_download(path, **wanted)

@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from koine.names import target
 from koine.params.recipe import PARAMS, load_recipe
-from koine.plan import Plan
 from koine.runtime.console import say
+from koine.runtime.download import in_mirror
 from koine.runtime.errors import KoineError
-from koine.runtime.fetch import in_mirror
 from koine.runtime.gpus import gpus
 from koine.runtime.hub import on_disk, remedy, unreachable
-from koine.translate.apertium import Apertium
+from koine.translate.base import Options
+from koine.workflow.experiment import Experiment
 
 ALWAYS = {"model": "config.json", "dataset": "README.md"}  # a file that each has, once it was downloaded
 
@@ -42,9 +43,9 @@ def doctor(recipe: Path = PARAMS, /, *, scale: str = "") -> None:
     Raises:
         KoineError: the recipe is not valid, or lacks something.
     """
-    plan = Plan(load_recipe(recipe, scale))
+    experiment = Experiment(load_recipe(recipe, scale))
     lacking = 0
-    for finding in _findings(plan):
+    for finding in _findings(experiment):
         mark, style = {True: ("ok", "green"), False: ("missing", "red"), None: ("", "")}[finding.ok]
         say(f"{finding.what:<12} {finding.says}", f"{mark:<8}", style)
         lacking += finding.ok is False
@@ -53,12 +54,12 @@ def doctor(recipe: Path = PARAMS, /, *, scale: str = "") -> None:
     say(f"{recipe} can run here")
 
 
-def _findings(plan: Plan) -> Iterator[Finding]:
+def _findings(experiment: Experiment) -> Iterator[Finding]:
     yield from _machine()
     why = unreachable()
     says = f"not reachable ({why}); set KOINE_MODELS for Hub ids (docs/offline.md)" if why else "reachable"
     yield Finding("Hub", says, not why or None)
-    yield from _recipe(plan, online=not why)
+    yield from _recipe(experiment, online=not why)
 
 
 def _machine() -> Iterator[Finding]:
@@ -115,22 +116,23 @@ def without_secrets(text: str) -> str:
     return re.sub(r"(://[^\s?]*)\?\S*", r"\1?…", text)
 
 
-def _recipe(plan: Plan, *, online: bool) -> Iterator[Finding]:
+def _recipe(experiment: Experiment, *, online: bool) -> Iterator[Finding]:
     """What the recipe needs, each with whether it is here."""
-    says = f"{plan.params.recipe}: {len(plan.runs)} model(s), {len(plan.benchmarks)} benchmark(s), results in {plan.results}/"
+    models, benchmarks = len(experiment.models.runs), len(experiment.sources.tested)
+    says = f"{experiment.params.recipe}: {models} model(s), {benchmarks} benchmark(s), results in {experiment.results}/"
     yield Finding("recipe", says, True)
-    for name, (hub_id, revision) in plan.hub_ids.items():
+    for name, (hub_id, revision) in experiment.sources.hub_ids.items():
         yield _from_hub(name, hub_id, "dataset", revision, online=online)
-    for name, files in plan.locations.items():
+    for name, files in experiment.sources.locations.items():
         yield _download(name, files)
-    yours = plan.named_paths()
+    yours = experiment.named_paths()
     local = {str(path) for _, path in yours}
-    for name, (model, revision) in plan.named_models.items():
+    for name, (model, revision) in experiment.named_models.items():
         if model not in local:
             yield _from_hub(name, model, "model", revision, online=online)
-    yield from _apertium(plan)
+    yield from _programs(experiment)
     for parameter, path in yours:
-        home = f"; {plan.homes[str(path)]}" if str(path) in plan.homes else ""
+        home = f"; {experiment.sources.homes[str(path)]}" if str(path) in experiment.sources.homes else ""
         yield Finding(parameter, str(path) if path.exists() else f"{path}: no such file or folder{home}", path.exists())
 
 
@@ -168,12 +170,13 @@ def _from_hub(name: str, hub_id: str, kind: str, revision: str, *, online: bool)
     return Finding(name, f"{hub_id} comes from the Hub, which is not reachable: {remedy(hub_id)}", False)
 
 
-def _apertium(plan: Plan) -> Iterator[Finding]:
-    """The program's directions that the recipe needs."""
-    t = plan.params.translate
+def _programs(experiment: Experiment) -> Iterator[Finding]:
+    """The directions that the recipe needs of programs that translate."""
+    t = experiment.params.translate
     for lang in t.languages:
-        for way in t.ways(lang) if t.backend_of(lang) == "apertium" else []:
+        backend = t.entry_for(lang)
+        for way in t.ways(lang) if backend.program else []:
             try:
-                yield Finding("-".join(way), Apertium(*way).version, True)
+                yield Finding("-".join(way), target(backend.make)(*way, Options()).version, True)
             except KoineError as error:
                 yield Finding("-".join(way), str(error), False)

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
-from koine.params import METRICS, SETTINGS, Metric
+from koine.metrics import USUAL, MetricName
+from koine.params import SETTINGS, Setting
 from koine.records import Run
-from koine.runtime.device import Device, resolve
+from koine.runtime.device import Device
 
 #: Where the workflow's downloads lie: in a checkout, what is downloaded for one model serves the next, and the workflow.
 RAW = Path("data/raw")
@@ -18,7 +19,7 @@ RAW = Path("data/raw")
 
 def evaluate(
     *, model: str, benchmark: str, out: Path, pools: Sequence[str] = (),
-    settings: Sequence[Literal["mono", "cross", "multi"]] = (), metrics: Sequence[Metric] = (), run: Run = Run(),
+    settings: Sequence[Setting] = (), metrics: Sequence[MetricName] = (), run: Run = Run(),
     device: Device = "auto", debias: str = "", trec: Annotated[int, Field(ge=0)] = 0,
 ) -> None:  # fmt: skip
     """Evaluate a model on every language pair and the pool of all languages: downloads the benchmark, encodes, scores.
@@ -43,16 +44,15 @@ def evaluate(
         KoineError: there is no such model, benchmark or method; the benchmark cannot be had.
     """
     from koine.collect import registry
-    from koine.encode.debias import check_method
-    from koine.encode.debias import debias as remove_language
-    from koine.encode.steps import encode
-    from koine.evaluate.steps import evaluate as evaluate_vectors
+    from koine.encode.debias import check_method, encode_debias
+    from koine.encode.texts import encode
+    from koine.evaluate.vectors import evaluate_vectors
     from koine.people.benchmark import prepare_benchmark
 
     if debias:
         check_method(debias)  # before all texts are encoded
     # Under a name of its own: `koine report` takes runs of one strategy for its seeds.
-    run = replace(run, backbone=run.backbone or Path(model).name, strategy=f"{run.strategy}+{debias}" if debias else run.strategy)
+    run = replace(run.of(model), strategy=f"{run.strategy}+{debias}" if debias else run.strategy)
     with TemporaryDirectory() as scratch:
         folder = Path(benchmark)
         if not (folder / "queries.parquet").is_file():
@@ -60,9 +60,9 @@ def evaluate(
             settings, metrics = settings or entry.settings, metrics or entry.metrics
             folder = prepare_benchmark(benchmark, Path(scratch), RAW if Path("Snakefile").is_file() else None)
         vectors = Path(scratch) / "vectors"
-        encode(model, folder, vectors, tokens=None, dtype="float32", batch_size=64, device=resolve(device))
+        encode(model, folder, vectors, encode_batch_size=64, device=device)
         if debias:
-            remove_language(vectors, folder, vectors, method=debias, dtype="float32")
+            encode_debias(vectors, folder, vectors, method=debias)
         evaluate_vectors(
-            vectors, folder, out, run=run, pools=pools, settings=settings or SETTINGS, names=metrics or METRICS, trec=trec
+            vectors, folder, out, run=run, pools=pools, settings=settings or SETTINGS, metrics=metrics or USUAL, trec=trec
         )

@@ -6,9 +6,10 @@ from typing import Any
 
 import polars as pl
 
+from koine.metrics import MAIN, metric
 from koine.params.recipe import recipe_name, results_folder
 from koine.records import TABLE
-from koine.report.table import MAIN, headings, main_metric
+from koine.report.table import headings, main_metric
 from koine.runtime.console import fits, say, table
 from koine.runtime.errors import KoineError
 
@@ -32,7 +33,7 @@ def show(results_or_recipe: Path = Path("results"), /, *, scale: str = "") -> No
     path = folder / "table.csv"
     if not path.is_file():
         raise KoineError(f"{path}: no such file; `snakemake --cores all` makes it")
-    whole = TABLE.check(pl.read_csv(path, schema_overrides=dict(TABLE.columns)), path)
+    whole = TABLE.read_csv(path)
     for (benchmark,), part in whole.group_by("benchmark", maintain_order=True):
         _print(str(benchmark), part)
     if (page := folder / "report.html").is_file():
@@ -42,8 +43,8 @@ def show(results_or_recipe: Path = Path("results"), /, *, scale: str = "") -> No
 def _print(benchmark: str, results: pl.DataFrame) -> None:
     """Print the rows of one benchmark (`records.TABLE`), a model a line."""
     values = {(row["backbone"], row["strategy"], row["setting"], row["metric"]): row for row in results.iter_rows(named=True)}
-    metric = main_metric(results["metric"])
-    columns = [column for column in headings(metric) if any(key[2:] == column[1:] for key in values)]
+    main = main_metric(results["metric"])
+    columns = [column for column in headings(main) if any(key[2:] == column[1:] for key in values)]
     systems = list(dict.fromkeys(key[:2] for key in values))
     header = ["model", *(heading for heading, _, _ in columns)]
     rows, shorter = (
@@ -51,16 +52,16 @@ def _print(benchmark: str, results: pl.DataFrame) -> None:
         for bounds in (True, False)
     )
     if fits(header, rows):
-        table(f"{benchmark}: {MAIN[metric]}, with intervals", header, rows)
+        table(f"{benchmark}: {MAIN[main]}, with intervals", header, rows)
     else:
-        table(f"{benchmark}: {MAIN[metric]} (in a wider terminal with intervals)", header, shorter)
+        table(f"{benchmark}: {MAIN[main]} (in a wider terminal with intervals)", header, shorter)
 
 
 def _cell(row: Row | None, bounds: bool) -> str:
     """`.877 .862–.891`: value and interval, as short as a terminal of 80 columns needs; or the value alone."""
     if row is None:
         return ""
-    digits = 3 * (row["metric"] in MAIN)
+    digits = 0 if metric(row["metric"]).entry.printed == "rank" else 3
     mean, low, high = (
         f"{row[name]:.{digits}f}".replace("0.", ".", 1) if digits else f"{row[name]:.0f}"
         for name in ("mean", "ci_low", "ci_high")

@@ -39,6 +39,16 @@ def on_disk(name: str) -> Path | None:
     return next((path for path in places if path.is_dir()), None)
 
 
+def own_folder(name: str) -> Path | None:
+    """The folder of a person's that a model's name is the path of; None for an id of the Hub.
+
+    What begins with a dot or a slash is a path, and what lies in a folder that is there: also before it is put there.
+    """
+    path = Path(name)
+    is_path = path.is_dir() or name.startswith((".", "/", "~")) or (path.parent != Path() and path.parent.is_dir())
+    return path.expanduser() if is_path and name else None
+
+
 def model_digest(model: str) -> str | None:
     """One sha256 of all files that make a model's vectors what they are, by content and by name within its folder.
 

@@ -15,10 +15,11 @@ import tokenizers
 from torch import nn
 
 from koine import __version__, backbones
-from koine.backbones import MANIFEST
-from koine.backbones.base import Encoder, Kind, Vectors
+from koine.backbones.base import Encoder, Vectors
+from koine.backbones.manifest import MANIFEST, entry
 from koine.backbones.onnx import GRAPH, INPUTS, OnnxEncoder
 from koine.backbones.pretrained import FrozenEncoder
+from koine.backbones.tokenizer import Side
 from koine.params import SETTINGS
 from koine.people.evaluate import evaluate
 from koine.people.export.graph import OPSET, OUTPUT, prefixes, refuse, write_graph
@@ -35,7 +36,7 @@ Floats = npt.NDArray[np.float64]
 LEAST = 0.9999  # cosine of a float32 export to the model it was made of
 LONGEST = 2048  # tokens: beyond, cutting a text is not checked, since attention would take too much memory
 BATCH = 8
-SIDES: tuple[Kind, ...] = ("query", "passage")
+SIDES: tuple[Side, ...] = ("query", "passage")
 PARAGRAPH = "A long text of many short words is cut where the model no longer reads it , and what comes after is lost . "
 #: What is encoded with both: scripts, letters that are folded, empty texts, special tokens as text.
 TEXTS = (
@@ -89,9 +90,9 @@ def write(model: str, out: Path, *, int8: bool, benchmark: str) -> None:
         KoineError: the model has a part that cannot be exported, or the graph gives other vectors.
     """
     folder = on_disk(model) or local_model(model)
-    encoder = backbones.load(str(folder))
-    if isinstance(encoder, OnnxEncoder):
+    if not entry(folder).exports:
         raise KoineError(f"{model}: is exported already; export the model that it was made of")
+    encoder = backbones.load(str(folder))
     if isinstance(encoder, nn.Module):
         encoder.float()
     chain = encoder.model if isinstance(encoder, FrozenEncoder) else FrozenEncoder(str(folder), "cpu").model
@@ -137,7 +138,7 @@ def write(model: str, out: Path, *, int8: bool, benchmark: str) -> None:
 def _source(model: str, folder: Path) -> dict[str, Any]:
     """What was exported: its name, one digest of all its weights, and how Koine made it, if it did."""
     weights = sorted(path for path in folder.rglob("*.safetensors") if path.is_file())
-    digest = key([str(path.relative_to(folder)) for path in weights], weights, [])
+    digest = key([str(path.relative_to(folder)) for path in weights], weights, "")
     name = Path(model).resolve().name if Path(model).is_dir() else model
     made = read_json(folder / MANIFEST) if (folder / MANIFEST).is_file() else {}
     if "strategy" in made:
@@ -146,7 +147,7 @@ def _source(model: str, folder: Path) -> dict[str, Any]:
 
 
 def _to_int8(
-    made: Path, out: Path, tokenizer: tokenizers.Tokenizer, about: dict[str, Any], wanted: Mapping[Kind, Vectors],
+    made: Path, out: Path, tokenizer: tokenizers.Tokenizer, about: dict[str, Any], wanted: Mapping[Side, Vectors],
     texts: Sequence[str], benchmark: str,
 ) -> Path:  # fmt: skip
     """Make the 8-bit folder beside the float32 one, and measure what it costs; returns `out`."""
@@ -187,7 +188,7 @@ def _evaluate(folders: Mapping[str, Path], benchmark: str, scratch: Path) -> dic
 
 
 def _complete(
-    folder: Path, tokenizer: tokenizers.Tokenizer, about: dict[str, Any], wanted: Mapping[Kind, Vectors], texts: Sequence[str]
+    folder: Path, tokenizer: tokenizers.Tokenizer, about: dict[str, Any], wanted: Mapping[Side, Vectors], texts: Sequence[str]
 ) -> list[float]:
     """Put beside a graph what its encoder reads, note sizes and cosines, and return all cosines to the wanted vectors."""
     write_text(folder / "tokenizer.json", tokenizer.to_str(pretty=True))
@@ -206,7 +207,7 @@ def _complete(
     return cosines
 
 
-def compare(encoder: Encoder, wanted: Mapping[Kind, Vectors], texts: Sequence[str]) -> list[float]:
+def compare(encoder: Encoder, wanted: Mapping[Side, Vectors], texts: Sequence[str]) -> list[float]:
     """Cosines of an encoder's vectors to others, for texts in padded batches and for each text alone.
 
     Args:

@@ -17,12 +17,12 @@ from koine.people.init.choose import Machine, Wanted, way
 from koine.people.init.look import describe, look, look_at_passages
 from koine.people.init.write import recipe
 from koine.people.plan import plan as print_plan
-from koine.plan import Plan
 from koine.runtime.console import say
 from koine.runtime.errors import KoineError
 from koine.runtime.files import write_text
 from koine.runtime.gpus import gpus
 from koine.runtime.hub import unreachable
+from koine.workflow.experiment import Experiment
 
 
 def init(
@@ -72,11 +72,11 @@ def init(
     machine = Machine(gpu=bool(gpus()), hub=not unreachable())
     ways = {lang: way(lang, wanted, files, machine) for lang in wanted.languages}
     text = "\n".join(recipe(wanted, files, ways, machine)) + "\n"
-    plan = Plan(laid_over(load_recipe(PARAMS), yaml.safe_load(text)))  # complains before anything is written
+    experiment = Experiment(laid_over(load_recipe(PARAMS), yaml.safe_load(text)))  # complains before anything is written
     write_text(path, text)
     print_plan(path)
     say(f"{path} is written. Read its comments: each choice is yours to change. Then:")
-    model = plan.indexed[0]
+    model = experiment.models.indexed[0]
     search = (
         f'koine search --model models/{name}/{model} --index data/{name}/index/{model}/{HELD_OUT} "a question in any language"'
     )

@@ -1,18 +1,21 @@
 """What suits the data and this machine: the engine of each language, the encoder, how long it trains."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from koine import languages
-from koine.collect.normalise import words
+from koine import languages, names
 from koine.params import BackendName
 from koine.people.init.look import File, passages_of
 from koine.runtime.errors import KoineError
 from koine.runtime.hub import on_disk
-from koine.translate.apertium import PACKAGES, Apertium
+from koine.text.normalise import words
+from koine.translate.apertium import PACKAGES
+from koine.translate.backends import BACKENDS
+from koine.translate.base import Options
 from koine.translate.memory import Memory
 
 TOKENS_PER_WORD = 1.3  # of a subword tokenizer, about
@@ -95,10 +98,10 @@ def way(lang: str, wanted: Wanted, files: Sequence[File], machine: Machine) -> W
         return Way("memory", False, f"your memories hold {covered:.0%} of the texts")
     neural = _neural(lang, wanted.source)
     here = neural is not None and machine.reaches(neural)
-    rules = _apertium(wanted.source, lang)
+    rules = next(iter(_programs(wanted.source, lang)), None)
     if rules is not None and not (here and machine.gpu):
-        why = f"{beside}Apertium is installed for this direction, and needs no GPU"
-        return Way("apertium", _apertium(lang, wanted.source) is not None, why)
+        why = f"{beside}{BACKENDS[rules].program} is installed for this direction, and needs no GPU"
+        return Way(rules, rules in _programs(lang, wanted.source), why)
     if neural is None:
         if covered:
             return Way("memory", False, f"your memories hold {covered:.0%} of the texts; no engine knows this language")
@@ -119,11 +122,14 @@ def _covered(lang: str, wanted: Wanted, files: Sequence[File]) -> float:
     return sum(text is not None for text in translations) / len(texts)
 
 
-def _apertium(source: str, target: str) -> Apertium | None:
-    try:
-        return Apertium(source, target)
-    except KoineError:
-        return None
+def _programs(source: str, target: str) -> list[str]:
+    """The backends whose program is installed for a direction."""
+    installed = []
+    for name, backend in BACKENDS.items():
+        with suppress(KoineError):
+            if backend.program and names.target(backend.make)(source, target, Options()):
+                installed.append(name)
+    return installed
 
 
 def _neural(lang: str, source: str) -> str | None:

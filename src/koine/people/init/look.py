@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from koine import languages
-from koine.collect.normalise import normalise, words
-from koine.collect.readers import read_qa
-from koine.collect.registry import BEIR
+from koine.collect.formats.beir import BEIR
+from koine.collect.readers import read_questions
 from koine.filter.scores import detector
 from koine.params import QAReader
 from koine.runtime.console import say, table
 from koine.runtime.errors import KoineError
 from koine.runtime.files import read_csv, read_json, read_jsonl, text_id
+from koine.text.normalise import normalise, words
 
 #: What people call the columns; the first that is there counts.
 QUESTION = ("question", "query", "anchor", "title")
@@ -63,11 +63,11 @@ def look(name: str) -> File:
 
 
 def _look_at_hub(name: str) -> File:
-    from koine.collect.steps import collect_hub
+    from koine.collect.download import collect_download
 
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "train.jsonl"
-        collect_hub(path, hub=name, revision="", config="", split="train", columns={})
+        collect_download(path, hub=name)
         columns = _columns(path, "jsonl", name)
         return File(name, "jsonl", columns, rows_of(path, "jsonl", columns), hub=True)
 
@@ -80,7 +80,7 @@ def look_at_passages(path: Path) -> File:
 
 def rows_of(path: Path, reader: QAReader, columns: dict[str, str]) -> list[dict[str, Any]]:
     """All rows of a file, of which there must be some."""
-    rows = list(read_qa(path, reader, columns=columns))
+    rows = list(read_questions(path, reader, columns=columns))
     if not rows:
         raise KoineError(f"{path}: nothing to train on in it; is it empty?")
     return rows
