@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -286,6 +287,14 @@ def test_a_narrow_terminal_gets_whole_numbers(checkout: Path) -> None:
         said = re.sub(r"\x1b\[\d*m", "", said)
         assert shown in said and "12345" in said and all(len(line) <= columns for line in said.splitlines())
         assert ("–" in said) == (columns == 120)
+
+
+def test_make_shows_the_results_of_the_recipe_that_it_is_given() -> None:
+    said = subprocess.run(
+        ["make", "-n", "table", "RECIPE=recipes/my file.yaml"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    run, shown = (shlex.split(line) for line in said.stdout.splitlines()[-2:])
+    assert run[-2:] == ["--configfile", "recipes/my file.yaml"] and shown == ["koine", "show", "recipes/my file.yaml"]
 
 
 # --- evaluate ----------------------------------------------------------------------------------------------------

@@ -43,6 +43,7 @@ def written(text: str, name: str = "mine") -> Path:
         ("recipe: mine\nscales: {full: {train: {alpha: 1,\n  alpha: 0}}}\n", ("alpha", 2, 3)),
         ("recipe: mine\na: &b [{x: 1,\n x: 2}]\nc: *b\n", ("x", 2, 3)),
         ("recipe: [\n", r"not valid YAML"),
+        ("recipe: a\x00\n", r"not valid YAML"),
         ("- recipe\n", r"expected a mapping of parameters"),
         ("", r"expected a mapping of parameters"),
         ("[" * 5000, r"not valid YAML"),

@@ -180,16 +180,14 @@ def read_recipe(path: Path) -> dict[str, Any]:
         raise KoineError(f"{path}: no such file; run koine from the checkout")
     import yaml  # not for those who only want the blocks
 
-    loader = yaml.SafeLoader(read_text(path))
     try:
+        loader = yaml.SafeLoader(read_text(path))
         root = loader.get_single_node()
         if twice := _stands_twice(root):
             raise KoineError(f"{path}: {twice}")
         found = loader.construct_document(root) if root else None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise KoineError(f"{path}: not valid YAML: {error}") from None
-    finally:
-        loader.dispose()
     if not isinstance(found, dict):
         raise KoineError(f"{path}: expected a mapping of parameters")
     return found

@@ -44,7 +44,7 @@ def _files(name: str, entry: Benchmark, scratch: Path, raw: Path | None) -> dict
     if entry.path is not None:
         files = {lang: Path(entry.path.format(name=file.name)) for lang, file in entry.files.items()}
         if absent := next((path for path in files.values() if not path.exists()), None):
-            raise KoineError(f"{absent}: no such file" + (f"; {entry.home}" if entry.home else ""))
+            raise KoineError(f"{absent}: not there" + (f"; {entry.home}" if entry.home else ""))
         return files
     folder = raw / name if raw and not entry.hub else scratch / name / "raw"
     for path, wanted in registry.downloads(entry).items():

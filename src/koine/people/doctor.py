@@ -118,19 +118,20 @@ def without_secrets(text: str) -> str:
 
 def _recipe(experiment: Experiment, *, online: bool) -> Iterator[Finding]:
     """What the recipe needs, each with whether it is here."""
-    says = f"{experiment.params.recipe}: {len(experiment.models.runs)} model(s), {len(experiment.sources.tested)} benchmark(s), results in {experiment.results}/"
+    models, benchmarks = len(experiment.models.runs), len(experiment.sources.tested)
+    says = f"{experiment.params.recipe}: {models} model(s), {benchmarks} benchmark(s), results in {experiment.results}/"
     yield Finding("recipe", says, True)
     for name, (hub_id, revision) in experiment.sources.hub_ids.items():
         yield _from_hub(name, hub_id, "dataset", revision, online=online)
     for name, files in experiment.sources.locations.items():
         yield _download(name, files)
-    named = experiment.named_paths()
-    local = {str(path) for _, path in named}
+    yours = experiment.named_paths()
+    local = {str(path) for _, path in yours}
     for name, (model, revision) in experiment.named_models.items():
         if model not in local:
             yield _from_hub(name, model, "model", revision, online=online)
     yield from _programs(experiment)
-    for parameter, path in named:
+    for parameter, path in yours:
         home = f"; {experiment.sources.homes[str(path)]}" if str(path) in experiment.sources.homes else ""
         yield Finding(parameter, str(path) if path.exists() else f"{path}: no such file or folder{home}", path.exists())
 

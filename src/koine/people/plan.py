@@ -207,13 +207,17 @@ def _trained(experiment: Experiment, gpu_tflops: float) -> Iterator[Item]:
 
 def _evaluated(experiment: Experiment, tested: dict[str, Any], gpu_tflops: float) -> Iterator[Item]:
     r, p = rates(), experiment.params
-    texts = sum(sum(one.size or ()) for one in tested.values())
+    texts = sum(sum(benchmark.size or ()) for benchmark in tested.values())
     encoded = [run for run in experiment.models.runs if not Chain.parse(run.split("/")[1]).debias]
     cpu = gpu = disk = 0.0
     for run in encoded:
         backbone = p.backbones[run.partition("/")[0]]
         lengths = [min(r[f"{side}_tokens"], backbone.tokenizer.max_length) for side in ("question", "passage")]
-        tokens = sum(count * own for one in tested.values() for count, own in zip(one.size or (0, 0), lengths, strict=True))
+        tokens = sum(
+            count * length
+            for benchmark in tested.values()
+            for count, length in zip(benchmark.size or (0, 0), lengths, strict=True)
+        )
         seconds = _seconds(backbone, tokens, 2, gpu_tflops)
         measured = KINDS[backbone.kind].rates
         cpu += (texts / r[f"{measured}_texts_per_s"] if measured else seconds[0]) / HOUR
@@ -223,9 +227,9 @@ def _evaluated(experiment: Experiment, tested: dict[str, Any], gpu_tflops: float
     if debiased := len(experiment.models.runs) - len(encoded):
         yield Item("encode_debias", debiased * len(tested), "", 0, 0, disk / max(1, len(encoded)) * debiased)
     scores = 0.0
-    for one in tested.values():
-        queries, passages = one.size or (0, 0)
-        scores += queries * passages / (len(one.files) if one.settings == ["mono"] else 1)
+    for benchmark in tested.values():
+        queries, passages = benchmark.size or (0, 0)
+        scores += queries * passages / (len(benchmark.files) if benchmark.settings == ["mono"] else 1)
     yield Item(
         "evaluate_vectors",
         len(experiment.models.runs) * len(tested),

@@ -68,13 +68,13 @@ def search(
         KoineError: as `find`.
     """
     use_threads()
-    found = find(model, index, question, count=count, lang=lang or None, device=resolve(device))
+    answer = find(model, index, question, count=count, lang=lang or None, device=resolve(device))
     if json:
-        sys.stdout.write(visible(dumps(asdict(found), ensure_ascii=False, indent=2), sys.stdout.encoding) + "\n")
+        sys.stdout.write(visible(dumps(asdict(answer), ensure_ascii=False, indent=2), sys.stdout.encoding) + "\n")
     else:
-        show(found)
-    if found.warning:
-        say(f"warning: {found.warning}")
+        show(answer)
+    if answer.warning:
+        say(f"warning: {answer.warning}")
 
 
 def find(model: str, index: Path, question: str, *, count: int, lang: str | None, device: str) -> Found:
@@ -127,11 +127,11 @@ def _check_question(question: str) -> None:
 
 
 def _nearest(opened: Opened, query: "Vectors", depth: int) -> list[Hit]:
-    scores, rows = (found[0] for found in opened.index.search(query, min(depth, opened.index.ntotal)))
+    scores, rows = (column[0] for column in opened.index.search(query, min(depth, opened.index.ntotal)))
     known = rows >= 0  # probed lists may hold fewer
     return [
-        Hit(rank, round(float(score), 4), own["lang"], own["id"], own["text"])
-        for rank, (score, own) in enumerate(zip(scores[known], opened.texts(rows[known]), strict=True), start=1)
+        Hit(rank, round(float(score), 4), passage["lang"], passage["id"], passage["text"])
+        for rank, (score, passage) in enumerate(zip(scores[known], opened.texts(rows[known]), strict=True), start=1)
     ]
 
 
@@ -152,7 +152,7 @@ def preference(hits: list[Hit], lang: str | None, *, parallel: bool) -> str | No
     )
 
 
-def show(found: Found) -> None:
+def show(answer: Found) -> None:
     """Print what was found as a table that fits the terminal."""
     out = Console(highlight=False)
     grid = Table(box=SIMPLE, padding=(0, 1), pad_edge=False, expand=True)
@@ -162,8 +162,8 @@ def show(found: Found) -> None:
     cut: OverflowMethod = "ellipsis" if out.encoding.startswith("utf") else "crop"
     grid.add_column("passage", no_wrap=True, overflow=cut, ratio=1)
     grid.add_column("id", no_wrap=True, overflow=cut, max_width=24)
-    for hit in found.hits:
+    for hit in answer.hits:
         row = (hit.rank, f"{hit.score:.3f}", hit.lang, " ".join(hit.text.split()), hit.id)
         grid.add_row(*(cell(value, out) for value in row))
-    out.print(cell(f"{found.question}  ({found.lang or 'language unknown'})", out), soft_wrap=True)
+    out.print(cell(f"{answer.question}  ({answer.lang or 'language unknown'})", out), soft_wrap=True)
     out.print(grid)

@@ -167,8 +167,8 @@ def _to_int8(
     ]
     if benchmark:
         loss["benchmark"] = Path(benchmark).name
-        loss["map"] = found = _evaluate({"float32": made, "int8": out}, benchmark, out.parent)
-        rows += [[f"mAP {setting}", f"{own['float32']:.4f}", f"{own['int8']:.4f}"] for setting, own in found.items()]
+        loss["map"] = means = _evaluate({"float32": made, "int8": out}, benchmark, out.parent)
+        rows += [[f"mAP {setting}", f"{value['float32']:.4f}", f"{value['int8']:.4f}"] for setting, value in means.items()]
     table("what 8 bits cost", ["", "float32", "int8"], rows)
     about["loss"] = loss
     write_json(out / MANIFEST, about)
@@ -218,25 +218,27 @@ def compare(encoder: Encoder, wanted: Mapping[Side, Vectors], texts: Sequence[st
     Returns:
         4 n cosines; two vectors that are both zero count as equal, what is not finite as -1.
     """
-    found = [cosine(encoder.encode(texts, kind, batch_size=size), own) for kind, own in wanted.items() for size in (BATCH, 1)]
-    return [float(value) for value in np.concatenate(found)]
+    cosines = [
+        cosine(encoder.encode(texts, kind, batch_size=size), vectors) for kind, vectors in wanted.items() for size in (BATCH, 1)
+    ]
+    return [float(value) for value in np.concatenate(cosines)]
 
 
-def cosine(one: Vectors, two: Vectors) -> Floats:
+def cosine(ours: Vectors, theirs: Vectors) -> Floats:
     """Cosines of the rows of two arrays `[n, d]`, float64 `[n]`; see `compare`."""
-    first, second = one.astype(np.float64), two.astype(np.float64)
+    first, second = ours.astype(np.float64), theirs.astype(np.float64)
     lengths = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        found: Floats = (first * second).sum(axis=1) / lengths
-    found[~first.any(axis=1) & ~second.any(axis=1)] = 1
-    return np.nan_to_num(found, nan=-1)
+        cosines: Floats = (first * second).sum(axis=1) / lengths
+    cosines[~first.any(axis=1) & ~second.any(axis=1)] = 1
+    return np.nan_to_num(cosines, nan=-1)
 
 
-def _card(own: str, about: Mapping[str, Any]) -> str:
-    """The model's card, with a first part on the export; `own` is empty where the model has none."""
-    head, body = "", own
-    if own.startswith("---\n") and "\n---\n" in own:
-        head, body = own[4:].split("\n---\n", 1)
+def _card(card: str, about: Mapping[str, Any]) -> str:
+    """The model's card, with a first part on the export; `card` is empty where the model has none."""
+    head, body = "", card
+    if card.startswith("---\n") and "\n---\n" in card:
+        head, body = card[4:].split("\n---\n", 1)
     head = re.sub(r"^library_name:.*\n?", "", head + "\n", flags=re.MULTILINE).strip("\n")
     source, cosine = about["source"], about["cosine"]
     lines = [

@@ -46,7 +46,7 @@ def refuse(chain: SentenceTransformer, model: str) -> None:
     known = (Transformer, StaticEmbedding, WordEmbeddings, LSTM, Pooling, Dense, Normalize, LayerNorm, Dropout)
     for module in chain:
         if type(module) not in known:
-            names = ", ".join(one.__name__ for one in known)
+            names = ", ".join(module.__name__ for module in known)
             raise KoineError(f"{model}: a module {type(module).__name__} cannot be exported, only {names}")
         if isinstance(module, Pooling) and not module.include_prompt and any(prefixes(chain).values()):
             raise KoineError(f"{model}: its pooling leaves out the prompt, which an exported graph cannot tell from the text")
@@ -55,8 +55,10 @@ def refuse(chain: SentenceTransformer, model: str) -> None:
 def prefixes(chain: SentenceTransformer) -> dict[str, str]:
     """What sentence-transformers' `encode_query` and `encode_document` put before a text."""
     names = {"query": ("query",), "passage": ("document", "passage", "corpus")}
-    found = {kind: next((own for own in each if own in chain.prompts), chain.default_prompt_name) for kind, each in names.items()}
-    return {kind: chain.prompts.get(own or "") or "" for kind, own in found.items()}
+    prompts = {
+        kind: next((name for name in each if name in chain.prompts), chain.default_prompt_name) for kind, each in names.items()
+    }
+    return {kind: chain.prompts.get(name or "") or "" for kind, name in prompts.items()}
 
 
 def tokenizer(chain: SentenceTransformer, model: str) -> tokenizers.Tokenizer:
@@ -67,15 +69,15 @@ def tokenizer(chain: SentenceTransformer, model: str) -> tokenizers.Tokenizer:
         tokenizer.post_processor = tokenizers.processors.Sequence([])
         tokenizer.enable_padding()
         return tokenizer
-    own: Any = chain.tokenizer
-    own = own.tokenizer if isinstance(first, WordEmbeddings) else own
-    if not isinstance(own, PreTrainedTokenizerFast):
+    fast: Any = chain.tokenizer
+    fast = fast.tokenizer if isinstance(first, WordEmbeddings) else fast
+    if not isinstance(fast, PreTrainedTokenizerFast):
         raise KoineError(f"{model}: needs a tokenizer of the fast kind (tokenizer.json)")
-    tokenizer = tokenizers.Tokenizer.from_str(own.backend_tokenizer.to_str())
+    tokenizer = tokenizers.Tokenizer.from_str(fast.backend_tokenizer.to_str())
     tokenizer.no_truncation()
     if chain.max_seq_length and chain.max_seq_length < 2**31:  # no limit is written as a very large one
-        tokenizer.enable_truncation(chain.max_seq_length, direction=own.truncation_side)
-    tokenizer.enable_padding(pad_id=own.pad_token_id or 0, pad_token=own.pad_token or "[PAD]")
+        tokenizer.enable_truncation(chain.max_seq_length, direction=fast.truncation_side)
+    tokenizer.enable_padding(pad_id=fast.pad_token_id or 0, pad_token=fast.pad_token or "[PAD]")
     return tokenizer
 
 
@@ -85,7 +87,7 @@ class Graph(nn.Module):
     def __init__(self, chain: SentenceTransformer) -> None:
         super().__init__()
         rewritten: dict[type, Any] = {StaticEmbedding: Mean, LSTM: Recurrence}
-        self.stages = nn.ModuleList(rewritten[type(own)](own) if type(own) in rewritten else own for own in chain)
+        self.stages = nn.ModuleList(rewritten[type(module)](module) if type(module) in rewritten else module for module in chain)
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         """The vectors of a batch."""
@@ -98,9 +100,9 @@ class Graph(nn.Module):
 class Mean(nn.Module):
     """`StaticEmbedding` on padded ids; a text without tokens becomes the zero vector."""
 
-    def __init__(self, own: StaticEmbedding) -> None:
+    def __init__(self, module: StaticEmbedding) -> None:
         super().__init__()
-        self.weight = own.embedding.weight
+        self.weight = module.embedding.weight
 
     def forward(self, features: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Add the mean of the token embeddings as `sentence_embedding`, float32 `[n, d]`."""
@@ -112,17 +114,17 @@ class Mean(nn.Module):
 class Recurrence(nn.Module):
     """`LSTM` as ONNX's operator of that name, which knows each text's length; torch.export would unroll it for one length."""
 
-    def __init__(self, own: LSTM) -> None:
+    def __init__(self, module: LSTM) -> None:
         super().__init__()
-        self.hidden, self.ends = own.encoder.hidden_size, ("", "_reverse")[: 1 + own.bidirectional]
-        self.layers = nn.ModuleList(nn.ParameterList(self._layer(own.encoder, number)) for number in range(own.num_layers))
+        self.hidden, self.ends = module.encoder.hidden_size, ("", "_reverse")[: 1 + module.bidirectional]
+        self.layers = nn.ModuleList(nn.ParameterList(self._layer(module.encoder, number)) for number in range(module.num_layers))
 
     def _layer(self, encoder: nn.LSTM, number: int) -> list[torch.Tensor]:
         """W, R and B of a layer: [directions, 4 or 8 times the hidden size, ...], gates in ONNX's order."""
 
         def part(name: str) -> torch.Tensor:
-            own = [getattr(encoder, f"{name}_l{number}{end}").detach().chunk(4) for end in self.ends]
-            return torch.stack([torch.cat([i, o, f, c]) for i, f, c, o in own])
+            gates = [getattr(encoder, f"{name}_l{number}{end}").detach().chunk(4) for end in self.ends]
+            return torch.stack([torch.cat([i, o, f, c]) for i, f, c, o in gates])
 
         return [part("weight_ih"), part("weight_hh"), torch.cat([part("bias_ih"), part("bias_hh")], dim=1)]
 
@@ -134,8 +136,8 @@ class Recurrence(nn.Module):
         for layer in self.layers:
             shape = (states.shape[0], len(self.ends), states.shape[1], self.hidden)
             inputs = [states, *cast(nn.ParameterList, layer), lengths]
-            (found,) = torch.onnx.ops.symbolic_multi_out("LSTM", inputs, about, dtypes=[states.dtype], shapes=[shape])
-            states = found.transpose(1, 2).flatten(start_dim=2)
+            (encoded,) = torch.onnx.ops.symbolic_multi_out("LSTM", inputs, about, dtypes=[states.dtype], shapes=[shape])
+            states = encoded.transpose(1, 2).flatten(start_dim=2)
         return {**features, "token_embeddings": states.transpose(0, 1)}
 
 
@@ -159,7 +161,7 @@ def write_graph(chain: SentenceTransformer, path: Path, model: str) -> None:
     except torch.onnx.OnnxExporterError as error:
         cause = str(error.__cause__ or error).strip().splitlines()[0]
         raise KoineError(f"{model}: torch cannot export it to ONNX: {cause}") from None
-    size = sum(own.numel() * own.element_size() for own in graph.state_dict().values())
+    size = sum(tensor.numel() * tensor.element_size() for tensor in graph.state_dict().values())
     program.save(path, external_data=size > LARGEST)
 
 

@@ -51,8 +51,8 @@ def _rows_to_int8(model: onnx.ModelProto) -> None:
                 helper.make_node("Mul", [f"{result}.codes", f"{result}.scale"], [result]),
             ]
             graph.node.remove(node)
-            for number, own in enumerate(made):
-                graph.node.insert(place + number, own)
+            for number, replacement in enumerate(made):
+                graph.node.insert(place + number, replacement)
             if not any(name in other.input for other in graph.node):
                 graph.initializer.remove(stored[name])
             return

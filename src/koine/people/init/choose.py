@@ -105,7 +105,7 @@ def way(lang: str, wanted: Wanted, files: Sequence[File], machine: Machine) -> W
     if neural is None:
         if covered:
             return Way("memory", False, f"your memories hold {covered:.0%} of the texts; no engine knows this language")
-        raise KoineError(f"--languages: neither Apertium, M2M-100 nor NLLB translates into {lang}; give a memory with --memory")
+        raise KoineError(f"--languages: neither Apertium, M2M-100 nor NLLB translates into {lang}; give a memory with --memories")
     place = "is here" if on_disk(neural) else "comes from the Hub" if here else "has to be brought (docs/offline.md)"
     if not here and wanted.source == "en" and lang in PACKAGES:
         place += f"; or apt install apertium {PACKAGES[lang]}, and koine init again"
@@ -118,8 +118,8 @@ def _covered(lang: str, wanted: Wanted, files: Sequence[File]) -> float:
     if not wanted.memories:
         return 0.0
     texts = list(dict.fromkeys([*(row["question"] for file in files for row in file.rows), *passages_of(files)]))
-    found = Memory(wanted.memories, wanted.source, lang).translate(texts)
-    return sum(text is not None for text in found) / len(texts)
+    translations = Memory(wanted.memories, wanted.source, lang).translate(texts)
+    return sum(text is not None for text in translations) / len(texts)
 
 
 def _programs(source: str, target: str) -> list[str]:

@@ -123,18 +123,18 @@ def _columns(path: Path, reader: QAReader, called: str = "") -> dict[str, str]:
     _, first = next(rows, (0, {}))
     if not first:
         raise KoineError(f"{called or path}: no rows in it")
-    found: dict[str, str] = {}
+    columns: dict[str, str] = {}
     for ours, known in (("question", QUESTION), ("passage", PASSAGE)):
-        theirs = next((name for name in known if name in first and name not in found.values()), None)
+        theirs = next((name for name in known if name in first and name not in columns.values()), None)
         if theirs is None:
             raise KoineError(
                 f"{called or path}: no column of {ours}s; it has {', '.join(first)}. Call it {ours!r} (known are also "
                 f"{', '.join(known[1:])})"
             )
-        found[ours] = theirs
-    group = next((name for name in GROUP if name in first and name not in found.values()), None)
-    found |= {"group": group} if group else {}
-    return {ours: theirs for ours, theirs in found.items() if ours != theirs}
+        columns[ours] = theirs
+    group = next((name for name in GROUP if name in first and name not in columns.values()), None)
+    columns |= {"group": group} if group else {}
+    return {ours: theirs for ours, theirs in columns.items() if ours != theirs}
 
 
 def describe(files: Sequence[File], source: str, targets: Sequence[str]) -> None:
@@ -174,7 +174,7 @@ def _in_other_languages(questions: Sequence[str], source: str, targets: Sequence
     if source not in known:
         return 0.0  # lingua cannot tell
     told = lingua.detect_languages_in_parallel_of(looked_at)
-    return sum(one not in (None, known[source]) for one in told) / len(looked_at)
+    return sum(language not in (None, known[source]) for language in told) / len(looked_at)
 
 
 def groups_of(files: Sequence[File]) -> set[str]:

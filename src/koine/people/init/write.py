@@ -19,7 +19,7 @@ BORROWED = 20_000  # of other people's questions, beside passages that nobody ha
 
 def recipe(wanted: Wanted, files: Sequence[File], ways: Mapping[str, Way], machine: Machine) -> Iterator[str]:
     """The lines of the recipe."""
-    name, own = wanted.name, [_source_name(wanted.name, number) for number in range(len(files))]
+    name, sources = wanted.name, [_source_name(wanted.name, number) for number in range(len(files))]
     questions, passages, groups = sum(len(file.rows) for file in files), passages_of(files), len(groups_of(files))
     asked = any(file.reader != "passages" for file in files)
     yield from _comment(
@@ -29,12 +29,12 @@ def recipe(wanted: Wanted, files: Sequence[File], ways: Mapping[str, Way], machi
     )
     yield "#"
     yield f"#     snakemake --cores all --configfile recipes/{name}.yaml     # run; the same command goes on after a stop"
-    yield f"#     koine show results/{name}                                  # the table; report.html there is the page"
+    yield f"#     koine show recipes/{name}.yaml                             # the table; results/{name}/report.html is the page"
     yield f"recipe: {name}"
     yield ""
     yield "collect:"
     if asked:
-        yield f"  sources: {_flow(own)}"
+        yield f"  sources: {_flow(sources)}"
         borrowed = 0
     else:
         borrowed = BORROWED
@@ -44,23 +44,23 @@ def recipe(wanted: Wanted, files: Sequence[File], ways: Mapping[str, Way], machi
             "one of its sentences (inverse cloze task).",
             2,
         )
-        yield f"  sources: {_flow([squad, *own])}"
+        yield f"  sources: {_flow([squad, *sources])}"
     yield "  registry:"
-    for key, file in zip(own, files, strict=True):
+    for key, file in zip(sources, files, strict=True):
         yield f"    {key}:"
         yield from _indented(_source(file, wanted), 6)
     if wanted.memories:
         yield f"    {name}-memory:"
         keys = ["all", *(f"all/{number}" for number in range(2, len(wanted.memories) + 1))]
-        named = {key: {"name": str(path)} for key, path in zip(keys, wanted.memories, strict=True)}
-        yield from _indented({"path": "{name}", "reader": "memory", "licence": wanted.licence, "files": named}, 6)
+        memories = {key: {"name": str(path)} for key, path in zip(keys, wanted.memories, strict=True)}
+        yield from _indented({"path": "{name}", "reader": "memory", "licence": wanted.licence, "files": memories}, 6)
     heldout = min(MOST_HELD_OUT, questions // HELD_OUT_SHARE)
     yield from _comment(
         f"One question in {HELD_OUT_SHARE} (no more than {MOST_HELD_OUT}) is put aside for the test, with its whole group: there "
         f"are {groups:,} ({_called(files)}), and none is cut through, so that nothing about what is tested is seen in training.",
         2,
     )
-    yield f"  heldout: {{ questions: {heldout}, sources: {_flow(own)} }}"
+    yield f"  heldout: {{ questions: {heldout}, sources: {_flow(sources)} }}"
     yield from _comment("13 words in a row that stand in a benchmark too are no chance in natural text.", 2)
     limit = f", max_questions: {questions + borrowed}" if borrowed else ""
     yield f"  clean: {{ contamination_ngram: 13{limit} }}"
@@ -78,15 +78,15 @@ def recipe(wanted: Wanted, files: Sequence[File], ways: Mapping[str, Way], machi
     rules = {"numbers": 0.5, "alignment": -2.4, "round_trip_chrf": 0.4 if back else None}
     yield f"  rules: {_flow(rules)}"
     yield ""
-    yield from _backbone(questions + borrowed - heldout, passages, [] if asked else own, machine)
+    yield from _backbone(questions + borrowed - heldout, passages, [] if asked else sources, machine)
     yield ""
-    yield from _evaluate(wanted, len(passages), [] if asked else own)
+    yield from _evaluate(wanted, len(passages), [] if asked else sources)
 
 
 def _called(files: Sequence[File]) -> str:
     """What a group is in the first file."""
-    named = files[0].columns.get("group") or ("group" if any(row.get("group") for row in files[0].rows) else "")
-    return f"a `{named}` each" if named else "a passage each; name articles or entities in a column `group`, if you know them"
+    column = files[0].columns.get("group") or ("group" if any(row.get("group") for row in files[0].rows) else "")
+    return f"a `{column}` each" if column else "a passage each; name articles or entities in a column `group`, if you know them"
 
 
 def _source_name(name: str, number: int) -> str:
@@ -95,13 +95,13 @@ def _source_name(name: str, number: int) -> str:
 
 def _source(file: File, wanted: Wanted) -> dict[str, Any]:
     origin: dict[str, Any] = {"hub": file.path} if file.hub else {"path": "{name}"}
-    named = {wanted.source: {"name": "train.jsonl" if file.hub else file.path}}
+    named_files = {wanted.source: {"name": "train.jsonl" if file.hub else file.path}}
     columns = {"columns": {"question": "question", "passage": "passage"} | file.columns} if file.hub or file.columns else {}
     if columns and not file.hub:
         columns = {"columns": file.columns}
     size = [len(file.rows), len(passages_of([file]))]
     about = {"reader": file.reader, "lang": wanted.source, "domain": wanted.name, "licence": wanted.licence}
-    return origin | columns | about | {"size": size, "files": named}
+    return origin | columns | about | {"size": size, "files": named_files}
 
 
 def _translate(wanted: Wanted, ways: Mapping[str, Way], machine: Machine) -> Iterator[str]:
@@ -190,20 +190,20 @@ def _evaluate(wanted: Wanted, passages: int, unasked: Sequence[str]) -> Iterator
     yield "evaluate:"
     yield from _comment(
         "The held-out questions in all languages, against all of your passages in all languages. They are machine translations: "
-        "they compare models and languages, and flatter all of them. A test that people have written is worth more: --test.",
+        "they compare models and languages, and flatter all of them. A test that people have written is worth more: --tests.",
         2,
     )
-    own = f"{wanted.name}-test"
-    yield f"  benchmarks: {_flow([HELD_OUT, *([own] if wanted.tests else [])])}"
+    test = f"{wanted.name}-test"
+    yield f"  benchmarks: {_flow([HELD_OUT, *([test] if wanted.tests else [])])}"
     if wanted.tests:
         readers = {format_of(path) for path in wanted.tests.values()}
         if len(readers) > 1:
-            raise KoineError(f"--test: files of {', '.join(sorted(readers))}; give all languages in one format")
+            raise KoineError(f"--tests: files of {', '.join(sorted(readers))}; give all languages in one format")
         ids = {lang: {str(row["id"]) for row in rows_of(path, next(iter(readers)), {})} for lang, path in wanted.tests.items()}
         shared = set.intersection(*ids.values())
         native = len(ids) > 1 and len(shared) < min(map(len, ids.values())) / 2
         yield "  registry:"
-        yield f"    {own}:"
+        yield f"    {test}:"
         says = "Few ids are the same: each language asks its own questions." if native else "Equal ids are the same question."
         yield from _comment(says, 6)
         files = {lang: {"name": str(path)} for lang, path in wanted.tests.items()}

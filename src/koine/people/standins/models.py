@@ -136,10 +136,10 @@ def _write_translator(folder: Path, kind: Any) -> Path:
             }
             sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(texts), character_coverage=1.0, **made)
             pieces = sentencepiece.SentencePieceProcessor(model_file=f"{scratch}/pieces.model")
-            own = [
+            tokens = [
                 token for number in range(len(pieces)) if (token := pieces.id_to_piece(number)) not in ("<s>", "</s>", "<unk>")
             ]
-            ids = {token: number for number, token in enumerate(["<s>", "<pad>", "</s>", "<unk>", *own])}
+            ids = {token: number for number, token in enumerate(["<s>", "<pad>", "</s>", "<unk>", *tokens])}
             vocabulary = Path(scratch) / "vocab.json"
             vocabulary.write_text(json.dumps(ids), encoding="utf-8")
             tokenizer = kind(vocab_file=str(vocabulary), spm_file=f"{scratch}/pieces.model", model_max_length=LONGEST)
