@@ -1,5 +1,6 @@
 """The command line as people use it: help that teaches, errors without tracebacks, the commands beside the steps."""
 
+import importlib
 import json
 import os
 import re
@@ -17,7 +18,8 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from koine.cli import app
+from koine.cli import app, load
+from koine.commands import PEOPLE, STEPS
 from koine.records import QA
 
 ROOT = Path(__file__).parents[1]
@@ -30,26 +32,30 @@ def koine(*arguments: str, cwd: Path = ROOT, **options: Any) -> subprocess.Compl
 
 
 def test_every_command_and_every_option_says_what_it_is_for() -> None:
-    import typer
-
-    group = typer.main.get_command(app)
-    for name, command in group.commands.items():  # type: ignore[attr-defined]
+    for name in (*STEPS, *PEOPLE):
+        command = load(name.replace("_", "-"))
         assert command.help, name
         for parameter in command.params:
             assert getattr(parameter, "help", "argument"), (name, parameter.name)
 
 
 def test_every_rule_is_a_koine_command_and_every_step_command_is_a_rule() -> None:
-    import typer
+    files = (ROOT / "workflow" / "rules").glob("*.smk")
+    assert {name for path in files for name in re.findall(r"^rule (\w+):", path.read_text(), re.M)} == set(STEPS)
 
-    rules = {
-        name
-        for path in (ROOT / "workflow" / "rules").glob("*.smk")
-        for name in re.findall(r"^rule (\w+):", path.read_text(), re.M)
-    }
-    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-    steps = {name.replace("-", "_") for name, command in commands.items() if command.rich_help_panel == "Steps of the chain"}
-    assert rules == steps
+
+def test_every_command_is_the_function_of_its_name_and_is_listed_with_its_first_line() -> None:
+    shown = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "200"}).output
+    for name in (*STEPS, *PEOPLE):
+        function = getattr(importlib.import_module({**STEPS, **PEOPLE}[name]), name)
+        assert function.__name__ == name
+        words = function.__doc__.strip().split("\n")[0].split()
+        assert f" {name.replace('_', '-')} " in shown and " ".join(words[:5]) in " ".join(shown.replace("│", " ").split())
+
+
+def test_an_unknown_command_is_answered_with_the_nearest() -> None:
+    result = CliRunner().invoke(app, ["collect-sourc"])
+    assert result.exit_code == 2 and "collect-source" in result.output
 
 
 def test_an_error_is_one_message_without_a_traceback(tmp_path: Path) -> None:
@@ -87,12 +93,13 @@ def test_a_command_that_is_stopped_says_so_and_leaves_nothing_half(tmp_path: Pat
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["collect", "a", "--out", "o", "--expect", "squad"], "--expect squad: expected NAME=VALUE"),
-        (["collect", "a", "--out", "o", "--expect", "squad=many"], "--expect: 'many' is no number of questions"),
-        (["collect-benchmark", "--out", "o", "--reader", "beir", "--file", "en"], "--file en: expected NAME=VALUE"),
-        (["collect-fetch", "--out", "o", "--hub", "a/b", "--column", "question"], "--column question: expected NAME=VALUE"),
-        (["report", "a", "--out", "o", "--domains", "mlqa-r"], "--domains mlqa-r: expected NAME=VALUE"),
-        (["report", "a", "--out", "o", "--published", "xlm-r"], "--published xlm-r: expected NAME=VALUE"),
+        (["collect", "a", "--out", "o", "--expected", "squad"], "--expected squad: expected KEY=VALUE"),
+        (["collect", "a", "--out", "o", "--expected", "squad=many"], "--expected: "),
+        (["collect-benchmark", "--out", "o", "--reader", "beir", "--files", "en"], "--files en: expected KEY=VALUE"),
+        (["collect-benchmark", "--out", "o", "--reader", "beir", *("--files", "en=a") * 2], "--files: 'en' is given twice"),
+        (["collect-download", "--out", "o", "--hub", "a/b", "--columns", "question"], "--columns question: expected KEY=VALUE"),
+        (["report", "a", "--out", "o", "--domains", "mlqa-r"], "--domains mlqa-r: expected KEY=VALUE"),
+        (["report", "a", "--out", "o", "--published", "xlm-r"], "--published xlm-r: expected KEY=VALUE"),
     ],
 )
 def test_a_pair_that_is_none_is_told_before_anything_is_read(words: list[str], message: str) -> None:
@@ -107,7 +114,7 @@ def test_a_full_disk_is_one_message_and_leaves_no_half_file(tmp_path: Path, qa: 
     memory.write_text("".join(json.dumps(entry) + "\n" for entry in entries), encoding="utf-8")
     call = [
         "translate", "--qa", str(tmp_path / "qa.parquet"), "--out", str(tmp_path / "0.parquet"), "--source", "en",
-        "--target", "fi", "--backend", "memory", "--resource", str(memory),
+        "--target", "fi", "--backend", "memory", "--resources", str(memory),
     ]  # fmt: skip
     result = koine(*call, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY)))
     assert result.returncode == 1

@@ -337,7 +337,7 @@ def test_options_that_do_not_go_together_are_a_message(options: str, message: st
         ({"mining": {"model": "static/hybird"}}, "did you mean 'hybrid'"),
         ({"mining": {"model": "static/hybrid+lir"}}, "the miner is a trained model"),
         ({"mining": {"model": "static/mlm"}}, "static, which mlm cannot train"),
-        ({"validation": {"share": 0.1, "languages": ["xx"]}}, "'xx' is not trained on"),
+        ({"validation": {"share": 0.1, "languages": ["xx"]}}, "'xx' is not in the languages that are trained on"),
         ({"validation": {"eval_steps": 5}}, "no question is kept from training"),
         ({"datasets": {"domain": ["nowhere"]}}, "'nowhere' is not in collect.sources"),
         ({"strategies": ["daft"]}, "name its sources under datasets.domain"),

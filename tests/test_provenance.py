@@ -106,7 +106,8 @@ def test_a_clone_gets_the_records_back_and_also_those_of_data_sets_that_it_lacks
 def test_a_data_set_brings_its_record_to_a_recipe_that_has_none_of_its_own(elsewhere: Any) -> None:
     before = records()
     elsewhere("data/raw")
-    Provenance(Layout(Params(recipe="other"), "data/other", "models/other", sources=SimpleNamespace(sample="data/other/raw", downloads={}))).restore()
+    other = SimpleNamespace(sample="-", downloads={})
+    Provenance(Layout(Params(recipe="other"), "data/other", "models/other", sources=other)).restore()
     assert read_record(RAW) == before[RAW]
 
 

@@ -24,6 +24,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from koine.commands import PEOPLE, STEPS
+from koine.names import nearest
 from koine.runtime.console import degrade, say
 from koine.runtime.errors import KoineError
 
@@ -47,8 +48,10 @@ class _Commands(TyperGroup):
         return TyperCommand(cmd_name, help=_first_line(COMMANDS[name], name), rich_help_panel=panel)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        name, known, rest = super().resolve_command(ctx, args)
-        return name, known and load(str(name)), rest
+        name, *rest = args
+        if name.replace("-", "_") not in COMMANDS:
+            ctx.fail(f"no such command {name!r}{nearest(name, self.list_commands(ctx))}; koine --help lists them")
+        return name, load(name), rest
 
 
 def load(name: str) -> Any:
@@ -63,7 +66,8 @@ def load(name: str) -> Any:
 
 def _first_line(module: str, function: str) -> str:
     """The first line of a function's docstring, without importing its module."""
-    path = PACKAGE.joinpath(*module.split(".")[1:]).with_suffix(".py")
+    place = PACKAGE.joinpath(*module.split(".")[1:])
+    path = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
     tree = ast.parse(path.read_text(encoding="utf-8"))
     command = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function)
     return (ast.get_docstring(command) or "").partition("\n")[0]

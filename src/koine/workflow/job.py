@@ -43,7 +43,7 @@ def switch(name: str, value: bool) -> str:
 def line(*words: object) -> str:
     """Words of a command, shell-quoted.
 
-    >>> line("--domain", "it's")
-    "--domain 'it'\\"'\\"'s'"
+    >>> line("--domain", "sea ports")
+    "--domain 'sea ports'"
     """
     return shlex.join(str(word) for word in words)
