@@ -14,8 +14,8 @@ import polars as pl
 import pytest
 
 from koine.collect.benchmark import collect_benchmark
-from koine.collect.sample import make_sample
-from koine.params import load_recipe
+from koine.collect.sample import collect_sample
+from koine.params import Sample, load_recipe
 from koine.people import benchmark as benchmarks
 from koine.people.check import PROMISES, check, promises
 from koine.people.doctor import doctor
@@ -223,9 +223,9 @@ HEADER = "benchmark,backbone,strategy,setting,metric,value,tolerance\n"
     ("text", "said"),
     [
         ("benchmark,backbone,strategy,setting,metric,value\nb,s,h,multi,map,0.5\n", r"r\.csv: column 'tolerance' .* is missing"),
-        (f"{HEADER}b,s,h,multi,map,much,0.1\n", r"r\.csv: no table of promised"),
+        (f"{HEADER}b,s,h,multi,map,much,0.1\n", r"r\.csv: not a CSV of promised"),
         (f"{HEADER}b,s,h,multi,map,,0.1\n", r"r\.csv: row 0: 'value' .* is null"),
-        ("", r"r\.csv: no table of promised"),
+        ("", r"r\.csv: not a CSV of promised"),
     ],
 )  # fmt: skip
 def test_what_is_no_table_of_promised_numbers_is_said(checkout: Path, text: str, said: str) -> None:
@@ -311,9 +311,9 @@ def test_a_model_that_koine_did_not_train_is_evaluated_by_one_command(tmp_path: 
         ["which country has which currency", "Welche Währung hat welches Land"], trainers.BpeTrainer(special_tokens=["[UNK]"])
     )
     SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_dim=16)]).save_pretrained(str(tmp_path / "model"))
-    make_sample(tmp_path / "sample", languages=["en", "de"], seed=1, defect_rate=0.0)
+    collect_sample(tmp_path / "sample", sample=Sample(languages=["en", "de"], defect_rate=0.0))
     files = {lang: tmp_path / "sample" / "beir" / lang for lang in ("en", "de")}
-    collect_benchmark(files, tmp_path / "bench", name="bench", reader="beir", candidate="passage", parallel_only=False)
+    collect_benchmark(files, tmp_path / "bench", reader="beir")
     words = ["--model", str(tmp_path / "model"), "--benchmark", str(tmp_path / "bench"), "--out", str(tmp_path / "out")]
     result = koine("evaluate", *words, "--metrics", "map", "--metrics", "rank_distance", "--debias", "centre")
     assert result.returncode == 0, result.stderr
@@ -343,23 +343,23 @@ def test_a_wrong_word_is_said_before_anything_is_encoded(words: tuple[str, ...],
 def test_a_benchmark_is_downloaded_once_in_a_checkout(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KOINE_MIRROR", MIRROR)
     asked: list[str] = []
-    download = benchmarks.fetch
+    download = benchmarks.collect_download
 
-    def counted(location: str, *rest: Any) -> None:
-        asked.append(location)
-        download(location, *rest)
+    def counted(out: Path, **wanted: Any) -> None:
+        asked.append(wanted["location"])
+        download(out, **wanted)
 
     def prepared() -> dict[str, bytes]:
         """The tables that a model is evaluated on."""
         asked.clear()
         tables: dict[str, bytes] = {}
-        monkeypatch.setattr("koine.encode.steps.encode", lambda model, folder, *_, **__: tables.update(
+        monkeypatch.setattr("koine.encode.texts.encode", lambda model, folder, *_, **__: tables.update(
             {path.name: path.read_bytes() for path in folder.glob("*.parquet")}))  # fmt: skip
-        monkeypatch.setattr("koine.evaluate.steps.evaluate", lambda *_, **__: None)
+        monkeypatch.setattr("koine.evaluate.vectors.evaluate_vectors", lambda *_, **__: None)
         evaluate(model="any", benchmark="xquad-r", out=Path("out"), device="cpu")
         return tables
 
-    monkeypatch.setattr(benchmarks, "fetch", counted)
+    monkeypatch.setattr(benchmarks, "collect_download", counted)
     first = prepared()
     languages = len(asked)
     assert languages == len(set(asked)) > 1 and set(first) == {"queries.parquet", "passages.parquet", "qrels.parquet"}
