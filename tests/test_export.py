@@ -51,7 +51,7 @@ def saved(name: str, folder: Path, hub: Path, corpus: Path) -> Path:
     start = Backbone.model_validate(pretrained_backbones()[name]).start
     start = start.model_copy(update={"model": str(hub / start.model)})
     start_tokenizer(start, 24).save(str(folder / f"{name}.json"))
-    encoder = PretrainedEncoder.create(start, folder / f"{name}.json")
+    encoder = PretrainedEncoder.create(folder / f"{name}.json", start=start)
     encoder.prefixes = {"query": "ask: ", "passage": " "}
     encoder.save(folder / name)
     (folder / name / "koine.json").write_text('{"kind": "pretrained"}')
