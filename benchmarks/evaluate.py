@@ -83,6 +83,8 @@ def measure_pairs(name: str, benchmark: str, scratch: Path, *, sample: bool) -> 
     """All pairs of one benchmark, with each model; results are written after each."""
     from _machine import update_results
 
+    from koine.people.benchmark import prepare_benchmark
+
     prepared = prepare_benchmark(benchmark, scratch)
     figures: list[Figure] = []
     for prefix, kind in MODELS.items():
@@ -149,6 +151,7 @@ def make_model(benchmark: Path, folder: Path, kind: str) -> Path:
     from tokenizers import Tokenizer as FastTokenizer
 
     from koine import backbones
+    from koine.backbones.manifest import MANIFEST
     from koine.backbones.tokenizer import tokenize, train_tokenizer
     from koine.params import Architecture, Start, Tokenizer
     from koine.records import PASSAGES as SCHEMA
@@ -163,7 +166,7 @@ def make_model(benchmark: Path, folder: Path, kind: str) -> Path:
         else Architecture(hidden_size=128, num_hidden_layers=2, num_attention_heads=4, idf=False)
     )
     backbones.create(kind, Start(), architecture, folder / "tokenizer.json", tokens, seed=1).save(folder)
-    write_json(folder / backbones.MANIFEST, {"kind": kind})
+    write_json(folder / MANIFEST, {"kind": kind})
     return folder
 
 

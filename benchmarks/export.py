@@ -27,6 +27,8 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from koine import backbones
 from koine.backbones.base import Encoder, Vectors
 from koine.collect.formats.squad import read_squad
+from koine.people.export import export
+from koine.people.export.folder import cosine
 from koine.runtime.console import table
 
 ROUNDS, BATCH = 5, 32

@@ -24,7 +24,7 @@ os.environ.update(OMP_NUM_THREADS="1", OMP_WAIT_POLICY="passive", TOKENIZERS_PAR
 import numpy as np
 import polars as pl
 from _machine import update_results
-from koine.train.steps import train
+from koine.train.model import train
 
 from koine.collect.benchmark import collect_benchmark
 from koine.collect.formats.memory import read_memory
@@ -36,7 +36,7 @@ from koine.params import Architecture, Languages, Optimisation, Rules, Score, To
 from koine.people.evaluate import evaluate
 from koine.records import PARALLEL, QA, Run
 from koine.runtime.files import text_id, write_json
-from koine.train.tokens import tokenise
+from koine.train.tokens import train_tokens
 
 LOCAL = Path(os.environ.get("KOINE_MIRROR", "")) / "local"
 SEEDS = range(5)
@@ -167,14 +167,12 @@ def measure(pairs: pl.DataFrame, lang: str, asked: Asked) -> np.ndarray:
         files = {language: folder / f"{language}.json" for language in asked}
         collect_benchmark(files, folder / "asked", reader="squad", candidate="passage", parallel_only=True)
         write_pairs(pairs, lang, folder)
-        tokenise(
-            folder / "qa", [folder / "parallel"], folder / "tokens", Tokenizer(vocab_size=20000, max_length=256), special=False
-        )
+        words = Tokenizer(vocab_size=20000, max_length=256)
+        train_tokens(folder / "qa", folder / "tokens", "static", words, parallel=[folder / "parallel"])
         for seed in SEEDS:
             train(
-                folder / "tokens", folder / "model", kind="static", backbone="static", source="en", strategy="x-y", alpha=0.5,
-                languages=Languages(), seed=seed, prefixes={"query": "", "passage": ""}, architecture=architecture,
-                optimisation=optimisation, device="cpu",
+                folder / "tokens", folder / "model", "x-y", "static", architecture=architecture, optimisation=optimisation,
+                seed=seed, device="cpu",
             )  # fmt: skip
             run = Run("filter", "static", "x-y", seed)
             evaluate(

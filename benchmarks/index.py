@@ -29,7 +29,7 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 from _machine import update_results
-from koine.train.steps import train
+from koine.train.model import train
 
 from koine import backbones
 from koine.backbones.base import Encoder
@@ -37,12 +37,12 @@ from koine.collect.formats.memory import read_memory
 from koine.collect.formats.squad import read_squad
 from koine.encode.vectors import Stored, open_vectors, read_vectors, write_vectors
 from koine.index.kinds import build, exact, open_index, recall
-from koine.params import Architecture, IndexKind, Languages, Optimisation, Start, Tokenizer
+from koine.params import Architecture, IndexKind, Optimisation, Tokenizer
 from koine.records import PARALLEL, QA
 from koine.runtime.console import progress, table
 from koine.runtime.files import text_id
 from koine.text.sentences import split
-from koine.train.tokens import tokenise
+from koine.train.tokens import train_tokens
 
 Floats = npt.NDArray[np.float32]
 DIM, DEPTH, QUERIES, ROUNDS = 384, 10, 1000, 3
@@ -198,10 +198,9 @@ def trained(scratch: Path) -> Encoder:
     QA.write(QA.frame(english).unique("id", keep="first", maintain_order=True), scratch / "qa.parquet")
     PARALLEL.write(PARALLEL.frame(finnish).unique("id", keep="first", maintain_order=True), scratch / "fi.parquet")
     words = Tokenizer(vocab_size=60_000, max_length=256)
-    tokenise(scratch / "qa.parquet", [scratch / "fi.parquet"], scratch / "tokens", words, special=False, start=Start())
+    train_tokens(scratch / "qa.parquet", scratch / "tokens", "static", words, parallel=[scratch / "fi.parquet"])
     train(
-        scratch / "tokens", scratch / "model", kind="static", backbone="static", source="en", strategy="hybrid", alpha=0.5,
-        languages=Languages(), seed=1, prefixes={"query": "", "passage": ""}, architecture=Architecture(hidden_size=DIM),
+        scratch / "tokens", scratch / "model", "hybrid", "static", architecture=Architecture(hidden_size=DIM),
         optimisation=Optimisation(max_steps=600, batch_size=256, learning_rate=0.02, threads=2), device="cpu",
     )  # fmt: skip
     return backbones.load(str(scratch / "model"))

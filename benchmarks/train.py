@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from _machine import update_results
 from datasets import Dataset
-from koine.train.steps import train
+from koine.train.model import train
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from sentence_transformers.sentence_transformer.losses import (
     CachedMultipleNegativesRankingLoss,
@@ -37,7 +37,7 @@ from koine.backbones.tokenizer import train_tokenizer
 from koine.backbones.transformer import TransformerEncoder
 from koine.collect.formats.memory import read_memory
 from koine.params import Architecture, Languages, Optimisation, Start, Tokenizer
-from koine.train.tokens import tokenise
+from koine.train.tokens import train_tokens
 
 
 @dataclass(frozen=True)
@@ -129,14 +129,13 @@ def prepare(scratch: Path, pairs: list[tuple[str, str, str]], case: Case) -> tup
         tokenizer = FastTokenizer.from_file(str(scratch / "tokenizer.json"))
         TransformerEncoder(tokenizer, {"query": "", "passage": ""}, model).save(scratch / "random")
         start = Start(model=str(scratch / "random"))
-    tokenise(scratch / "qa.parquet", [], scratch / "tokens", case.tokenizer, special=case.kind != "static", start=start)
+    train_tokens(scratch / "qa.parquet", scratch / "tokens", case.kind, case.tokenizer, start)
 
     def timed(strategy: str) -> float:
         begin = time.perf_counter()
         train(
-            scratch / "tokens", scratch / "ours", kind=case.kind, backbone=case.kind, source="en", strategy=strategy, alpha=0.5,
-            languages=Languages(), seed=1, prefixes={"query": "", "passage": ""}, architecture=case.architecture,
-            optimisation=settings, device=case.device, start=start,
+            scratch / "tokens", scratch / "ours", strategy, case.kind, start, case.architecture, optimisation,
+            device=case.device,
         )  # fmt: skip
         return time.perf_counter() - begin
 

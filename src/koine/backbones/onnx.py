@@ -60,7 +60,7 @@ class OnnxEncoder:
         for start in range(0, len(order), batch_size):
             rows = order[start : start + batch_size]
             encodings = self._tokenizer.encode_batch([self.prefixes[side] + texts[row] for row in rows])
-            ids, mask = ([getattr(one, part) for one in encodings] for part in ("ids", "attention_mask"))
-            inputs = {name: np.array(own, dtype=np.int64) for name, own in zip(INPUTS, (ids, mask), strict=True)}
+            ids, mask = ([getattr(encoding, field) for encoding in encodings] for field in ("ids", "attention_mask"))
+            inputs = {name: np.array(values, dtype=np.int64) for name, values in zip(INPUTS, (ids, mask), strict=True)}
             vectors[rows] = self._session.run(None, inputs)[0]
         return vectors

@@ -43,8 +43,8 @@ class PretrainedEncoder(TrainableEncoder):
     def __init__(self, model: SentenceTransformer, tokenizer: tokenizers.Tokenizer, prefixes: dict[Side, str]) -> None:
         super().__init__(tokenizer, prefixes)
         self.model = model
-        own = model.tokenizer.tokenizer if isinstance(model[0], WordEmbeddings) else model.tokenizer
-        self._padding = (own.pad_token_id, own.padding_side == "left")
+        inner = model.tokenizer.tokenizer if isinstance(model[0], WordEmbeddings) else model.tokenizer
+        self._padding = (inner.pad_token_id, inner.padding_side == "left")
 
     @classmethod
     def create(

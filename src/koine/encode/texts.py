@@ -40,7 +40,7 @@ def encode(
     Args:
         model: Model folder, or Hub id.
         benchmark: Folder of koine collect-benchmark.
-        out: Folder; gets queries.npy and passages.npy, `[n, d]`, rows as in the benchmark's tables, and encode.json, which counts
+        out: Folder; gets queries.npy and passages.npy, rows as in the benchmark's tables, and encode.json, which counts
             the encoder calls and names the model by its sha256.
         encoding: precision of the vectors.
         tokens: Folder of koine encode-tokens, for Koine's own models; without it texts are tokenised on the way.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri  # of the normal distribution; scipy.stats is slow to import
 
 from koine.metrics import metric
 from koine.params import Report
@@ -179,7 +179,7 @@ def compare(pairs: Sequence[tuple[Sample, Sample, float]], report: Report) -> li
                 high=high,
                 p=float(values[number]),
                 effect=float(contributions[:, number].mean()) / spread if spread else 0.0,
-                detectable=float(norm.ppf(1 - level / 2) + norm.ppf(POWER)) * error,
+                detectable=float(ndtri(1 - level / 2) + ndtri(POWER)) * error,
                 margin=margin,
                 p_equal=_outside(estimate, error, margin),
             )
@@ -191,7 +191,7 @@ def _outside(estimate: float, error: float, margin: float) -> float:
     """The larger p of the two one-sided tests against plus and minus the margin."""
     if not error:
         return 0.0 if abs(estimate) < margin else 1.0
-    return float(max(norm.sf((estimate + margin) / error), norm.cdf((estimate - margin) / error)))
+    return float(max(ndtr(-(estimate + margin) / error), ndtr((estimate - margin) / error)))
 
 
 def _randomisation(contributions: Floats, report: Report) -> Floats:

@@ -1,6 +1,6 @@
 """Exact resume: the state of a training run, beside its output and keyed by all that determines the result.
 
-A run that was killed goes on from its last checkpoint and ends with the same weights, to the bit, as one that was not:
+A run that was killed resumes from its last checkpoint and ends with the same weights, to the bit, as one that was not:
 batches and dropout are functions of seed and step, so weights, moments of the optimiser and the number of the step are
 all the state there is, and where they are asked for, the best weights so far and GradVac's usual cosines. A checkpoint of other
 data, parameters or code is never resumed.
@@ -110,5 +110,5 @@ def stop(number: int, where: str) -> None:
     """
     if number == signal.SIGINT:
         raise KeyboardInterrupt
-    say(f"stopped {where} by {signal.Signals(number).name}; a checkpoint is written, the same command goes on from it")
+    say(f"stopped {where} by {signal.Signals(number).name}; a checkpoint is written, the same command resumes from it")
     raise SystemExit(REQUEUE)
