@@ -15,6 +15,7 @@ from koine.workflow.experiment import Experiment
 
 ROOT = Path(__file__).parents[1]
 MODULES = sorted(path.relative_to(ROOT / "src/koine").as_posix() for path in (ROOT / "src/koine").rglob("*.py"))
+CACHED = (code.read_module, code._digest, code._symbol_digest, code._references, code._entry_references, code._content)
 Jobs = list[tuple[str, tuple[str, ...]]]
 
 
@@ -31,7 +32,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def forget() -> None:
-    for function in (code.read_module, code._digest, code._content):
+    for function in CACHED:
         function.cache_clear()
 
 

@@ -238,7 +238,7 @@ def after(words: list[str], program: str) -> list[str] | None:
 
 
 def options(words: list[str]) -> list[str]:
-    return [word.partition("=")[0] for word in words if re.match(r"--?[a-zA-Z]", word)]
+    return [word.partition("=")[0].rstrip(":") for word in words if re.match(r"--?[a-zA-Z]", word)]
 
 
 @cache

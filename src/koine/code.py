@@ -29,7 +29,7 @@ PACKAGE = Path(__file__).parent
 UNCOUNTED = {"koine.runtime.console", "koine.runtime.errors"}
 #: Arguments that only explain; those of the second kind stand on the page, and count for its rules alone.
 _EXPLAINS = {"description", "help"}
-_SHOWS = {"words", "example", "colour"}
+_SHOWS = {"words", "example", "colour", "heading", "printed", "better", "main", "headline", "usual", "reason"}
 _PLACE = re.compile(r"(?P<module>koine(\.\w+)+):(?P<name>\w+)")
 _ENTRY = re.compile(r"(?P<module>koine(\.\w+)*):(?P<registry>\w+)\[(?P<key>.+)\]")
 
@@ -51,10 +51,10 @@ def digest(rule: str, entries: Iterable[str] = ()) -> str:
 
 @cache
 def _digest(rule: str, entries: tuple[str, ...]) -> str:
-    hashed = hashlib.sha256()
-    for line in sorted(_texts(rule, entries)):
-        hashed.update(line.encode() + b"\0")
-    return hashed.hexdigest()[:16]
+    shows = rule.startswith("report")
+    counted = {f"{module}:{name} {_symbol_digest(module, name, shows)}" for module, name in reached(rule, entries)}
+    counted |= {f"{entry} {_text_digest(_dump(_entry(entry)[1], shows))}" for entry in entries}
+    return _text_digest("\n".join(sorted(counted)))[:16]
 
 
 def reached(rule: str, entries: Iterable[str] = ()) -> set[Symbol]:
@@ -62,7 +62,7 @@ def reached(rule: str, entries: Iterable[str] = ()) -> set[Symbol]:
     todo: list[Symbol] = [(STEPS[rule], rule)]
     seen: set[Symbol] = set()
     for entry in entries:
-        todo += _names_in(*_entry(entry))
+        todo += _entry_references(entry)
     while todo:
         symbol = todo.pop()
         module = read_module(symbol[0])
@@ -71,23 +71,29 @@ def reached(rule: str, entries: Iterable[str] = ()) -> set[Symbol]:
         seen.add(symbol)
         if symbol[1]:
             todo.append((symbol[0], ""))
-        todo += module.references(symbol[1])
+        todo += _references(*symbol)
     return seen
 
 
-def _texts(rule: str, entries: tuple[str, ...]) -> Iterator[str]:
-    """What is hashed: each name with its code, each entry, each file of data."""
-    shows = rule.startswith("report")
-    for name, symbol in reached(rule, entries):
-        module = read_module(name)
-        if module is None:
-            continue
-        for node in module.nodes(symbol):
-            yield f"{name}:{symbol} {_dump(node, shows)}"
-            for file in module.files(node):
-                yield f"{name}:{file.name} {_content(file)}"
-    for entry in entries:
-        yield f"{entry} {_dump(_entry(entry)[1], shows)}"
+@cache
+def _references(module: str, name: str) -> list[Symbol]:
+    """What the code of a name names."""
+    found = read_module(module)
+    return found.references(name) if found else []
+
+
+@cache
+def _symbol_digest(module: str, name: str, shows: bool) -> str:
+    """Of the code of a name, and of the files of data that it names."""
+    found = read_module(module)
+    nodes = found.nodes(name) if found else []
+    texts = [_dump(node, shows) for node in nodes]
+    texts += [f"{file.name} {_content(file)}" for node in nodes for file in found.files(node)] if found else []
+    return _text_digest("\n".join(texts))
+
+
+def _text_digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _entry(place: str) -> tuple["Module", ast.AST]:
@@ -98,7 +104,9 @@ def _entry(place: str) -> tuple["Module", ast.AST]:
     return module, module.registries[found["registry"]][found["key"]]
 
 
-def _names_in(module: "Module", node: ast.AST) -> list[Symbol]:
+@cache
+def _entry_references(place: str) -> list[Symbol]:
+    module, node = _entry(place)
     return list(_Names(module).of(node))
 
 
