@@ -2,7 +2,7 @@
 
 import ast
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -40,9 +40,13 @@ def forget() -> None:
 def jobs() -> Jobs:
     """Every rule with the entries of the sample's jobs, and of those of a recipe with other readers and backends."""
     asked: set[tuple[str, tuple[str, ...]]] = set()
-    digest = code.digest
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(code, "digest", lambda rule, entries=(): asked.add((rule, tuple(sorted(entries)))) or digest(rule, entries))
+
+        def noted(self: code.Digests, rule: str, entries: Iterable[str] = ()) -> str:
+            asked.add((rule, tuple(sorted(entries))))
+            return code.digest(rule, entries)
+
+        patch.setattr(code.Digests, "digest", noted)
         patch.chdir(ROOT)
         for recipe in ("sample", "mlqa-domains", "squad"):
             whole = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))

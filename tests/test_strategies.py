@@ -66,7 +66,7 @@ def test_a_strategy_that_recombines_what_there_is_is_one_entry(
     log = log_of(train_one(corpus, tmp_path / "model", strategy="x-y-half"))
     assert {line["type"] for line in log} == {"cross"}
     assert log[-1]["step"] == 5
-    monkeypatch.setattr("koine.code.digest", lambda rule, entries=(): rule)  # the entry stands in no file
+    monkeypatch.setattr("koine.code.Digests.digest", lambda self, rule, entries=(): rule)  # the entry stands in no file
     given = Params().model_dump() | {"train": {"strategies": ["x-y-half", "hybrid"]}}
     experiment = Experiment(parse(given).model_dump())
     assert "static/x-y-half/seed-1" in experiment.models.runs
@@ -122,7 +122,7 @@ def test_a_new_kind_is_one_entry_and_one_module(corpus: Path, tmp_path: Path, mo
     assert kind_of(model) == "doubled"
     assert isinstance(backbones.load(str(model)), Doubled)
     assert Backbone(kind="doubled").kind == "doubled"
-    monkeypatch.setattr("koine.code.digest", lambda rule, entries=(): rule)  # the entry stands in no file
+    monkeypatch.setattr("koine.code.Digests.digest", lambda self, rule, entries=(): rule)  # the entry stands in no file
     experiment = Experiment(Params().model_dump() | {"backbones": {"static": {"kind": "doubled"}}})
     assert experiment.jobs.train_tokens["static"]["flags"].startswith("--kind doubled ")
 

@@ -23,6 +23,7 @@ from functools import cache
 from pathlib import Path
 
 from koine.commands import STEPS
+from koine.runtime.files import read_memory, write_memory
 
 PACKAGE = Path(__file__).parent
 #: What only speaks to people.
@@ -55,6 +56,34 @@ def _digest(rule: str, entries: tuple[str, ...]) -> str:
     counted = {f"{module}:{name} {_symbol_digest(module, name, shows)}" for module, name in reached(rule, entries)}
     counted |= {f"{entry} {_text_digest(_dump(_entry(entry)[1], shows))}" for entry in entries}
     return _text_digest("\n".join(sorted(counted)))[:16]
+
+
+class Digests:
+    """Digests that are remembered from run to run, for as long as no file of the package changes.
+
+    Args:
+        memory: where they are kept.
+    """
+
+    def __init__(self, memory: Path) -> None:
+        files = sorted(path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix != ".pyc")
+        about = [(str(path), (stat := path.stat()).st_size, stat.st_mtime_ns, stat.st_ctime_ns) for path in files]
+        self._memory, self._package = memory, _text_digest(repr(about))
+        known = read_memory(memory)
+        self._known: dict[str, str] = known.get("digests", {}) if known.get("package") == self._package else {}
+        self._before = len(self._known)
+
+    def digest(self, rule: str, entries: Iterable[str] = ()) -> str:
+        """See `digest`."""
+        name = " ".join([rule, *sorted(set(entries))])
+        if name not in self._known:
+            self._known[name] = digest(rule, entries)
+        return self._known[name]
+
+    def save(self) -> None:
+        """Remember what was computed."""
+        if len(self._known) > self._before:
+            write_memory(self._memory, {"package": self._package, "digests": self._known})
 
 
 def reached(rule: str, entries: Iterable[str] = ()) -> set[Symbol]:

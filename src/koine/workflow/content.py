@@ -5,13 +5,12 @@ older time (`cp -p`, `rsync -a`, `tar`, `unzip`), or edited with its time kept, 
 """
 
 import hashlib
-import json
 import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from koine.runtime.files import sha256, write_text
+from koine.runtime.files import read_memory, sha256, write_memory
 
 #: Nanoseconds: a file that changed so shortly before it was read may have changed again with the same time.
 RECENT = 2_000_000_000
@@ -26,7 +25,7 @@ class Contents:
 
     def __init__(self, memory: Path) -> None:
         self._memory = memory
-        self._known: dict[str, list[Any]] = _read(memory)
+        self._known: dict[str, list[Any]] = read_memory(memory)
         self._changed = False
 
     def digest(self, paths: Iterable[Path]) -> str:
@@ -57,7 +56,7 @@ class Contents:
 
     def _save(self) -> None:
         if self._changed:
-            write_text(self._memory, json.dumps(self._known))
+            write_memory(self._memory, self._known)
             self._changed = False
 
 
@@ -67,11 +66,3 @@ def files_of(path: Path) -> list[Path]:
         return [path]
     inner = (file for file in path.rglob("*") if file.is_file())
     return sorted(file for file in inner if not any(part.startswith(".") for part in file.relative_to(path).parts))
-
-
-def _read(memory: Path) -> dict[str, list[Any]]:
-    try:
-        known = json.loads(memory.read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # none yet, or not whole: it is a memory only
-        return {}
-    return known if isinstance(known, dict) else {}

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from koine.code import Digests
 from koine.collect import registry
 from koine.params import Params, parse
 from koine.params.recipe import check_recipes, results_folder
@@ -13,7 +14,7 @@ from koine.workflow.jobs import Rules, downloads_of
 from koine.workflow.models import Models
 from koine.workflow.sources import Sources
 
-MEMORY = Path(".snakemake/koine/contents.json")
+MEMORY = Path(".snakemake/koine")
 
 
 class Experiment:
@@ -41,8 +42,9 @@ class Experiment:
         self.data, self.model_folder, self.results = f"data/{recipe}", f"models/{recipe}", str(results_folder(recipe))
         self.sources = Sources(self.params, self.data)
         self.models = Models(self.params, self.model_folder)
-        self._contents = Contents(MEMORY)
-        self.jobs = Rules(self.params, self.sources, self.models, self.data, self.model_folder, self._contents)
+        self._contents, code = Contents(MEMORY / "contents.json"), Digests(MEMORY / "code.json")
+        self.jobs = Rules(self.params, self.sources, self.models, self.data, self.model_folder, self._contents, code)
+        code.save()
 
     @property
     def execution(self) -> dict[str, str]:

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from koine import code
 from koine.backbones.kinds import KINDS
+from koine.code import Digests
 from koine.collect.readers import READERS
 from koine.collect.registry import downloads
 from koine.filter.rules import RULES
@@ -34,15 +34,17 @@ class Rules:
         params: of the experiment.
         sources, models: of it.
         data, folder: of its data and of its models.
-        contents: digests of own files.
+        contents, code: digests of own files, and of code.
 
     Raises:
         KoineError: a language has no translation resource.
     """
 
-    def __init__(self, params: Params, sources: Sources, models: Models, data: str, folder: str, contents: Contents) -> None:
+    def __init__(
+        self, params: Params, sources: Sources, models: Models, data: str, folder: str, contents: Contents, code: Digests
+    ) -> None:
         self._params, self._sources, self._models, self._data, self._folder = params, sources, models, data, folder
-        self._contents = contents
+        self._contents, self._code = contents, code
         self._own = set(sources.own_files)
         self._device = line("--device", params.compute.device)
         self._encoding = f"{self._device} {line('--encode-batch-size', params.compute.encode_batch_size)}"
@@ -99,7 +101,7 @@ class Rules:
         return Job(
             flags=" ".join(filter(None, words)),
             files=list(dict.fromkeys([*files, *own])),
-            code=code.digest(rule, entries),
+            code=self._code.digest(rule, entries),
             content=self._contents.digest(map(Path, own)),
         )
 
