@@ -17,7 +17,7 @@ from koine.metrics import kind_of
 from koine.params import Backbone, IndexKind, Params, Source, flags
 from koine.runtime.errors import KoineError
 from koine.runtime.hub import own_folder
-from koine.strategies import STRATEGIES, Chain
+from koine.strategies import PAIRS, STRATEGIES, Chain
 from koine.translate.backends import BACKENDS
 from koine.workflow.content import Contents, files_of
 from koine.workflow.job import Job, line, options, pairs, switch
@@ -237,7 +237,7 @@ class Rules:
             folder = f"{self._folder}/{name}/{chain.before}/seed-{seed}"
             files += [f"{folder}/koine.json", f"{folder}/model.safetensors"]
             words.append(line("--further", folder))
-        if p.train.mining.model and backbone.optimisation.num_negatives and chain.last.strategy.objective == "pairs":
+        if p.train.mining.model and backbone.optimisation.num_negatives and chain.last.strategy.objective == PAIRS:
             files.append(f"{self._data}/train/mined.parquet")
             words.append(line("--mined", files[-1]))
         entries = [_kind(backbone), f"koine.strategies:STRATEGIES[{chain.last.name}]"]
@@ -298,7 +298,7 @@ def _strategy(chain: Chain, strategy: str, params: Params) -> str:
     entry = training.strategy
     words = ["--strategy", strategy]
     words += options("only", [params.translate.source, *params.translate.languages][: training.count] if training.count else [])
-    if entry.objective == "nothing":
+    if not entry.trains:
         return line(*words)
     if entry.takes_alpha and training.alpha is None:
         words += ["--alpha", str(train.alpha)]
@@ -306,6 +306,6 @@ def _strategy(chain: Chain, strategy: str, params: Params) -> str:
         words += [switch("equal-languages", train.languages.equal_languages), "--pair-per", train.languages.pair_per]
     if entry.draws_languages:
         words += ["--sampling-exponent", str(train.languages.sampling_exponent)]
-    if entry.objective == "pairs" and entry.gradients == "sum":  # the others always note the cosine
+    if entry.objective == PAIRS and not entry.gradients:  # the others always note the cosine
         words += ["--gradient-cosine-every", str(train.gradient_cosine_every)]
     return f"{line(*words)} {flags(train.datasets)} {flags(train.validation)}"
