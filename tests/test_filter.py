@@ -26,7 +26,7 @@ from koine.filter.profiles import Profile, profile
 from koine.filter.rules import RULES, columns_of, reasons
 from koine.filter.score import filter_score, score_texts
 from koine.filter.scores import Texts
-from koine.filter.table import SCORED, TEXT_SCORES
+from koine.filter.table import SCORED
 from koine.names import target
 from koine.params import Params, Rules, Score, parse
 from koine.records import PARALLEL, QA, TRANSLATION
@@ -344,7 +344,7 @@ def broken(frame: pl.DataFrame, rules: Rules) -> list[set[str]]:
     return [{name for name, value in row.items() if value is True} for row in verdicts(frame, rules).to_dicts()]
 
 
-COLUMNS = [f"{part}_{name}" for part in ("question", "passage") for name in TEXT_SCORES] + ["answer_kept", "external"]
+COLUMNS = [column for name in RULES if name != "clean_source" for column in columns_of(name)]
 
 
 @pytest.mark.parametrize("column", COLUMNS)

@@ -12,7 +12,7 @@ from koine import code
 from koine.backbones.kinds import KINDS
 from koine.collect.readers import READERS
 from koine.collect.registry import downloads
-from koine.filter.rules import RULES
+from koine.filter.rules import RULES, scored_rules
 from koine.metrics import kind_of
 from koine.params import Backbone, IndexKind, Params, Source, flags
 from koine.runtime.errors import KoineError
@@ -58,9 +58,9 @@ class Rules:
         self.translate_convert: dict[str, Job] = {}
         self.translate = {lang: self._translate(lang) for lang in p.translate.languages}
         self.filter_score = {lang: self._filter_score(lang) for lang in p.translate.languages}
-        rules = [f"koine.filter.rules:RULES[{name}]" for name in RULES]
+        rules, off = self._scored(), set(RULES) - set(scored_rules(p.filter.rules.switched_on))
         truth = [f"{sources.sample}/defects.jsonl"] if "sample-memory" in p.translate.resources else []
-        self.filter = job("filter", [flags(p.filter.rules), line(*options("truth", truth))], truth, entries=rules)
+        self.filter = job("filter", [flags(p.filter.rules, off), line(*options("truth", truth))], truth, entries=rules)
         self.filter_heldout = job("filter_heldout")
         self.train_tokens = {name: self._train_tokens(backbone) for name, backbone in p.backbones.items()}
         self.train_mine = self._train_mine()
@@ -82,7 +82,7 @@ class Rules:
             name: job("evaluate_probe", [line("--recipe", p.recipe), self._device], entries=[_kind(backbone)])
             for name, backbone in p.backbones.items()
         }
-        shown = [f"koine.strategies:STRATEGIES[{name}]" for name in STRATEGIES] + rules
+        shown = self._shown() + rules
         self.report = job("report", [self._reported(), flags(p.report)], entries=shown + self._metrics(sources.tested))
         self.report_cards = job("report_cards", entries=shown)
 
@@ -184,6 +184,10 @@ class Rules:
         self.translate_convert[name] = self._job("translate_convert", [words], own=_own_model(model))
         return f"models/translation/{name}"
 
+    def _scored(self) -> list[str]:
+        """The rules whose scores are made."""
+        return [f"koine.filter.rules:RULES[{name}]" for name in scored_rules(self._params.filter.rules.switched_on)]
+
     def _filter_score(self, lang: str) -> Job:
         p, score = self._params, self._params.filter.score
         words = options("among", [p.translate.source, *p.translate.languages])
@@ -193,9 +197,12 @@ class Rules:
         words += options("external", external)
         own = [*external, *(_own_model(score.encoder) if score.encoder else [])]
         computed = self._device if score.encoder else ""
-        entries = [f"koine.filter.rules:RULES[{name}]" for name in RULES]
+        words += options("also", [name for name in self._params.filter.rules.switched_on if RULES[name].only_if_on])
         return self._job(
-            "filter_score", [self._tested(), line(*words), flags(score.without_external), computed], own=own, entries=entries
+            "filter_score",
+            [self._tested(), line(*words), flags(score.without_external), computed],
+            own=own,
+            entries=self._scored(),
         )
 
     # --- train, encode ----------------------------------------------------------------------------------------
@@ -218,7 +225,7 @@ class Rules:
 
     def _train_mine(self) -> Job:
         mining, p = self._params.train.mining, self._params
-        kinds = [f"koine.backbones.kinds:KINDS[{name}]" for name in KINDS]
+        kinds = [f"koine.backbones.kinds:KINDS[{name}]" for name in KINDS] if mining.model else []
         if not self._models.miner:
             own = _own_model(mining.model) if mining.model else []
             return self._job("train_mine", [flags(mining), self._encoding], own=own, entries=kinds)
@@ -249,6 +256,13 @@ class Rules:
         p, benchmark = self._params, self._sources.tested[name]
         words = ["--recipe", p.recipe, *options("pools", p.evaluate.pools), *options("settings", benchmark.settings)]
         return self._job(rule, [line(*words, *options("metrics", benchmark.metrics))], entries=self._metrics([name]))
+
+    def _shown(self) -> list[str]:
+        """The strategies that the page tells of: the recipe's, and those that say which of them is an end of alpha."""
+        trainings = (training for name in self._params.train.strategies for training in Chain.parse(name).trainings)
+        names = {"untrained", *(training.name for training in trainings)}
+        names |= {name for name, strategy in STRATEGIES.items() if strategy.takes_alpha}
+        return [f"koine.strategies:STRATEGIES[{name}]" for name in sorted(names)]
 
     def _metrics(self, benchmarks: Iterable[str]) -> list[str]:
         names = {kind_of(metric) for name in benchmarks for metric in self._sources.tested[name].metrics}
