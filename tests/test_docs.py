@@ -15,7 +15,6 @@ from urllib.parse import unquote, urldefrag
 
 import polars as pl
 import pytest
-import typer
 import yaml
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -23,7 +22,7 @@ from mkdocs.commands.build import build
 from mkdocs.config import load_config
 from mkdocs.exceptions import Abort
 
-from koine.cli import app
+from koine.cli import COMMANDS, load
 from koine.collect.readers import READERS
 
 ROOT = Path(__file__).parents[1]
@@ -162,7 +161,7 @@ def test_a_page_is_the_same_on_the_site_as_where_markdown_is_common(site: Path, 
 def test_a_broken_link_a_missing_anchor_and_a_page_out_of_the_navigation_stop_the_build(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for name in ("results", "recipes"):
+    for name in ("results", "recipes", "CONTRIBUTING.md"):
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / "docs").mkdir()
     for name in DOCS.iterdir():
@@ -243,10 +242,10 @@ def options(words: list[str]) -> list[str]:
 
 
 def koine_options() -> dict[str, set[str]]:
-    group = typer.main.get_command(app)
+    commands = {name.replace("_", "-"): load(name.replace("_", "-")).params for name in COMMANDS}
     return {
-        name: {"--help", "-h"} | {option for parameter in command.params for option in parameter.opts + parameter.secondary_opts}
-        for name, command in group.commands.items()  # type: ignore[attr-defined]
+        name: {"--help", "-h", *(option for one in given for option in one.opts + one.secondary_opts)}
+        for name, given in commands.items()
     }
 
 
