@@ -43,7 +43,7 @@ def jobs() -> Jobs:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(code, "digest", lambda rule, entries=(): asked.add((rule, tuple(sorted(entries)))) or digest(rule, entries))
         patch.chdir(ROOT)
-        for recipe in ("sample", "paper", "squad"):
+        for recipe in ("sample", "paper", "squad", "mlqa-domains"):
             whole = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
             layer = Path(f"recipes/{recipe}.yaml")
             Experiment(laid_over(whole, yaml.safe_load(layer.read_text(encoding="utf-8"))) if layer.is_file() else whole)
