@@ -1,4 +1,4 @@
-"""Carry out what a page says about extending Koine, word by word, in a scratch copy of the package."""
+"""Carry out what docs/extend.md says, word by word, in a scratch copy of the package."""
 
 import filecmp
 import os
@@ -10,54 +10,66 @@ from pathlib import Path
 from textwrap import dedent
 
 ROOT = Path(__file__).parents[1]
-_STEP = re.compile(r"in `(?P<file>src/koine/[\w/]+\.py)`:\n\n(?P<code> *```python\n.*?\n *```)\n", re.DOTALL)
+GENERATED = ["params.yaml", "workflow/schemas/params.schema.json"]
+_STEP = re.compile(
+    r"(?:of\s`(?P<registry>[A-Z]+)`,\s)?in\s`(?P<file>src/koine/[\w/]+\.py)`:\n\n(?P<code> *```python\n.*?\n *```)\n", re.DOTALL
+)
 
 
 class Scratch:
-    """A copy of the package, and the edits of one section of a page carried out in it.
+    """A copy of the package and of its parameters, and the edits of one section of the page carried out in it.
 
     Args:
         folder: where.
-        page: a page of docs/.
-        heading: of the section. Its steps end in "in `FILE`:" and a block of Python: a new file, an entry of the registry at the
-            file's top level (the last one), or something at the end of the file.
+        heading: of the section. Its steps end in "in `FILE`:" and a block of Python: a new file, an entry of the registry that
+            is named (the last one), or something at the end of the file.
+
+    Attributes:
+        recipe: the section's block of YAML.
+        commands: its block of shell commands.
     """
 
-    def __init__(self, folder: Path, page: str, heading: str) -> None:
+    def __init__(self, folder: Path, heading: str) -> None:
         self.folder = folder
         shutil.copytree(ROOT / "src/koine", folder / "src/koine", ignore=shutil.ignore_patterns("__pycache__"))
-        section = (ROOT / "docs" / page).read_text(encoding="utf-8").partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+        for name in GENERATED:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+        page = (ROOT / "docs/extend.md").read_text(encoding="utf-8")
+        section = page.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
         for step in _STEP.finditer(section):
-            code = dedent(step["code"]).removeprefix("```python\n").removesuffix("```")
-            self._edit(folder / step["file"], code)
+            self._edit(folder / step["file"], step["registry"], _block(step["code"], "python"))
+        self.recipe, self.commands = _block(section, "yaml"), _block(section, "bash")
 
     @staticmethod
-    def _edit(path: Path, code: str) -> None:
+    def _edit(path: Path, registry: str | None, code: str) -> None:
         text = path.read_text(encoding="utf-8") if path.exists() else ""
-        if code.startswith('"') and not code.startswith('"""'):  # an entry: before the end of the registry
-            head, _, tail = text.rpartition("\n}\n") if text.endswith("\n}\n") else text.partition("\n}\n")
-            path.write_text(f"{head}\n{code}}}\n{tail}", encoding="utf-8")
+        if registry:
+            head, start, rest = text.partition(f"\n{registry}: Registry")
+            entries, end, tail = rest.partition("\n}\n")
+            assert start and end, (path, registry)
+            path.write_text(f"{head}{start}{entries}\n{code}{end[1:]}{tail}", encoding="utf-8")
         else:
             path.write_text(f"{text}\n\n{code}" if text else code, encoding="utf-8")
 
     def touched(self) -> list[str]:
-        """The files that differ from the package's."""
-        files = (path.relative_to(self.folder) for path in sorted(self.folder.glob("src/koine/**/*")) if path.is_file())
-        return [
-            str(path)
-            for path in files
-            if not (ROOT / path).is_file() or not filecmp.cmp(ROOT / path, self.folder / path, shallow=False)
-        ]
+        """The files that differ from the repository's, without those that the commands made."""
+        files = [*self.folder.glob("src/koine/**/*"), *(self.folder / name for name in GENERATED)]
+        names = [path.relative_to(self.folder) for path in sorted(files) if path.is_file()]
+        same = ((ROOT / name).is_file() and filecmp.cmp(ROOT / name, self.folder / name, shallow=False) for name in names)
+        return [str(name) for name, is_same in zip(names, same, strict=True) if not is_same]
 
-    def run(self, *words: str | Path) -> str:
-        """Run Python in the folder, with the edited package; gives what it printed."""
-        env = {**os.environ, "PYTHONPATH": str(self.folder / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
-        result = subprocess.run(
-            [sys.executable, *map(str, words)], cwd=self.folder, env=env, capture_output=True, text=True, check=False
+    def shell(self, commands: str) -> "subprocess.CompletedProcess[str]":
+        """Run commands in the folder, with the edited package."""
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        more = {"PATH": path, "PYTHONPATH": str(self.folder / "src"), "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "200"}
+        return subprocess.run(
+            ["bash", "-euc", commands], cwd=self.folder, env=os.environ | more, capture_output=True, text=True, check=False
         )
-        assert result.returncode == 0, result.stdout + result.stderr
-        return result.stdout + result.stderr
 
-    def koine(self, *words: str | Path) -> str:
-        """Run a command of the edited package."""
-        return self.run("-c", "from koine.cli import main; main()", *words)
+
+def _block(text: str, language: str) -> str:
+    """The first block of a language, without its indentation."""
+    found = re.search(rf"^ *```{language}\n(?P<code>.*?)\n *```$", text, re.DOTALL | re.MULTILINE)
+    assert found, (language, text)
+    return dedent(found["code"]) + "\n"

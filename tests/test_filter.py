@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from extending import ROOT, Scratch
+from extending import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 from sacrebleu.metrics.bleu import BLEU
@@ -26,7 +26,7 @@ from koine.filter.profiles import Profile, profile
 from koine.filter.rules import RULES, columns_of, reasons
 from koine.filter.score import filter_score, score_texts
 from koine.filter.scores import Texts
-from koine.filter.table import SCORED, TEXT_SCORES
+from koine.filter.table import SCORED
 from koine.names import target
 from koine.params import Params, Rules, Score, parse
 from koine.records import PARALLEL, QA, TRANSLATION
@@ -344,7 +344,7 @@ def broken(frame: pl.DataFrame, rules: Rules) -> list[set[str]]:
     return [{name for name, value in row.items() if value is True} for row in verdicts(frame, rules).to_dicts()]
 
 
-COLUMNS = [f"{part}_{name}" for part in ("question", "passage") for name in TEXT_SCORES] + ["answer_kept", "external"]
+COLUMNS = [column for name in RULES if name != "clean_source" for column in columns_of(name)]
 
 
 @pytest.mark.parametrize("column", COLUMNS)
@@ -573,20 +573,3 @@ def test_the_page_says_of_each_rule_what_its_entry_says() -> None:
 def test_an_unknown_rule_is_an_error_that_names_the_nearest() -> None:
     with pytest.raises(KoineError, match=r"filter\.rules\.lenght: no such parameter; did you mean 'length'"):
         parse({"filter": {"rules": {"lenght": 3.0}}})
-
-
-def test_the_page_on_adding_a_rule_works_word_by_word(tmp_path: Path, planted: tuple[Path, Path, Path]) -> None:
-    scratch = Scratch(tmp_path, "filter.md", "Adding a rule")
-    assert scratch.touched() == ["src/koine/filter/rules.py", "src/koine/filter/scores.py"]
-    rows = TRANSLATION.read(tmp_path / "shard0")
-    loud = rows.with_columns(pl.when(pl.int_range(pl.len()) < 3).then(pl.col("target").str.to_uppercase()).otherwise("target"))
-    TRANSLATION.write(loud, tmp_path / "shard0")
-    words = ["--lang", "fi", "--among", "en", "--among", "fi", "--out", tmp_path / "scored"]
-    scratch.koine("filter-score", tmp_path / "shard0", tmp_path / "shard1", "--qa", planted[0], *words)
-    outputs = ["--out", tmp_path / "kept", "--summary", tmp_path / "summary"]
-    off = [f"--{name.replace('_', '-')}" for name in OFF if name != "clean_source"]
-    printed = scratch.koine(
-        "filter", "--scores", tmp_path / "scored", *outputs, *(word for name in off for word in (name, "none"))
-    )
-    assert json.loads((tmp_path / "summary").read_text())["dropped"]["capitals"] > 0
-    assert "written in capitals" in printed

@@ -5,12 +5,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from extending import Scratch
 from pydantic import TypeAdapter, ValidationError
 from typer.testing import CliRunner
 
 from koine import cli, metrics
-from koine.code import digest
 from koine.evaluate.cells import Asked, Floats, Pool, Ranked, Relevant
 from koine.evaluate.chance import Counts
 from koine.evaluate.metrics import compute
@@ -144,26 +142,6 @@ def test_an_unknown_name_is_an_error_everywhere(name: str, message: str, tmp_pat
     call = ["evaluate-bm25", "--benchmark", str(tmp_path), "--out", str(tmp_path), "--metrics", name]
     with pytest.raises(KoineError, match=f"--metrics: .*{message}"):
         CliRunner().invoke(cli.app, call, catch_exceptions=False)
-
-
-def test_the_page_about_a_new_metric_works_as_it_is_written(tmp_path: Path) -> None:
-    scratch = Scratch(tmp_path, "evaluate.md", "Adding a metric")
-    assert scratch.touched() == ["src/koine/evaluate/metrics.py", "src/koine/metrics.py"]
-    folder = prepared(tmp_path)
-    words = ["--vectors", folder, "--benchmark", folder / "toy", "--metrics", "map", "--metrics", "hits@2", "--strategy", "x-y"]
-    scratch.koine("evaluate-vectors", *words, "--out", tmp_path / "out")
-    pairs = PAIRS.read_csv(tmp_path / "out/pairs.csv").filter(metric="hits@2")
-    assert set(pairs["setting"]) == {"mono", "cross", "multi"}
-    scratch.koine("report", tmp_path / "out", "--out", tmp_path / "results", "--metrics", "hits@2", "--resamples", "20")
-    assert '<th class="n first" scope="col">hits@2</th>' in (tmp_path / "results/report.html").read_text(encoding="utf-8")
-    # Nothing that others have evaluated is evaluated again.
-    (tmp_path / "digest.py").write_text(
-        "from koine.code import digest\nfrom koine.metrics import METRICS\n"
-        "print(*(digest('evaluate_vectors', [f'koine.metrics:METRICS[{name}]']) for name in METRICS if name != 'hits'))\n",
-        encoding="utf-8",
-    )
-    wanted = [digest("evaluate_vectors", [f"koine.metrics:METRICS[{name}]"]) for name in METRICS]
-    assert scratch.run(tmp_path / "digest.py").split() == wanted
 
 
 def rank_of_the_last(ranked: Ranked, k: int | None) -> Floats:

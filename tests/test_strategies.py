@@ -63,6 +63,7 @@ def test_a_strategy_that_recombines_what_there_is_is_one_entry(
         words="cross-lingual batches, half as many", colour=("#000", "#fff"), objective=PAIRS, batches=(CROSS,), steps=0.5
     )
     monkeypatch.setitem(STRATEGIES, "x-y-half", new)
+    monkeypatch.setattr("koine.code.digest", lambda rule, entries=(): rule)  # the entry stands in no file
     log = log_of(train_one(corpus, tmp_path / "model", strategy="x-y-half"))
     assert {line["type"] for line in log} == {"cross"}
     assert log[-1]["step"] == 5
@@ -74,6 +75,23 @@ def test_a_strategy_that_recombines_what_there_is_is_one_entry(
     assert "--pair-per" in flags and "--alpha" not in flags
     with pytest.raises(KoineError, match="did you mean 'x-y-half'"):
         parse({"train": {"strategies": ["x-y-halff"]}})
+
+
+def test_each_training_gets_the_flags_and_files_that_its_objective_reads() -> None:
+    given: dict[str, Any] = Params().model_dump()
+    strategies = ["untrained", "hybrid", "pcgrad", "mlm"]
+    given["train"] |= {"backbones": ["tiny"], "strategies": strategies, "gradient_cosine_every": 5}
+    given["train"]["mining"]["model"] = "org/miner"
+    given["backbones"] = {
+        "tiny": {"kind": "transformer", "architecture": {"num_hidden_layers": 1, "num_attention_heads": 2},
+                 "optimisation": {"num_negatives": 2}},
+    }  # fmt: skip
+    jobs = {name: seeds["1"] for name, seeds in Experiment(given).jobs.train["tiny"].items()}
+    assert {name for name, job in jobs.items() if any("mined" in file for file in job["files"])} == {"hybrid", "pcgrad"}
+    assert {name for name, job in jobs.items() if "--gradient-cosine-every" in job["flags"]} == {"hybrid"}
+    assert {name for name, job in jobs.items() if "--datasets-" in job["flags"] or "--validation-" in job["flags"]} == {
+        "hybrid", "pcgrad", "mlm"
+    }  # fmt: skip
 
 
 # --- kinds of backbones ------------------------------------------------------------------------------------------------
@@ -117,6 +135,7 @@ def test_a_new_kind_is_one_entry_and_one_module(corpus: Path, tmp_path: Path, mo
     monkeypatch.setitem(sys.modules, "koine.backbones.doubled", module)
     entry = Kind(words="twice", encoder="koine.backbones.doubled:Doubled", reads_context=False, rates="static")
     monkeypatch.setitem(KINDS, "doubled", entry)
+    monkeypatch.setattr("koine.code.digest", lambda rule, entries=(): rule)  # the entry stands in no file
     # Special tokens frame the texts of `transformer`'s token files, too.
     model = train_one(corpus, tmp_path / "model", "doubled", tokens=corpus / "transformer")
     assert kind_of(model) == "doubled"

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 import yaml
-from extending import ROOT, Scratch
+from extending import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -321,20 +321,3 @@ def test_an_unknown_backend_is_an_error_that_names_the_nearest(tmp_path: Path, c
     for changed in ({"backend": "transformer"}, {"backends": {"fi": "transformer"}}):
         with pytest.raises(KoineError, match="did you mean 'transformers'"):
             parse({"translate": changed})
-
-
-def test_the_page_on_adding_a_backend_works_word_by_word(tmp_path: Path, qa: Frames) -> None:
-    scratch = Scratch(tmp_path, "translate.md", "Adding a backend")
-    assert scratch.touched() == ["src/koine/translate/backends.py", "src/koine/translate/mine.py"]
-    QA.write(qa({"question": "Who?", "passage": "Ada did. It was 1843.", "answer": "Ada"}), tmp_path / "qa.parquet")
-    words = ["--target", "fi", "--backend", "copy", "--round-trip"]
-    scratch.koine("translate", "--qa", tmp_path / "qa.parquet", *words, "--out", tmp_path / "fi.parquet")
-    rows = TRANSLATION.read(tmp_path / "fi.parquet")
-    assert len(rows) == 3 and rows["source"].equals(rows["target"]) and rows["source"].equals(rows["back"])
-    assert "`copy` leaves each text as it is" in " ".join(scratch.koine("translate", "--help").replace("│", " ").split())
-    (tmp_path / "workflow/schemas").mkdir(parents=True)
-    scratch.run("-m", "koine.params")
-    schema = json.loads((tmp_path / "workflow/schemas/params.schema.json").read_text())
-    assert "copy" in schema["$defs"]["Translate"]["properties"]["backend"]["enum"]
-    check = "from koine.params import parse; t = parse({'translate': {'backends': {'fi': 'copy'}}}).translate; "
-    assert scratch.run("-c", check + "print(t.entry_for('fi').kind, t.entry_for('de').kind)").split() == ["engine", "lookup"]

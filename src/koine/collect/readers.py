@@ -1,4 +1,4 @@
-"""Readers: the formats that data comes in, one entry each. To add one, add its entry here and its module to `formats/`."""
+"""Readers: the formats that data comes in, one entry each. To add one is to add an entry and its module (docs/extend.md)."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

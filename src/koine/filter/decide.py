@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from koine.filter.rules import RULES, UNTRANSLATED, columns_of, counted_as, reasons
-from koine.filter.table import SCORED
+from koine.filter.rules import RULES, UNTRANSLATED, columns_of, counted_as, reasons, scored_rules
+from koine.filter.table import schema_of
 from koine.params import Rules
 from koine.records import PARALLEL
 from koine.runtime.console import say, table
@@ -29,7 +29,8 @@ def filter(scores: Path, out: Path, summary: Path, *, rules: Rules, truth: Path 
     Raises:
         KoineError: no pair passes.
     """
-    rows = SCORED.read(scores)
+    names = scored_rules(rules.switched_on)
+    rows = schema_of(names).read(scores)
     broken = verdicts(rows, rules)
     dropped = broken.select(pl.any_horizontal(pl.exclude("id"))).to_series()
     kept = rows.filter(~dropped)
@@ -41,7 +42,7 @@ def filter(scores: Path, out: Path, summary: Path, *, rules: Rules, truth: Path 
     if given := int(rows["negatives"].list.len().sum()):
         say(f"{lang}: kept {int(kept['negatives'].list.len().sum()):,} of {given:,} negatives")
     counts = {name: int(broken[name].sum()) for name in broken.columns if name != "id"}
-    thresholds = {name: threshold for name, threshold in rules if RULES[name].keeps != "null"}
+    thresholds = {name: threshold for name, threshold in rules if name in names and RULES[name].keeps != "null"}
     report: dict[str, object] = {"lang": lang, "pairs": len(rows), "kept": len(kept), "dropped": counts}
     report["scores"] = {
         name: _histogram(rows, name, threshold)
@@ -67,15 +68,10 @@ def filter(scores: Path, out: Path, summary: Path, *, rules: Rules, truth: Path 
 def verdicts(scored: pl.DataFrame, rules: Rules) -> pl.DataFrame:
     """One boolean column for each rule that is on: True where the pair breaks it. A score of null breaks no threshold."""
     broken = {UNTRANSLATED: pl.col("question").is_null() | pl.col("passage").is_null()}
-    for name, threshold in _switched_on(rules).items():
+    for name, threshold in rules.switched_on.items():
         tests = [_breaks(scored, name, column, threshold) for column in columns_of(name)]
         broken[counted_as(name)] = pl.any_horizontal(test.fill_null(False) for test in tests)
     return scored.select("id", **broken)
-
-
-def _switched_on(rules: Rules) -> dict[str, float | str]:
-    """The thresholds of the rules that are not turned off."""
-    return {name: threshold for name, threshold in rules if threshold is not None and threshold is not False}
 
 
 def _breaks(scored: pl.DataFrame, rule: str, column: str, threshold: float | str) -> pl.Expr:
@@ -99,7 +95,7 @@ def _drop_negatives(kept: pl.DataFrame, scored: pl.DataFrame, rules: Rules) -> p
     """Leave out of kept pairs the negatives that break a rule, as if they were passages of the scored pairs."""
     columns = ["negative_ids", "negatives", "negative_scores"]
     negatives = kept.select("id", *columns).drop_nulls().explode(columns).unnest("negative_scores")
-    of_texts = {name: threshold for name, threshold in _switched_on(rules).items() if RULES[name].scores == "text"}
+    of_texts = {name: threshold for name, threshold in rules.switched_on.items() if RULES[name].scores == "text"}
     broken = (_breaks(scored, name, f"passage_{name}", threshold).fill_null(False) for name, threshold in of_texts.items())
     good = negatives.filter(~pl.any_horizontal(pl.lit(False), *broken))
     listed = good.group_by("id", maintain_order=True).agg("negative_ids", "negatives")

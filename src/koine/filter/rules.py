@@ -2,10 +2,11 @@
 
 An entry says all that the rest of Koine wants to know of a rule: what it scores and how, its threshold, and its words. The block
 `params.Rules`, the columns of the scores and the page are made of it. To add a rule is to add an entry, and the function that it
-names (docs/filter.md).
+names (docs/extend.md).
 """
 
 import math
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,6 +31,8 @@ class Rule:
         low, high: bounds of the threshold.
         column: of a pair's score; empty: the rule's name.
         counted_as: what the summary calls the pairs that break it; empty: the rule's name.
+        only_if_on: whether its scores are made only where it is on: then it reruns nothing where it is off. Those of the other
+            rules are always made, so that their thresholds can be chosen by them.
     """
 
     scores: Literal["text", "pair"]
@@ -42,6 +45,7 @@ class Rule:
     high: float = 1
     column: str = ""
     counted_as: str = ""
+    only_if_on: bool = False
 
 
 RULES: Registry[Rule] = {
@@ -180,6 +184,11 @@ def columns_of(name: str) -> list[str]:
     """
     rule = RULES[name]
     return [f"question_{name}", f"passage_{name}"] if rule.scores == "text" else [rule.column or name]
+
+
+def scored_rules(on: Container[str]) -> list[str]:
+    """The rules whose scores are made where these are on."""
+    return [name for name, rule in RULES.items() if name in on or not rule.only_if_on]
 
 
 def counted_as(name: str) -> str:

@@ -11,10 +11,10 @@ from pydantic import Field
 
 from koine.collect.contamination import benchmark_contamination
 from koine.filter.profiles import profile
-from koine.filter.rules import RULES, columns_of
+from koine.filter.rules import RULES, columns_of, scored_rules
 from koine.filter.scores import Floats, Pairs, Texts
-from koine.filter.table import SCORED, TEXT_SCORES
-from koine.names import target
+from koine.filter.table import schema_of, text_scores
+from koine.names import entry_of, target
 from koine.params import Score
 from koine.records import TEXT, TRANSLATION, read_collected
 from koine.runtime.console import say
@@ -24,13 +24,14 @@ from koine.runtime.files import text_id
 from koine.translate.answers import Carried, carry
 
 BLOCK = 100_000  # texts that are scored together, and compared with each other
+USUAL = text_scores(scored_rules(()))
 Count = Annotated[int, Field(ge=1)]
 
 
 def filter_score(
     translations: Sequence[Path], /, qa: Path, out: Path, *, lang: str, score: Score = Score(), among: Sequence[str] = (),
-    external: Path | None = None, heldout: Path | None = None, benchmarks: Sequence[Path] = (), contamination_ngram: Count = 13,
-    workers: Count = 1, device: Device = "auto",
+    external: Path | None = None, also: Sequence[str] = (), heldout: Path | None = None, benchmarks: Sequence[Path] = (),
+    contamination_ngram: Count = 13, workers: Count = 1, device: Device = "auto",
 ) -> None:  # fmt: skip
     """Score every translated pair of one language; decide nothing.
 
@@ -44,6 +45,7 @@ def filter_score(
         score: what the scores are computed with.
         among: Languages that the identifier chooses from.
         external: Your own scores, JSONL with `id` and `score` (rule `external`).
+        also: Rule whose scores are made only where it is on, and that is on.
         heldout: Held-out questions of `koine collect`, scored too.
         benchmarks: Prepared benchmark; text that a translation shares with it is marked.
         contamination_ngram: Words in a row that count as shared.
@@ -53,6 +55,10 @@ def filter_score(
     Raises:
         KoineError: the translations are not those of the questions, or the external scores are of other pairs.
     """
+    for name in also:
+        entry_of(RULES, name, "rule")
+    rules = scored_rules(also)
+    schema, of_text = schema_of(rules), text_scores(rules)
     pairs = read_collected(qa, heldout)
     translated = {row["text_id"]: row for path in translations for row in TRANSLATION.read(path).iter_rows(named=True)}
     contamination = benchmark_contamination(benchmarks, contamination_ngram)
@@ -73,9 +79,9 @@ def filter_score(
             part: [row["target"] for row in rows],
             f"{part}_contaminated": [found[0] if found else None for found in shared],
         }
-        values = score_texts(rows, lang, among, score, workers, where)
+        values = score_texts(rows, lang, among, score, workers, where, of_text)
         frame = pl.DataFrame(columns, schema=dict.fromkeys(columns, TEXT))
-        return frame.with_columns(pl.Series(f"{part}_{name}", values[name], pl.Float64) for name in TEXT_SCORES).fill_nan(None)
+        return frame.with_columns(pl.Series(f"{part}_{name}", values[name], pl.Float64) for name in of_text).fill_nan(None)
 
     questions = scored("question", text_ids["question"])
     passages = scored("passage", [*text_ids["passage"], *negatives["negative_ids"]])
@@ -94,20 +100,24 @@ def filter_score(
     benchmark_of = frame.select(pl.coalesce("question_contaminated", "passage_contaminated")).to_series().to_list()
     whole = Pairs(frame["id"].to_list(), carried, benchmark_of, external)
     of_pairs: dict[str, Any] = {
-        columns_of(name)[0]: list(target(rule.score)(whole)) for name, rule in RULES.items() if rule.scores == "pair"
+        columns_of(name)[0]: list(target(RULES[name].score)(whole)) for name in rules if RULES[name].scores == "pair"
     }
-    added = {name: pl.Series(name, values, SCORED.columns[name]) for name, values in {**places, **of_pairs}.items()}
+    added = {name: pl.Series(name, values, schema.columns[name]) for name, values in {**places, **of_pairs}.items()}
     clean = passages.filter(pl.col("passage_contaminated").is_null()).rename({"passage_text_id": "negative_ids"})
     grouped = negatives.join(clean, on="negative_ids", maintain_order="left").group_by("id", maintain_order=True)
-    listed = grouped.agg(
-        "negative_ids", negatives="passage", negative_scores=pl.struct(f"passage_{name}" for name in TEXT_SCORES)
-    )
-    SCORED.write(frame.with_columns(**added).join(listed, on="id", how="left", maintain_order="left"), out)
+    listed = grouped.agg("negative_ids", negatives="passage", negative_scores=pl.struct(f"passage_{name}" for name in of_text))
+    schema.write(frame.with_columns(**added).join(listed, on="id", how="left", maintain_order="left"), out)
     say(f"{lang}: {len(pairs):,} pairs scored")
 
 
 def score_texts(
-    rows: Sequence[Mapping[str, Any]], lang: str, among: Sequence[str], score: Score, workers: int = 1, device: str = "cpu"
+    rows: Sequence[Mapping[str, Any]],
+    lang: str,
+    among: Sequence[str],
+    score: Score,
+    workers: int = 1,
+    device: str = "cpu",
+    rules: Sequence[str] = USUAL,
 ) -> dict[str, Floats]:
     """Score translated texts, block by block, so that memory is bounded.
 
@@ -117,6 +127,7 @@ def score_texts(
         among: languages that the identifier chooses from, besides `score.neighbours`.
         score: what the scores are computed with.
         workers, device: processes, and where an encoder computes.
+        rules: whose scores are those of a text.
 
     Returns:
         The scores by the rule's name, each float64 `[n]`.
@@ -131,8 +142,8 @@ def score_texts(
             sources, targets, [row["back"] for row in block], lang, (*among, *score.neighbours), profile(lang, sources, targets),
             score.encoder, score.encoder_revision, device, workers,
         )  # fmt: skip
-        scores.append({name: target(RULES[name].score)(texts) for name in TEXT_SCORES})
-    return {name: np.concatenate([values[name] for values in scores]) for name in TEXT_SCORES}
+        scores.append({name: target(RULES[name].score)(texts) for name in rules})
+    return {name: np.concatenate([values[name] for values in scores]) for name in rules}
 
 
 def _carry(pair: Mapping[str, Any], translated: Mapping[str, Mapping[str, Any]]) -> Carried | None:

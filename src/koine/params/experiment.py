@@ -1,7 +1,7 @@
 """A whole experiment: all blocks together, recipes laid over the default, and the messages about mistakes."""
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, get_args
@@ -221,13 +221,15 @@ def _block_at(location: tuple[int | str, ...]) -> type[Block] | None:
     return block
 
 
-def flags(block: Block) -> str:
+def flags(block: Block, but: Container[str] = ()) -> str:
     """The command-line options that say what `block` says: `--learning-rate 0.02 --no-bf16 …`, shell-quoted.
 
     The options themselves are made from the same models (`koine.cli.takes`), so both always agree.
     """
     words: list[str] = []
     for name, value in block:
+        if name in but:
+            continue
         option = "--" + block.prefix + name.replace("_", "-")
         if isinstance(value, bool):
             words.append(option if value else option.replace("--", "--no-", 1))

@@ -67,6 +67,11 @@ _FIELDS: dict[str, Any] = {name: _field(rule) for name, rule in RULES.items()}
 class Rules(create_model("_Rules", __base__=Block, **_FIELDS)):  # type: ignore[misc]
     """A pair is kept when its question and its passage pass every rule. `2%` drops the worst 2 %; null turns a rule off."""
 
+    @property
+    def switched_on(self) -> dict[str, float | str]:
+        """The thresholds of the rules that are not turned off."""
+        return {name: threshold for name, threshold in self if threshold is not None and threshold is not False}
+
 
 class Filter(Block):
     """Scores first, decisions later: changing a rule recomputes no score."""

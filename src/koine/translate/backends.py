@@ -1,7 +1,7 @@
 """The translation backends: what translates, one entry each.
 
 An entry says all that the rest of Koine wants to know of a backend. To add one is to add an entry, and the module that it
-names (docs/translate.md).
+names (docs/extend.md).
 """
 
 from dataclasses import dataclass

@@ -12,12 +12,12 @@ from koine.backbones.kinds import KINDS
 from koine.code import Digests
 from koine.collect.readers import READERS
 from koine.collect.registry import downloads
-from koine.filter.rules import RULES
+from koine.filter.rules import RULES, scored_rules
 from koine.metrics import kind_of
 from koine.params import Backbone, IndexKind, Params, Source, flags
 from koine.runtime.errors import KoineError
 from koine.runtime.hub import own_folder
-from koine.strategies import STRATEGIES, Chain
+from koine.strategies import PAIRS, STRATEGIES, Chain
 from koine.translate.backends import BACKENDS
 from koine.workflow.content import Contents, files_of
 from koine.workflow.job import Job, line, options, pairs, switch
@@ -60,9 +60,9 @@ class Rules:
         self.translate_convert: dict[str, Job] = {}
         self.translate = {lang: self._translate(lang) for lang in p.translate.languages}
         self.filter_score = {lang: self._filter_score(lang) for lang in p.translate.languages}
-        rules = [f"koine.filter.rules:RULES[{name}]" for name in RULES]
+        rules, off = self._scored(), set(RULES) - set(scored_rules(p.filter.rules.switched_on))
         truth = [f"{sources.sample}/defects.jsonl"] if "sample-memory" in p.translate.resources else []
-        self.filter = job("filter", [flags(p.filter.rules), line(*options("truth", truth))], truth, entries=rules)
+        self.filter = job("filter", [flags(p.filter.rules, off), line(*options("truth", truth))], truth, entries=rules)
         self.filter_heldout = job("filter_heldout")
         self.train_tokens = {name: self._train_tokens(backbone) for name, backbone in p.backbones.items()}
         self.train_mine = self._train_mine()
@@ -84,7 +84,7 @@ class Rules:
             name: job("evaluate_probe", [line("--recipe", p.recipe), self._device], entries=[_kind(backbone)])
             for name, backbone in p.backbones.items()
         }
-        shown = [f"koine.strategies:STRATEGIES[{name}]" for name in STRATEGIES] + rules
+        shown = self._shown() + rules
         self.report = job("report", [self._reported(), flags(p.report)], entries=shown + self._metrics(sources.tested))
         self.report_cards = job("report_cards", entries=shown)
 
@@ -186,6 +186,10 @@ class Rules:
         self.translate_convert[name] = self._job("translate_convert", [words], own=_own_model(model))
         return f"models/translation/{name}"
 
+    def _scored(self) -> list[str]:
+        """The rules whose scores are made."""
+        return [f"koine.filter.rules:RULES[{name}]" for name in scored_rules(self._params.filter.rules.switched_on)]
+
     def _filter_score(self, lang: str) -> Job:
         p, score = self._params, self._params.filter.score
         words = options("among", [p.translate.source, *p.translate.languages])
@@ -195,9 +199,12 @@ class Rules:
         words += options("external", external)
         own = [*external, *(_own_model(score.encoder) if score.encoder else [])]
         computed = self._device if score.encoder else ""
-        entries = [f"koine.filter.rules:RULES[{name}]" for name in RULES]
+        words += options("also", [name for name in self._params.filter.rules.switched_on if RULES[name].only_if_on])
         return self._job(
-            "filter_score", [self._tested(), line(*words), flags(score.without_external), computed], own=own, entries=entries
+            "filter_score",
+            [self._tested(), line(*words), flags(score.without_external), computed],
+            own=own,
+            entries=self._scored(),
         )
 
     # --- train, encode ----------------------------------------------------------------------------------------
@@ -220,7 +227,7 @@ class Rules:
 
     def _train_mine(self) -> Job:
         mining, p = self._params.train.mining, self._params
-        kinds = [f"koine.backbones.kinds:KINDS[{name}]" for name in KINDS]
+        kinds = [f"koine.backbones.kinds:KINDS[{name}]" for name in KINDS] if mining.model else []
         if not self._models.miner:
             own = _own_model(mining.model) if mining.model else []
             return self._job("train_mine", [flags(mining), self._encoding], own=own, entries=kinds)
@@ -239,7 +246,7 @@ class Rules:
             folder = f"{self._folder}/{name}/{chain.before}/seed-{seed}"
             files += [f"{folder}/koine.json", f"{folder}/model.safetensors"]
             words.append(line("--further", folder))
-        if p.train.mining.model and backbone.optimisation.num_negatives and chain.last.strategy.objective == "pairs":
+        if p.train.mining.model and backbone.optimisation.num_negatives and chain.last.strategy.objective == PAIRS:
             files.append(f"{self._data}/train/mined.parquet")
             words.append(line("--mined", files[-1]))
         entries = [_kind(backbone), f"koine.strategies:STRATEGIES[{chain.last.name}]"]
@@ -251,6 +258,13 @@ class Rules:
         p, benchmark = self._params, self._sources.tested[name]
         words = ["--recipe", p.recipe, *options("pools", p.evaluate.pools), *options("settings", benchmark.settings)]
         return self._job(rule, [line(*words, *options("metrics", benchmark.metrics))], entries=self._metrics([name]))
+
+    def _shown(self) -> list[str]:
+        """The strategies that the page tells of: the recipe's, and those that say which of them is an end of alpha."""
+        trainings = (training for name in self._params.train.strategies for training in Chain.parse(name).trainings)
+        names = {"untrained", *(training.name for training in trainings)}
+        names |= {name for name, strategy in STRATEGIES.items() if strategy.takes_alpha}
+        return [f"koine.strategies:STRATEGIES[{name}]" for name in sorted(names)]
 
     def _metrics(self, benchmarks: Iterable[str]) -> list[str]:
         names = {kind_of(metric) for name in benchmarks for metric in self._sources.tested[name].metrics}
@@ -300,7 +314,7 @@ def _strategy(chain: Chain, strategy: str, params: Params) -> str:
     entry = training.strategy
     words = ["--strategy", strategy]
     words += options("only", [params.translate.source, *params.translate.languages][: training.count] if training.count else [])
-    if entry.objective == "nothing":
+    if not entry.trains:
         return line(*words)
     if entry.takes_alpha and training.alpha is None:
         words += ["--alpha", str(train.alpha)]
@@ -308,6 +322,6 @@ def _strategy(chain: Chain, strategy: str, params: Params) -> str:
         words += [switch("equal-languages", train.languages.equal_languages), "--pair-per", train.languages.pair_per]
     if entry.draws_languages:
         words += ["--sampling-exponent", str(train.languages.sampling_exponent)]
-    if entry.objective == "pairs" and entry.gradients == "sum":  # the others always note the cosine
+    if entry.objective == PAIRS and not entry.gradients:  # the others always note the cosine
         words += ["--gradient-cosine-every", str(train.gradient_cosine_every)]
     return f"{line(*words)} {flags(train.datasets)} {flags(train.validation)}"
