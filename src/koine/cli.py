@@ -63,7 +63,8 @@ def load(name: str) -> Any:
 
 def _first_line(module: str, function: str) -> str:
     """The first line of a function's docstring, without importing its module."""
-    path = PACKAGE.joinpath(*module.split(".")[1:]).with_suffix(".py")
+    base = PACKAGE.joinpath(*module.split(".")[1:])
+    path = base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
     tree = ast.parse(path.read_text(encoding="utf-8"))
     command = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function)
     return (ast.get_docstring(command) or "").partition("\n")[0]
