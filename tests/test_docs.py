@@ -26,6 +26,7 @@ from mkdocs.exceptions import Abort
 
 from koine.cli import COMMANDS, load
 from koine.collect.readers import READERS
+from koine.params.recipe import recipe_files
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -295,7 +296,7 @@ def test_every_recipe_scale_and_file_that_a_text_names_exists(path: Path) -> Non
 
 
 def recipes() -> list[Path]:
-    return sorted((ROOT / "recipes").glob("*.yaml"))
+    return [ROOT / path for path in recipe_files()]
 
 
 def test_the_page_of_recipes_has_all_of_them_and_no_others() -> None:

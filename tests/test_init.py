@@ -217,6 +217,6 @@ def test_a_recipe_is_not_replaced_unless_asked_for(start: Run) -> None:
     Path("recipes/mine.yaml").rename("recipes/another file.yaml")
     with pytest.raises(KoineError, match=r"recipes/another file\.yaml is called mine already; choose another name"):
         start("mine", "--qa", "qa.jsonl", "--languages", "fi")
-    for name in ("sample", "heldout", "raw", "translation", "Mine", "../x"):
+    for name in ("sample", "heldout", "dvc", "raw", "translation", "Mine", "../x"):
         with pytest.raises(KoineError, match="cannot name a recipe"):
             start(name, "--qa", "qa.jsonl", "--languages", "fi")

@@ -33,6 +33,7 @@ from koine.params import (
     parse,
 )
 from koine.params.__main__ import PARAMS_FILE, SCHEMA_FILE, render, schema
+from koine.params.recipe import recipe_files
 from koine.params.renamed import RENAMED
 from koine.runtime.errors import KoineError
 
@@ -94,8 +95,8 @@ def test_every_parameter_is_explained_and_no_typo_passes(block: type[Block]) -> 
 
 def test_every_recipe_is_a_valid_experiment_of_its_own_name() -> None:
     base = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    for path in sorted((ROOT / "recipes").glob("*.yaml")):
-        recipe = parse(laid_over(base, yaml.safe_load(path.read_text(encoding="utf-8")) or {}))
+    for path in recipe_files():
+        recipe = parse(laid_over(base, yaml.safe_load((ROOT / path).read_text(encoding="utf-8")) or {}))
         for name in (*recipe.collect.sources, *recipe.translate.resources, *recipe.translate.reverse):
             registry.source(name, recipe)
         for name in recipe.evaluate.benchmarks:

@@ -16,6 +16,7 @@ import pytest
 from koine.collect.benchmark import collect_benchmark
 from koine.collect.sample import collect_sample
 from koine.params import Sample, load_recipe
+from koine.params.recipe import recipe_files
 from koine.people import benchmark as benchmarks
 from koine.people.check import PROMISES, check, promises
 from koine.people.doctor import doctor
@@ -28,7 +29,7 @@ from koine.runtime.errors import KoineError
 from koine.workflow.experiment import Experiment
 
 ROOT = Path(__file__).parents[1]
-RECIPES = [Path("params.yaml"), *sorted(path.relative_to(ROOT) for path in (ROOT / "recipes").glob("*.yaml"))]
+RECIPES = [Path("params.yaml"), *recipe_files()]
 MIRROR = os.environ.get("KOINE_MIRROR", "")
 ROW = {"recipe": "r", "backbone": "static", "strategy": "hybrid", "benchmark": "b", "setting": "multi", "metric": "map"}
 

@@ -11,10 +11,11 @@ from typer.testing import CliRunner
 
 from koine.cli import app
 from koine.params import load_recipe
+from koine.params.recipe import recipe_files
 from koine.people.plan import items
 from koine.workflow.experiment import Experiment
 
-RECIPES = sorted(Path("recipes").glob("*.yaml"))
+RECIPES = recipe_files()
 
 
 def scales(recipe: Path) -> list[str]:

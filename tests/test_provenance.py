@@ -47,16 +47,16 @@ def made(file: str, content: str, rule: str, flags: str, *inputs: str) -> None:
     Path(file).parent.mkdir(parents=True, exist_ok=True)
     Path(file).write_text(content)
     sums = {name: f"sha256:{sha256(Path(name))}" for name in inputs}
-    params = [repr(flags), repr("0123456789abcdef")]
+    params = [repr(flags), repr("0123456789abcdef"), repr("content fedcba9876543210")]  # the last one is of own files
     write_record(file, {"rule": rule, "params": params, "input": list(inputs), "input_checksums": sums, "endtime": next(CLOCK)})
 
 
 def experiment(flags: str) -> None:
     """All jobs of a recipe with some parameter; the data set is fetched once."""
     if not Path(RAW).exists():
-        made(RAW, "raw", "collect_fetch", "--location here")
+        made(RAW, "raw", "collect_download", "--location here")
     made(MODEL, f"weights {flags}", "train", flags, RAW)
-    made(PAIRS, f"pairs {flags}", "evaluate", flags, MODEL)
+    made(PAIRS, f"pairs {flags}", "evaluate_vectors", flags, MODEL)
     made(TABLE, f"table {flags}", "report", "", PAIRS)
 
 
@@ -170,7 +170,7 @@ def test_a_run_that_is_killed_at_any_write_loses_nothing(checkout: Path, monkeyp
         with suppress(Killed):
             Provenance(Layout()).began()
             made(MODEL, "weights old", "train", "new", RAW)  # the same weights by other parameters
-            made(PAIRS, "pairs new", "evaluate", "new", MODEL)
+            made(PAIRS, "pairs new", "evaluate_vectors", "new", MODEL)
             made(TABLE, "table new", "report", "", PAIRS)
             Provenance(Layout()).store()
         live = records()
@@ -248,14 +248,14 @@ def test_a_table_names_by_digest_what_it_was_made_of(checkout: Path) -> None:
     source = inputs["sources"]["xquad-r"]
     assert source["files"] == {"xquad.ar.json": sha256(Path(RAW))}
     assert source["licence"] and source["version"] and source["url"]
-    assert inputs["code"] == dict.fromkeys(("collect_fetch", "evaluate", "report", "train"), "0123456789abcdef")
+    assert inputs["code"] == dict.fromkeys(("collect_download", "evaluate_vectors", "report", "train"), "0123456789abcdef")
     before = Path("results/mine/inputs.json").read_bytes()
     Provenance(Layout()).began()
     made(MODEL, "weights of a run that did not come to the table", "train", "new", RAW)
     Provenance(Layout()).store()
     assert Path("results/mine/inputs.json").read_bytes() == before
     Path("own.csv").write_text("scores")
-    made(PAIRS, "pairs", "evaluate", "own", MODEL, "own.csv")
+    made(PAIRS, "pairs", "evaluate_vectors", "own", MODEL, "own.csv")
     made(TABLE, "table", "report", "", PAIRS)
     Provenance(Layout()).store()
     assert read_json(Path("results/mine/inputs.json"))["own"] == {"own.csv": sha256(Path("own.csv"))}
@@ -263,12 +263,16 @@ def test_a_table_names_by_digest_what_it_was_made_of(checkout: Path) -> None:
 
 @pytest.mark.parametrize(("dep", "seen"), [("own/mine.jsonl", True), ("own", True), ("own/other.jsonl", False)])
 def test_dvc_must_depend_on_the_users_own_files(dep: str, seen: bool, checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    stage = {"cmd": "snakemake", "vars": [{"name": "mine"}], "deps": ["src/koine", dep]}
-    Path("dvc.yaml").write_text(json.dumps({"stages": {"clinic": stage, "raw": {"cmd": "snakemake"}}}))
+    stage = {"cmd": "snakemake", "deps": ["src/koine", dep]}
+    Path("dvc.yaml").write_text(json.dumps({"stages": {"sample": {"cmd": "snakemake", "deps": ["src/koine"]}}}))
+    Path("recipes").mkdir()
+    Path("recipes/dvc.yaml").write_text(json.dumps({"stages": {"clinic": stage, "raw": {"cmd": "snakemake"}}}))
     layout = Layout(own_files=["own/mine.jsonl"])
     Provenance(layout).restore()  # by Snakemake alone
-    monkeypatch.setenv("DVC_STAGE", "raw")
+    monkeypatch.setenv("DVC_STAGE", "recipes/dvc.yaml:raw")
     Provenance(layout).restore()
-    monkeypatch.setenv("DVC_STAGE", "clinic")
-    with nullcontext() if seen else pytest.raises(KoineError, match=r"clinic does not depend on own/mine\.jsonl, so"):
-        Provenance(layout).restore()
+    said = r"^recipes/dvc\.yaml: clinic does not depend on own/mine\.jsonl, so"
+    for stage_name in ("recipes/dvc.yaml:clinic", "clinic"):  # from the checkout's root, and from recipes/
+        monkeypatch.setenv("DVC_STAGE", stage_name)
+        with nullcontext() if seen else pytest.raises(KoineError, match=said):
+            Provenance(layout).restore()

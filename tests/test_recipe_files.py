@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from koine.params import check_recipes, load_recipe, recipe_file
-from koine.params.recipe import recipe_name, results_folder
+from koine.params.recipe import recipe_files, recipe_name, results_folder
 from koine.people.check import check
 from koine.people.doctor import doctor
 from koine.people.fetch import fetch
@@ -92,6 +92,14 @@ def test_no_recipe_has_the_name_of_a_folder_that_all_share(name: str) -> None:
         load_recipe(written(f"recipe: {name}\n"))
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_stages_of_dvc_beside_the_recipes_are_none(command: Callable[[Path], object]) -> None:
+    path = written("stages: {}\n", "dvc")
+    assert path not in recipe_files()
+    with pytest.raises(KoineError, match=r"^recipes/dvc\.yaml: these are DVC's stages, and no recipe"):
+        command(path)
+
+
 def test_the_file_of_a_name_is_the_one_that_gives_it() -> None:
     path = written("recipe: mine\n", "quite another")
     written("recipe: [", "broken")
@@ -105,7 +113,7 @@ def test_the_file_of_a_name_is_the_one_that_gives_it() -> None:
 
 def test_every_recipe_of_this_checkout_is_found_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    for path in Path("recipes").glob("*.yaml"):
+    for path in recipe_files():
         assert recipe_file(path.stem) == path
 
 

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from koine import params
-from koine.params.recipe import load_recipe
+from koine.params.recipe import load_recipe, recipe_files
 from koine.records import CLAIMS, CONTRASTS, PAIRS, PUBLISHED, TABLE
 from koine.report import style, view
 from koine.report.claims import Findings, verdicts
@@ -348,7 +348,7 @@ def test_every_number_of_the_results_opens_the_commands_of_its_row() -> None:
     )
 
 
-@pytest.mark.parametrize("recipe", ["params.yaml", *sorted(map(str, Path("recipes").glob("*.yaml")))])
+@pytest.mark.parametrize("recipe", ["params.yaml", *map(str, recipe_files())])
 def test_commands_name_the_files_of_the_workflow(recipe: str, monkeypatch: pytest.MonkeyPatch) -> None:
     given = yaml.safe_load(Path(recipe).read_text(encoding="utf-8")) if recipe == "params.yaml" else load_recipe(Path(recipe))
     experiment = Experiment(given)

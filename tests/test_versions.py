@@ -1,4 +1,4 @@
-"""dvc.yaml has a stage for each experiment with results and for each data set that they read, and the stages store it all."""
+"""DVC has a stage for each experiment with results and for each data set that they read, and the stages store it all."""
 
 import re
 import subprocess
@@ -9,19 +9,21 @@ import pytest
 import yaml
 from dvc.repo import Repo
 
-from koine.params import load_recipe
+from koine.params import Params, load_recipe
 from koine.workflow.experiment import Experiment
 
 ROOT = Path(__file__).parents[1]
-STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-EXPERIMENTS = {stage["vars"][0]["name"]: name for name, stage in STAGES.items() if "vars" in stage}
+BESIDE: dict[str, Any] = yaml.safe_load((ROOT / "recipes/dvc.yaml").read_text(encoding="utf-8"))["stages"]
+#: Names of the stages, by that of the experiment.
+EXPERIMENTS = {"sample": "sample", **{stage["vars"][0]["name"]: name for name, stage in BESIDE.items() if "vars" in stage}}
+BLOCKS = set(Params.model_fields) - {"execution", "scale", "scales"}
 RESULTS = re.findall(r"<results>/([\w.]+)", (ROOT / "workflow/rules/report.smk").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
 def stages() -> dict[str, Any]:
-    """The stages of dvc.yaml as DVC reads them."""
-    return {stage.addressing.removeprefix("../"): stage for stage in Repo(str(ROOT)).index.stages}
+    """The stages of both files as DVC reads them."""
+    return {stage.name: stage for stage in Repo(str(ROOT)).index.stages}
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +59,19 @@ def test_a_stage_is_its_recipe_and_stores_all_that_comes_of_it(name: str, stages
     deps = {dep.def_path for dep in stage.deps}
     assert {"Snakefile", "workflow", "src/koine", "params.yaml"} <= deps
     assert name == "sample" or f"recipes/{file}.yaml" in deps
-    for own in experiment.sources.own_files:
-        assert any(Path(own).is_relative_to(dep) for dep in deps), own
+    assert {key for dep in stage.deps if dep.def_path == "params.yaml" for key in dep.params} == BLOCKS
+    for _, own in experiment.named_paths():
+        assert any(own.is_relative_to(dep) for dep in deps), own
+
+
+def test_a_bare_dvc_repro_makes_the_sample_alone_and_needs_no_network(
+    plans: dict[str, Experiment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("Snakefile", "params.yaml", "dvc.yaml", "profiles", "recipes", "src", "workflow"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    monkeypatch.chdir(tmp_path)
+    assert [stage.addressing for stage in Repo.init(no_scm=True).reproduce(dry=True)] == ["sample"]
+    assert not plans["sample"].sources.downloads and not plans["sample"].named_models
 
 
 def test_each_data_set_that_an_experiment_reads_has_a_stage(stages: Any, plans: dict[str, Experiment]) -> None:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 #: The default experiment, and where the recipes are that are laid over it.
 PARAMS, RECIPES = Path("params.yaml"), Path("recipes")
+#: DVC's stages, of the default experiment and of the recipes.
+STAGES = (Path("dvc.yaml"), RECIPES / "dvc.yaml")
 #: Folders below data/ and models/ that all recipes share.
 SHARED = {"raw": "data/raw", "translation": "models/translation"}
 
@@ -111,6 +113,11 @@ def recipe_name(path: Path, scale: str = "") -> str:
     return at(str(name), scale)
 
 
+def recipe_files() -> list[Path]:
+    """The files in recipes/ that are laid over params.yaml: all but DVC's stages."""
+    return [path for path in sorted(RECIPES.glob("*.yaml")) if path not in STAGES]
+
+
 def recipe_file(name: str) -> Path | None:
     """The file of a recipe, by the name that stands in the tables: params.yaml, or one in recipes/; None where there is none.
 
@@ -138,6 +145,8 @@ def refuse_shared(name: object, path: Path) -> None:
 
 def _check_name(name: object, path: Path) -> None:
     """Refuse the name of a recipe that would write where something else stands."""
+    if path.resolve() in [stages.resolve() for stages in STAGES]:
+        raise KoineError(f"{path}: these are DVC's stages, and no recipe; name another file")
     if name in (None, DEFAULT):
         raise KoineError(
             f"{path}: give the recipe a name of its own, as `recipe: {path.stem}`; without one it would replace the results of "
@@ -162,7 +171,7 @@ def _name_in(path: Path, layer: dict[str, Any]) -> object:
 
 def _files_of(name: object) -> Iterator[Path]:
     """params.yaml and the files in recipes/ that give themselves a name; a file that cannot be read is none of them."""
-    for path in (PARAMS, *sorted(RECIPES.glob("*.yaml"))):
+    for path in (PARAMS, *recipe_files()):
         try:
             if (path == PARAMS or str(name) in read_text(path)) and _name_in(path, read_recipe(path)) == name:
                 yield path

@@ -26,6 +26,7 @@ import yaml
 
 from koine.collect import registry
 from koine.params import DEFAULT, Params
+from koine.params.recipe import STAGES
 from koine.runtime.errors import KoineError
 from koine.runtime.files import lock, read_json, read_jsonl, read_text, sha256, write_json, write_jsonl
 from koine.workflow.experiment import Experiment
@@ -148,18 +149,15 @@ class Provenance:
         Raises:
             KoineError: a file is missing among the stage's `deps`.
         """
-        name = os.environ.get("DVC_STAGE", "")
-        stage = yaml.safe_load(read_text(Path("dvc.yaml")))["stages"].get(name, {}) if name else {}
-        if self._experiment.params.recipe not in [
-            values.get("name") for values in stage.get("vars", []) if isinstance(values, dict)
-        ]:
-            return  # of a data set
-        for file in (str(path) for _, path in self._experiment.named_paths()):
-            if not any(Path(file).is_relative_to(folder) for folder in stage["deps"]):
-                raise KoineError(
-                    f"dvc.yaml: {name} does not depend on {file}, so `dvc repro` would not see that it changed; "
-                    "add the file, or its folder, to the stage's deps"
-                )
+        name = os.environ.get("DVC_STAGE", "").rpartition(":")[2]  # its file is as DVC's current folder sees it
+        for stages in [path for path in STAGES if name and path.is_file()]:
+            stage = yaml.safe_load(read_text(stages))["stages"].get(name, {})
+            for _, file in self._experiment.named_paths() if "deps" in stage else ():  # a data set depends on nothing
+                if not any(file.is_relative_to(folder) for folder in stage["deps"]):
+                    raise KoineError(
+                        f"{stages}: {name} does not depend on {file}, so `dvc repro` would not see that it changed; "
+                        "add the file, or its folder, to the stage's deps"
+                    )
 
     def _restore(self, homes: list[Home], new: set[str]) -> None:
         """Write records of some homes; what was absent when the last ones were written is `new`."""

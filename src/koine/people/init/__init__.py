@@ -12,7 +12,7 @@ import yaml
 
 from koine.languages import canonical
 from koine.params import DEFAULT, HELD_OUT, NAME
-from koine.params.recipe import PARAMS, RECIPES, laid_over, load_recipe, recipe_file, refuse_shared
+from koine.params.recipe import PARAMS, RECIPES, STAGES, laid_over, load_recipe, recipe_file, refuse_shared
 from koine.people.init.choose import Machine, Wanted, way
 from koine.people.init.look import describe, look, look_at_passages
 from koine.people.init.write import recipe
@@ -52,9 +52,9 @@ def init(
         KoineError: something given does not exist, cannot be read, or is too small; nothing is written.
     """
     path = RECIPES / f"{name}.yaml"
-    if not re.fullmatch(NAME, name) or name in (DEFAULT, HELD_OUT):
+    if not re.fullmatch(NAME, name) or name in (DEFAULT, HELD_OUT) or path in STAGES:
         raise KoineError(
-            f"{name!r} cannot name a recipe: small letters, digits, dots and hyphens, and neither sample nor heldout"
+            f"{name!r} cannot name a recipe: small letters, digits, dots and hyphens, and none of sample, heldout and dvc"
         )
     refuse_shared(name, path)
     if path.exists() and not force:
