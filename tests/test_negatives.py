@@ -285,7 +285,7 @@ class Letters:
 
 @pytest.fixture
 def letters(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("koine.backbones.load", lambda model, device: Letters())
+    monkeypatch.setattr("koine.backbones.load", lambda model, device, revision: Letters())
 
 
 @pytest.mark.usefixtures("letters")
@@ -318,7 +318,7 @@ def test_a_miner_without_a_model_is_an_error(tmp_path: Path) -> None:
 
 
 def test_vectors_that_are_not_finite_are_an_error(tmp_path: Path, qa: Frames, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("koine.backbones.load", lambda model, device: Letters())
+    monkeypatch.setattr("koine.backbones.load", lambda model, device, revision: Letters())
     QA.write(qa({"passage": "1234"}), tmp_path / "qa")  # no letter: 0 / 0
     with np.errstate(invalid="ignore"), pytest.raises(KoineError, match="not finite"):
         train_mine(tmp_path / "qa", tmp_path / "mined", Mining(model="any", num_negatives=2), "cpu")
@@ -353,3 +353,13 @@ def test_negatives_mined_in_another_corpus_are_an_error(tmp_path: Path, column: 
     MINED.write(MINED.frame([{**row, column: "other" if column == "id" else ["other"]}]), folder / "mined")
     with pytest.raises(KoineError, match="mine again"):
         TrainingSet.open(folder / "tokens", "en", folder / "mined")
+
+
+def test_the_model_that_finds_them_is_opened_at_its_revision(tmp_path: Path, qa: Frames, monkeypatch: pytest.MonkeyPatch) -> None:
+    def opened(model: str, **given: object) -> None:
+        raise ValueError(f"{model} at {given['revision']}")
+
+    QA.write(qa({"id": "a", "question": "b", "passage": "c"}), tmp_path / "qa")
+    monkeypatch.setattr("koine.backbones.pretrained.SentenceTransformer", opened)
+    with pytest.raises(KoineError, match="org/model at refs/pr/1"):
+        train_mine(tmp_path / "qa", tmp_path / "mined", Mining(model="org/model", revision="refs/pr/1"), "cpu")

@@ -40,18 +40,19 @@ def create(
     return encoder.create(tokenizer_file, start=start, architecture=architecture, texts=texts, seed=seed)
 
 
-def load(model: str, device: str = "cpu") -> "Encoder":
+def load(model: str, device: str = "cpu", revision: str = "") -> "Encoder":
     """Open a trained model.
 
     Args:
         model: a folder that Koine or sentence-transformers saved, or `koine export` wrote, or a Hub id.
         device: where it computes; an exported model computes on the CPU.
+        revision: commit, branch or tag of a Hub id; empty for its main branch.
 
     Raises:
         KoineError: its files are cut short, or are none of a model, or its koine.json names no known kind.
     """
     encoder: type[Encoder] = target(entry(model).encoder)
     try:
-        return encoder.load(model, device)
+        return encoder.load(model, device, revision)
     except SafetensorError as error:
         raise KoineError(f"{model}: no whole weights ({error}); delete them and run again") from None

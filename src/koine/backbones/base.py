@@ -42,8 +42,8 @@ class Encoder(Protocol):
     """Texts in, vectors out."""
 
     @classmethod
-    def load(cls, model: str | Path, device: str = "cpu") -> Self:
-        """Open a model: a folder, or a Hub id where the kind knows them."""
+    def load(cls, model: str | Path, device: str = "cpu", revision: str = "") -> Self:
+        """Open a model: a folder, or a Hub id, at its revision, where the kind knows them."""
 
     def encode(self, texts: Sequence[str], side: Side, *, batch_size: int) -> Vectors:
         """L2-normalised float32 vectors `[n, d]` of texts; `side` chooses the prefix.
@@ -83,8 +83,8 @@ class TrainableEncoder(nn.Module, ABC):
 
     @classmethod
     @abstractmethod
-    def load(cls, model: str | Path, device: str = "cpu") -> Self:
-        """Open a folder that `save` wrote."""
+    def load(cls, model: str | Path, device: str = "cpu", revision: str = "") -> Self:
+        """Open a folder that `save` wrote; it has no revisions."""
 
     @abstractmethod
     def forward(self, tokens: Tokens) -> torch.Tensor:

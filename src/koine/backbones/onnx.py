@@ -49,7 +49,7 @@ class OnnxEncoder:
             ) from None
 
     @classmethod
-    def load(cls, model: str | Path, device: str = "cpu") -> Self:
+    def load(cls, model: str | Path, device: str = "cpu", revision: str = "") -> Self:
         """See `Encoder.load`; it computes on the CPU, whatever `device` says."""
         return cls(Path(model))
 

@@ -78,7 +78,7 @@ class PretrainedEncoder(TrainableEncoder):
         return cls(model, tokenizer, {"query": "", "passage": ""})
 
     @classmethod
-    def load(cls, model: str | Path, device: str = "cpu") -> Self:
+    def load(cls, model: str | Path, device: str = "cpu", revision: str = "") -> Self:
         """See `TrainableEncoder.load`."""
         folder = Path(model)
         tokenizer = read_tokenizer(folder / "tokenizer.json")
@@ -164,9 +164,9 @@ class FrozenEncoder:
             raise KoineError(f"{model}: no model that sentence-transformers loads ({error}); offline, see KOINE_MODELS") from None
 
     @classmethod
-    def load(cls, model: str | Path, device: str = "cpu") -> Self:
+    def load(cls, model: str | Path, device: str = "cpu", revision: str = "") -> Self:
         """See `Encoder.load`."""
-        return cls(str(model), device)
+        return cls(str(model), device, revision)
 
     def encode(self, texts: Sequence[str], side: Side, *, batch_size: int) -> Vectors:
         """See `Encoder.encode`; `side` uses the model's own query and document prompts."""

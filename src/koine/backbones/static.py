@@ -48,7 +48,7 @@ class StaticEncoder(TrainableEncoder):
         return cls(tokenizer, {"query": "", "passage": ""}, weights)
 
     @classmethod
-    def load(cls, model: str | Path, device: str = "cpu") -> Self:
+    def load(cls, model: str | Path, device: str = "cpu", revision: str = "") -> Self:
         """See `TrainableEncoder.load`."""
         folder = Path(model)
         tokenizer = read_tokenizer(folder / "tokenizer.json")

@@ -53,7 +53,7 @@ class TransformerEncoder(TrainableEncoder):
         return cls(tokenizer, {"query": "", "passage": ""}, model)
 
     @classmethod
-    def load(cls, model: str | Path, device: str = "cpu") -> Self:
+    def load(cls, model: str | Path, device: str = "cpu", revision: str = "") -> Self:
         """See `TrainableEncoder.load`."""
         folder = Path(model)
         tokenizer = read_tokenizer(folder / "tokenizer.json")

@@ -45,7 +45,7 @@ def train_mine(qa: Path, out: Path, mining: Mining, device: Device = "auto", enc
     use_threads()
     rows = QA.read(qa).sort("id")
     passages = rows.select("passage_id", "passage").unique("passage_id", keep="first").sort("passage_id")
-    encoder = backbones.load(mining.model, resolve(device))
+    encoder = backbones.load(mining.model, resolve(device), mining.revision)
     passage_vectors = encoder.encode(passages["passage"].to_list(), "passage", batch_size=encode_batch_size)
     query_vectors = encoder.encode(rows["question"].to_list(), "query", batch_size=encode_batch_size)
     if not (np.isfinite(query_vectors).all() and np.isfinite(passage_vectors).all()):
