@@ -97,7 +97,9 @@ rule collect_domains:
 
 rule collect:
     input:
-        sources=expand("<data>/collect/sources/{source}.parquet", source=jobs.collect_source),
+        sources=expand(
+            "<data>/collect/sources/{source}.parquet", source=jobs.collect_source
+        ),
         benchmarks=expand(
             "<data>/collect/benchmarks/{benchmark}/queries.parquet",
             benchmark=sources.foreign,

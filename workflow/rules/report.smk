@@ -11,7 +11,9 @@ rule report:
         ),
         models=experiment.per_run("<models>/{run}/koine.json", models.shown),
         logs=experiment.per_run("<models>/{run}/train.jsonl", models.shown),
-        indexes=experiment.per_run("<data>/index/{run}/{benchmark}/index.json", models.indexed),
+        indexes=experiment.per_run(
+            "<data>/index/{run}/{benchmark}/index.json", models.indexed
+        ),
         collected="<data>/collect/collect.json",
         filtered=expand(
             "<data>/filter/{lang}.json", lang=experiment.params.translate.languages
