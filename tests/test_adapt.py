@@ -154,10 +154,12 @@ def test_60_percent_are_deleted_but_neither_special_tokens_nor_all_others(tmp_pa
 @pytest.mark.parametrize(
     ("kind", "name"),
     [
-        ("mlm", "transformer"), ("mlm", "xlm-r-base"), ("mlm", "labse"), ("mlm", "mmbert-base"),
-        ("tsdae", "transformer"), ("tsdae", "xlm-r-base"), ("tsdae", "labse"),
+        ("mlm", "transformer"),
+        ("tsdae", "transformer"),
+        *(pytest.param(kind, name, marks=pytest.mark.slow) for kind in ("mlm", "tsdae") for name in ("xlm-r-base", "labse")),
+        pytest.param("mlm", "mmbert-base", marks=pytest.mark.slow),
     ],
-)  # fmt: skip
+)
 def test_steps_lower_the_loss_in_the_encoder_s_own_weights_and_repeat_to_the_byte(kind: str, name: str, tmp_path: Path) -> None:
     (tmp_path / "two").mkdir()
     model = encoder(name, tmp_path)

@@ -87,7 +87,9 @@ def served(folder: Path) -> Callable[[list[str], str], np.ndarray]:
     return named["encode"]
 
 
-@pytest.mark.parametrize("name", ["static", "transformer", "foreign", *PRETRAINED])
+@pytest.mark.parametrize(
+    "name", ["static", "transformer", "foreign", *(pytest.param(name, marks=pytest.mark.slow) for name in PRETRAINED)]
+)
 def test_an_export_gives_the_models_vectors(name: str, made: Callable[[str], tuple[Path, Path]]) -> None:
     model, out = made(name)
     encoder, encode = backbones.load(str(model)), served(out)

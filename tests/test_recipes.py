@@ -14,7 +14,7 @@ from koine.params import load_recipe
 from koine.people.standins.models import STANDINS, write_standins
 from koine.workflow.experiment import Experiment
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 
 #: Each research question, with what only its tables hold: a file, and a column and value to be found there.
 QUESTIONS = {

@@ -75,8 +75,8 @@ def gradient(corpus: Path, out: Path, processes: int, *arguments: str) -> list[l
     ("kind", "strategy", "options"),
     [
         ("static", "hybrid", "{}"),
-        ("transformer", "pcgrad", "{'mini_batch_size': 4}"),
-        ("transformer", "grad-mix", "{'learn_temperature': True, 'max_grad_norm': .05}"),
+        pytest.param("transformer", "pcgrad", "{'mini_batch_size': 4}", marks=pytest.mark.slow),
+        pytest.param("transformer", "grad-mix", "{'learn_temperature': True, 'max_grad_norm': .05}", marks=pytest.mark.slow),
     ],
 )
 def test_two_processes_have_the_gradient_of_one(corpus: Path, tmp_path: Path, kind: str, strategy: str, options: str) -> None:

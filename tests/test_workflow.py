@@ -487,6 +487,7 @@ def test_a_changed_recipe_reruns_for_real_and_its_older_version_comes_back_from_
     assert "errors" not in json.loads(shown) and f"{results}/table.csv" in shown
 
 
+@pytest.mark.slow
 def test_squad_runs_from_raw_file_to_table_with_opus_mt_of_its_own(tmp_path: Path) -> None:
     """The neural path of recipes/squad.yaml: converts, translates, translates back, scores, trains on what came out."""
     hub = tmp_path / "hub" / "Helsinki-NLP"
