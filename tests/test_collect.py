@@ -511,7 +511,9 @@ def test_a_hub_column_of_texts_or_of_lists_gives_negatives(hub: Path, column: st
     assert QA.read(hub / "qa.parquet")["negatives"].to_list() == wanted
 
 
-def test_a_missing_hub_column_and_an_unknown_data_set_are_named(hub: Path) -> None:
+def test_a_missing_hub_column_and_an_unknown_data_set_are_named(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("datasets.config", "huggingface_hub.constants"):
+        monkeypatch.setattr(f"{module}.HF_HUB_OFFLINE", True)  # read once, when they are imported; else they try for long
     with pytest.raises(KoineError, match="no column answer; it has query, text, extra, wrong, all_wrong"):
         collect_download(hub / "out.jsonl", hub="org/questions", columns={"question": "answer"})
     with pytest.raises(KoineError, match="KOINE_MODELS/org/nothing"):

@@ -135,7 +135,7 @@ def test_batch_and_length_are_left_open_and_nothing_of_the_machine_is_written(
         assert str(model).encode() not in path.read_bytes()
 
 
-@pytest.mark.parametrize("kind", ["static", "transformer"])
+@pytest.mark.parametrize("kind", ["static", pytest.param("transformer", marks=pytest.mark.slow)])
 def test_8_bits_are_smaller_and_their_loss_is_told(
     kind: str, made: Callable[[str], tuple[Path, Path]], corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -263,12 +263,12 @@ def test_what_is_missing_or_cut_short_is_an_error(
         backbones.load(str(out))
 
 
-def test_the_tokenizer_cuts_and_pads_by_itself(made: Callable[[str], tuple[Path, Path]]) -> None:
-    for name in ("static", "qwen3-embedding"):
-        tokenizer = FastTokenizer.from_file(str(made(name)[1] / "tokenizer.json"))
-        long, short = tokenizer.encode_batch([LONG[0], "a"])
-        assert len(long.ids) == len(short.ids) == json.loads((made(name)[1] / "koine.json").read_text())["max_length"]
-        assert short.attention_mask[0] == 1 and short.attention_mask[-1] == 0
+@pytest.mark.parametrize("name", ["static", pytest.param("qwen3-embedding", marks=pytest.mark.slow)])
+def test_the_tokenizer_cuts_and_pads_by_itself(name: str, made: Callable[[str], tuple[Path, Path]]) -> None:
+    tokenizer = FastTokenizer.from_file(str(made(name)[1] / "tokenizer.json"))
+    long, short = tokenizer.encode_batch([LONG[0], "a"])
+    assert len(long.ids) == len(short.ids) == json.loads((made(name)[1] / "koine.json").read_text())["max_length"]
+    assert short.attention_mask[0] == 1 and short.attention_mask[-1] == 0
 
 
 def test_nobody_is_told_that_a_model_is_used(tmp_path: Path) -> None:

@@ -144,7 +144,9 @@ def test_the_page_has_these_sections_and_counts_their_files() -> None:
     assert [(heading, count) for heading, count, _ in counted] == now
 
 
-@pytest.mark.parametrize("heading", SECTIONS)
+@pytest.mark.parametrize(
+    "heading", [pytest.param(name, marks=pytest.mark.slow if name == "A kind of backbone" else ()) for name in SECTIONS]
+)
 def test_a_section_works_word_by_word_and_reruns_nothing(heading: str, tmp_path: Path, qa: Frames, corpus: Path) -> None:
     name, files = SECTIONS[heading]
     scratch = Scratch(tmp_path, heading)
