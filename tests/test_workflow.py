@@ -27,6 +27,7 @@ from standins import save_marian, sentences
 
 from koine.params import Block, Params, laid_over
 from koine.runtime.files import sha256
+from koine.workflow.experiment import Experiment
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]  # one worker makes the scratch repository
 
@@ -344,6 +345,9 @@ def other_value(path: tuple[str, ...], value: Any) -> Any:
         "pooling": "mean",
         "pair_per": "batch",
         "encoder": "org/encoder",
+        "encoder_revision": "main",
+        "partition_mode": "per_direction",
+        "reference": "hybrid+lir",
         "external": "scores.jsonl",
         "directions": ["query_to_doc", "doc_to_doc"],
         "metrics": ["map"],
@@ -373,8 +377,34 @@ def result_parameters() -> list[tuple[tuple[str, ...], Any]]:
     return [(p, v) for p, v in leaves(Params.model_validate(small)) if p[0] != "execution" and p not in CHOOSING]
 
 
+def with_another(path: tuple[str, ...], value: Any) -> dict[str, Any]:
+    """The layer of a recipe that changes one parameter."""
+    changed = nested(path, other_value(path, value))
+    return laid_over(changed, nested(path[:-1], TOGETHER[path])) if path in TOGETHER else changed
+
+
+def test_each_result_parameter_stands_in_the_flags_of_its_rule_and_of_none_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without Snakemake, which reruns what has other flags: the next test asks it for one parameter of each rule."""
+    monkeypatch.chdir(tmp_path)
+    small = laid_over(Params().model_dump(), SMALL)
+
+    def compared(layer: dict[str, Any]) -> dict[str, Any]:
+        experiment = Experiment(laid_over(small, layer))
+        found = {rule: jobs for rule, jobs in vars(experiment.jobs).items() if rule in FEEDS}
+        return {**found, "train": (found["train"], experiment.launch)}
+
+    before = compared({})
+    for path, value in result_parameters():
+        if reader := reader_of(path):
+            after = compared(with_another(path, value))
+            found = {rule for rule in before if before[rule] != after[rule]}
+            assert reader in found, path
+            assert found <= and_what_follows(reader), (path, found)
+
+
 def test_a_result_parameter_of_each_rule_reruns_it_and_what_follows_in_both_engines(clone: Path) -> None:
-    """One of each rule: that all others stand in the flags of their rules is seen without Snakemake."""
     first: dict[str | None, tuple[tuple[str, ...], Any]] = {}
     for path, value in result_parameters():
         first.setdefault(reader_of(path), (path, value))
@@ -382,10 +412,7 @@ def test_a_result_parameter_of_each_rule_reruns_it_and_what_follows_in_both_engi
 
     def look(item: tuple[tuple[str, ...], Any]) -> tuple[tuple[str, ...], dict[str, str]]:
         path, value = item
-        changed = nested(path, other_value(path, value))
-        if path in TOGETHER:
-            changed = laid_over(changed, nested(path[:-1], TOGETHER[path]))
-        return path, planned(clone, changed, "-".join(path))
+        return path, planned(clone, with_another(path, value), "-".join(path))
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for path, reasons in pool.map(look, first.values()):
