@@ -37,10 +37,11 @@ import torch
 
 from koine.evaluate.metrics import metrics
 from koine.evaluate.ranks import Judgements, count_ahead
+from koine.params import Setting
 
 MODELS = {"": "static", "tiny.": "transformer"}
 BENCHMARKS = {"mlqa49": "mlqa-r", "xquad121": "xquad-r"}
-PAIRED = ["mono", "cross"]
+PAIRED: list[Setting] = ["mono", "cross"]
 LANGUAGES, QUESTIONS, PASSAGES = 11, 1190, 13_014
 SAMPLE = 238  # questions of each language that ir-measures gets: a fifth; all are alike
 METRICS = ["map", "ndcg@10", "recall@10", "mrr"]

@@ -29,9 +29,9 @@ from koine.filter import scores
 from koine.filter.alignment import alignment
 from koine.filter.decide import verdicts
 from koine.filter.profiles import profile
-from koine.filter.score import score_texts
+from koine.filter.score import USUAL, score_texts
 from koine.filter.scores import Floats, Texts
-from koine.filter.table import SCORED, TEXT_SCORES
+from koine.filter.table import SCORED
 from koine.params import Rules, Score
 from koine.runtime.files import read_json
 from koine.translate.answers import carry
@@ -126,7 +126,7 @@ def frame(sources: list[str], targets: list[str], lang: str, among: list[str]) -
     """The scores of texts, as those of passages."""
     rows = [{"source": s, "target": t, "back": None} for s, t in zip(sources, targets, strict=True)]
     scored = score_texts(rows, lang, among, Score())
-    columns = {f"passage_{name}": scored[name] for name in TEXT_SCORES}
+    columns = {f"passage_{name}": scored[name] for name in USUAL}
     empty = {name: pl.Series([None] * len(rows), dtype=kind) for name, kind in SCORED.columns.items() if name not in columns}
     fixed = {"id": [str(i) for i in range(len(rows))], "question": sources, "passage": targets}
     return pl.DataFrame({**empty, **columns, **fixed}).with_columns(pl.col(pl.Float64).fill_nan(None))

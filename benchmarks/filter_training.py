@@ -24,18 +24,18 @@ os.environ.update(OMP_NUM_THREADS="1", OMP_WAIT_POLICY="passive", TOKENIZERS_PAR
 import numpy as np
 import polars as pl
 from _machine import update_results
-from koine.train.model import train
 
 from koine.collect.benchmark import collect_benchmark
 from koine.collect.formats.memory import read_memory
 from koine.collect.formats.squad import Question, read_squad
 from koine.filter.decide import verdicts
-from koine.filter.score import score_texts
-from koine.filter.table import SCORED, TEXT_SCORES
-from koine.params import Architecture, Languages, Optimisation, Rules, Score, Tokenizer
+from koine.filter.score import USUAL, score_texts
+from koine.filter.table import SCORED
+from koine.params import Architecture, Optimisation, Rules, Score, Tokenizer
 from koine.people.evaluate import evaluate
 from koine.records import PARALLEL, QA, Run
 from koine.runtime.files import text_id, write_json
+from koine.train.model import train
 from koine.train.tokens import train_tokens
 
 LOCAL = Path(os.environ.get("KOINE_MIRROR", "")) / "local"
@@ -122,10 +122,10 @@ def judged(pairs: pl.DataFrame, lang: str) -> pl.DataFrame:
     for part in ("question", "passage"):
         texts = pairs.select(source=f"source_{part}", target=part, back=f"back_{part}").unique(maintain_order=True)
         scored = score_texts(texts.to_dicts(), lang, ["en", lang, "sv", "et", "pt", "no"], Score(), workers=2)
-        found = texts.with_columns(pl.Series(f"{part}_{name}", scored[name]).fill_nan(None) for name in TEXT_SCORES)
+        found = texts.with_columns(pl.Series(f"{part}_{name}", scored[name]).fill_nan(None) for name in USUAL)
         keys = {"source": f"source_{part}", "target": part}
         joined = pairs.join(found.rename(keys).drop("back"), on=list(keys.values()), how="left", maintain_order="left")
-        columns |= {f"{part}_{name}": joined[f"{part}_{name}"] for name in TEXT_SCORES}
+        columns |= {f"{part}_{name}": joined[f"{part}_{name}"] for name in USUAL}
     full = pairs.with_columns(**columns)
     blank = {name: pl.lit(None, dtype=kind).alias(name) for name, kind in SCORED.columns.items() if name not in full.columns}
     broken = verdicts(full.with_columns(*blank.values()), RULES).select(pl.any_horizontal(pl.exclude("id"))).to_series()
@@ -148,9 +148,8 @@ def selections(pairs: pl.DataFrame, lang: str) -> dict[str, dict[str, pl.DataFra
     if len(without):
         whole = pairs.filter(lost == 1)
         found["answers"] = {"kept": some(whole, len(without)), "dropped": without, "random": some(pairs, len(without))}
-    print(
-        f"{lang}: {len(pairs):,} pairs, {pairs['broken'].mean():.1%} break a rule, {len(without):,} lost their answer", flush=True
-    )
+    breaking = pairs["broken"].sum() / len(pairs)
+    print(f"{lang}: {len(pairs):,} pairs, {breaking:.1%} break a rule, {len(without):,} lost their answer", flush=True)
     return found
 
 

@@ -29,7 +29,6 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 from _machine import update_results
-from koine.train.model import train
 
 from koine import backbones
 from koine.backbones.base import Encoder
@@ -42,6 +41,7 @@ from koine.records import PARALLEL, QA
 from koine.runtime.console import progress, table
 from koine.runtime.files import text_id
 from koine.text.sentences import split
+from koine.train.model import train
 from koine.train.tokens import train_tokens
 
 Floats = npt.NDArray[np.float32]
@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()) / "koine-index", help="keeps the vectors")
     parser.add_argument("--vectors", type=int, default=1, help="millions")
     parser.add_argument("--kind", nargs="*", default=["flat", "ivf", "sq", "ivfpq", "hnsw"])
-    parser.add_argument("--set", nargs="*", default=[], help="parameters of the index, as probes=32")
+    parser.add_argument("--set", nargs="*", default=[], help="parameters of the index, as nprobe=32")
     given = parser.parse_args()
     faiss.omp_set_num_threads(2)
     count = given.vectors * 1_000_000

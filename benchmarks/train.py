@@ -23,7 +23,6 @@ import numpy as np
 import torch
 from _machine import update_results
 from datasets import Dataset
-from koine.train.model import train
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from sentence_transformers.sentence_transformer.losses import (
     CachedMultipleNegativesRankingLoss,
@@ -36,7 +35,9 @@ from koine import backbones
 from koine.backbones.tokenizer import train_tokenizer
 from koine.backbones.transformer import TransformerEncoder
 from koine.collect.formats.memory import read_memory
-from koine.params import Architecture, Languages, Optimisation, Start, Tokenizer
+from koine.params import Architecture, Optimisation, Start, Tokenizer
+from koine.runtime.device import Device
+from koine.train.model import train
 from koine.train.tokens import train_tokens
 
 
@@ -50,7 +51,7 @@ class Case:
     batch: int
     steps: int
     chunk: int = 0
-    device: str = "cpu"
+    device: Device = "cpu"
     flops: float = 0.0
 
 
@@ -118,7 +119,7 @@ def prepare(scratch: Path, pairs: list[tuple[str, str, str]], case: Case) -> tup
     ]
     QA.write(QA.frame(rows).unique("id", maintain_order=True), scratch / "qa.parquet")
     half = case.device == "cuda"
-    settings = Optimisation(
+    optimisation = Optimisation(
         max_steps=case.steps, batch_size=case.batch, learning_rate=1e-3, bf16=half, mini_batch_size=case.chunk
     )
     data = Dataset.from_polars(pl.DataFrame({"anchor": [p[0] for p in pairs], "positive": [p[1] for p in pairs]}))
