@@ -1,24 +1,30 @@
-# make table    the embedded sample, from nothing to results/table.csv and results/report.html
-# make test     the tests
-# make report   open the way to the page
+# make table    the embedded sample, from nothing to results/table.csv and results/report.html; with RECIPE=FILE a recipe
+# make test     the tests that hold the promises, in minutes
+# make test-all them and the slow ones: every recipe small, every way to be killed, every module's edit
+# make report   the same, and the way to the page
 # make docs     the documentation as a site, into site/
 # Needs python3 (3.11 or newer, with venv) and make; everything else is set up in $(VENV).
 
 VENV ?= .venv
 PYTHON ?= python3
 RECIPE ?=
+# Tests that need more than this Makefile sets up; .ci/run installs it and runs them.
+PROGRAMS = apertium or chromium or slurm or faults
 # uv does not read pip's variable: a folder of wheels (offline sites, CPU builds of torch) serves both.
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 
-.PHONY: table test lint report docs clean
+.PHONY: table test test-all lint report docs clean
 
 table: $(VENV)/.stamp
-	@snakemake --cores all --quiet rules reason host $(if $(RECIPE),--configfile $(RECIPE))
-	@koine show $(if $(RECIPE),results/$(basename $(notdir $(RECIPE))))
+	@snakemake --cores all --quiet rules reason host $(if $(RECIPE),--configfile "$(RECIPE)")
+	@koine show $(if $(RECIPE),"$(RECIPE)")
 
 test: $(VENV)/.stamp
 	@pytest -n auto --dist loadgroup
+
+test-all: test
+	@pytest -n auto --dist loadgroup -m 'slow and not ($(PROGRAMS))'
 
 lint: $(VENV)/.stamp
 	ruff check .
@@ -28,7 +34,6 @@ lint: $(VENV)/.stamp
 	snakemake --lint
 
 report: table
-	@echo "open $(abspath results$(if $(RECIPE),/$(basename $(notdir $(RECIPE))))/report.html)"
 
 docs: $(VENV)/.stamp
 	@NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet

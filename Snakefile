@@ -5,11 +5,14 @@
 #   snakemake -n                                                what would run, and why
 #
 # One file per step in workflow/rules; each rule is one `koine` command (-p prints it). What the parameters mean
-# for the workflow (files, flags, targets) is worked out in src/koine/plan.py.
+# for the workflow (files, flags, targets) is worked out in src/koine/workflow.
 import os
 import re
+from pathlib import Path
 
-from koine.plan import Plan
+from koine.workflow import checkout
+from koine.workflow.experiment import Experiment
+from koine.workflow.provenance import Provenance
 
 
 configfile: "params.yaml"
@@ -19,20 +22,25 @@ configfile: "params.yaml"
 container: "docker://python:3.11-slim"
 
 
-plan = Plan(config)
-plan.distrust_checked_out_tables()
+experiment = Experiment(config, workflow.overwrite_configfiles)
+sources, models, jobs = experiment.sources, experiment.models, experiment.jobs
+# Before Snakemake reads its records; each job reads this file again, and has none to restore.
+provenance = Provenance(experiment)
+if workflow.is_main_process:
+    provenance.restore()
+checkout.distrust_tables(experiment.results)
 
 
 # <data>/... in a rule is the recipe's own folder.
 pathvars:
-    data=plan.data,
-    models=plan.models,
-    results=plan.results,
+    data=experiment.data,
+    models=experiment.model_folder,
+    results=experiment.results,
     run="{backbone}/{strategy}/seed-{seed}",
 
 
 wildcard_constraints:
-    backbone="|".join(plan.params.backbones),
+    backbone="|".join(experiment.params.backbones),
     strategy=r"[a-z0-9@.+-]+",
     before=r"[a-z0-9@.+-]+",
     method=r"centre|lir(@\d+)?",
@@ -40,10 +48,10 @@ wildcard_constraints:
     shard=r"\d+",
     lang=r"[A-Za-z0-9-]+",
     translator=r"[^/]+",
-    source="|".join(plan.sources | plan.fetch),
-    benchmark="|".join(plan.benchmarks),
-    probe="|".join(plan.probes) or "none",
-    own="|".join(map(re.escape, plan.absent)) or "none",
+    source=r"[^/]+",
+    benchmark="|".join(map(re.escape, sources.tested)),
+    probe="|".join(map(re.escape, sources.probes)) or "none",
+    own="|".join(map(re.escape, sources.absent)) or "none",
 
 
 include: "workflow/rules/collect.smk"
@@ -58,18 +66,24 @@ include: "workflow/rules/report.smk"
 
 # Snakemake's own lock, off in profiles/default, would outlive a run that was killed; the kernel's does not.
 onstart:
-    plan.hold_checkout()
+    checkout.hold()
+    provenance.began()
+
+
+onerror:
+    provenance.store()
 
 
 # `make table` prints it itself, also where nothing was left to do.
 onsuccess:
+    provenance.store()
     if "MAKELEVEL" not in os.environ:
-        plan.show()
+        checkout.show(experiment.params.recipe)
 
 
 # The vectors of hybrid+lir are made from those of hybrid: there is no such model. Nor is there one called bm25.
 ruleorder: encode_debias > encode
-ruleorder: evaluate_bm25 > evaluate
+ruleorder: evaluate_bm25 > evaluate_vectors
 
 
 rule all:
@@ -78,4 +92,4 @@ rule all:
         "<results>/table.csv",
         "<results>/pairs.csv",
         "<results>/report.html",
-        plan.cards,
+        models.cards,

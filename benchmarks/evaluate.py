@@ -37,10 +37,11 @@ import torch
 
 from koine.evaluate.metrics import metrics
 from koine.evaluate.ranks import Judgements, count_ahead
+from koine.params import Setting
 
 MODELS = {"": "static", "tiny.": "transformer"}
 BENCHMARKS = {"mlqa49": "mlqa-r", "xquad121": "xquad-r"}
-PAIRED = ["mono", "cross"]
+PAIRED: list[Setting] = ["mono", "cross"]
 LANGUAGES, QUESTIONS, PASSAGES = 11, 1190, 13_014
 SAMPLE = 238  # questions of each language that ir-measures gets: a fifth; all are alike
 METRICS = ["map", "ndcg@10", "recall@10", "mrr"]
@@ -83,7 +84,7 @@ def measure_pairs(name: str, benchmark: str, scratch: Path, *, sample: bool) -> 
     """All pairs of one benchmark, with each model; results are written after each."""
     from _machine import update_results
 
-    from koine.collect.steps import prepare_benchmark
+    from koine.people.benchmark import prepare_benchmark
 
     prepared = prepare_benchmark(benchmark, scratch)
     figures: list[Figure] = []
@@ -107,14 +108,13 @@ def run_pairs(prepared: Path, model: Path, out: Path, *, cached: bool, sample: b
     from sentence_transformers import SentenceTransformer
 
     from koine.evaluate.mteb import BenchmarkTask
-    from koine.evaluate.steps import evaluate_model
-    from koine.records import Run
+    from koine.people.evaluate import evaluate
 
     datasets.disable_progress_bars()
     theirs: dict[str, float] = {}
 
     def koine() -> None:
-        evaluate_model(str(model), str(prepared), out, run=Run("", "", "", 0), pools=[], settings=PAIRED, names=[], device="cpu")
+        evaluate(model=str(model), benchmark=str(prepared), out=out, settings=PAIRED, device="cpu")
 
     def rival(cached: bool) -> float:
         loaded: list[Any] = []
@@ -152,6 +152,7 @@ def make_model(benchmark: Path, folder: Path, kind: str) -> Path:
     from tokenizers import Tokenizer as FastTokenizer
 
     from koine import backbones
+    from koine.backbones.manifest import MANIFEST
     from koine.backbones.tokenizer import tokenize, train_tokenizer
     from koine.params import Architecture, Start, Tokenizer
     from koine.records import PASSAGES as SCHEMA
@@ -160,9 +161,13 @@ def make_model(benchmark: Path, folder: Path, kind: str) -> Path:
     texts = SCHEMA.read(benchmark / "passages.parquet")["text"].to_list()
     train_tokenizer(texts, Tokenizer(vocab_size=30_000, max_length=256), folder / "tokenizer.json")
     tokens = tokenize(FastTokenizer.from_file(str(folder / "tokenizer.json")), texts[:100], "", kind != "static")
-    architecture = Architecture(hidden_size=256, idf=False) if kind == "static" else Architecture(hidden_size=128, num_hidden_layers=2, num_attention_heads=4, idf=False)
+    architecture = (
+        Architecture(hidden_size=256, idf=False)
+        if kind == "static"
+        else Architecture(hidden_size=128, num_hidden_layers=2, num_attention_heads=4, idf=False)
+    )
     backbones.create(kind, Start(), architecture, folder / "tokenizer.json", tokens, seed=1).save(folder)
-    write_json(folder / backbones.MANIFEST, {"kind": kind})
+    write_json(folder / MANIFEST, {"kind": kind})
     return folder
 
 

@@ -26,8 +26,9 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from koine import backbones
 from koine.backbones.base import Encoder, Vectors
-from koine.collect.readers import read_squad
-from koine.export import cosine, export
+from koine.collect.formats.squad import read_squad
+from koine.people.export import export
+from koine.people.export.folder import cosine
 from koine.runtime.console import table
 
 ROUNDS, BATCH = 5, 32
@@ -53,8 +54,8 @@ def main() -> None:
 
 def measure(name: str, model: str, benchmark: str, texts: list[str], scratch: Path) -> list[tuple[str, float, str, str]]:
     """Figures of one model."""
-    export(model, scratch / "float32")
-    export(model, scratch / "int8", int8=True, benchmark=benchmark)
+    export(model=model, out=scratch / "float32")
+    export(model=model, out=scratch / "int8", int8=True, benchmark=benchmark)
     loss = json.loads((scratch / "int8/koine.json").read_text())["loss"]
     encoders = {kind: backbones.load(str(scratch / kind)) for kind in ("float32", "int8")}
     shutil.copytree(scratch / "float32", scratch / "dynamic")

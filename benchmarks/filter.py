@@ -27,9 +27,11 @@ from _machine import update_results
 from koine import languages
 from koine.filter import scores
 from koine.filter.alignment import alignment
+from koine.filter.decide import verdicts
 from koine.filter.profiles import profile
-from koine.filter.scores import Floats
-from koine.filter.steps import SCORED, TEXT_SCORES, _score_texts, verdicts
+from koine.filter.score import USUAL, score_texts
+from koine.filter.scores import Floats, Texts
+from koine.filter.table import SCORED
 from koine.params import Rules, Score
 from koine.runtime.files import read_json
 from koine.translate.answers import carry
@@ -123,8 +125,8 @@ def defects(english: list[str], texts: dict[str, list[str]], lang: str) -> dict[
 def frame(sources: list[str], targets: list[str], lang: str, among: list[str]) -> pl.DataFrame:
     """The scores of texts, as those of passages."""
     rows = [{"source": s, "target": t, "back": None} for s, t in zip(sources, targets, strict=True)]
-    scored = _score_texts(rows, lang, among, Score(), 1, "cpu")
-    columns = {f"passage_{name}": scored[name] for name in TEXT_SCORES}
+    scored = score_texts(rows, lang, among, Score())
+    columns = {f"passage_{name}": scored[name] for name in USUAL}
     empty = {name: pl.Series([None] * len(rows), dtype=kind) for name, kind in SCORED.columns.items() if name not in columns}
     fixed = {"id": [str(i) for i in range(len(rows))], "question": sources, "passage": targets}
     return pl.DataFrame({**empty, **columns, **fixed}).with_columns(pl.col(pl.Float64).fill_nan(None))
@@ -153,11 +155,10 @@ def planted() -> None:
             rows, targets = sorted(spoilt), [spoilt.get(i, text) for i, text in enumerate(texts[lang])]
             part = frame([english[i] for i in rows], [targets[i] for i in rows], lang, among)
             # Two scores look at the whole corpus; the others, at one text alone, which saves scoring the clean ones again.
-            lengths = clean["passage_length"].to_numpy().copy()
-            lengths[rows] = part["passage_length"].to_numpy()
-            whole = {"passage_alignment": alignment(english, targets, lengths)[rows]}
+            corpus = Texts(english, targets, [None] * len(english), lang, among, profile(lang, english, targets))
+            whole = {"passage_alignment": alignment(corpus)[rows]}
             if part["passage_language"].null_count():
-                whole["passage_language"] = scores.language(targets, lang, among)[rows]
+                whole["passage_language"] = scores.language(corpus)[rows]
             part = part.with_columns(pl.Series(name, values) for name, values in whole.items())
             recall.setdefault(kind, {})[lang] = float(flagged(part).mean())
         print(lang, f"loss {loss[lang]:.3f}", {k: round(v[lang], 2) for k, v in recall.items() if lang in v}, flush=True)
@@ -248,7 +249,7 @@ def _evidence(scored: pl.DataFrame) -> Floats:
 
 def speed() -> None:
     """A million pairs with all scores that need no model: SQuAD's questions and sentences in Finnish, repeated."""
-    from koine.collect.readers import read_memory
+    from koine.collect.formats.memory import read_memory
 
     path = MIRROR / "local/squad-fi/memory.en-fi.jsonl"
     segments: Pairs = [(s.source, s.target) for s in read_memory(path) if len(s.source) < 400]
@@ -259,7 +260,7 @@ def speed() -> None:
         for s, t in segments
     ]
     start = time.perf_counter()
-    _score_texts(rows[:wanted], "fi", ["en", "fi", "sv", "et"], Score(), os.cpu_count() or 1, "cpu")
+    score_texts(rows[:wanted], "fi", ["en", "fi", "sv", "et"], Score(), workers=os.cpu_count() or 1)
     rate = wanted / (time.perf_counter() - start)
     print(f"{rate:,.0f} pairs/s: a million in {1e6 / rate:.0f} s")
     update_results("filter", [("filter.pairs_per_s", round(rate), "pairs/s", "all scores without a model")])

@@ -25,15 +25,18 @@ import numpy as np
 import polars as pl
 from _machine import update_results
 
-from koine.collect.readers import Question, read_memory, read_squad
-from koine.collect.steps import collect_benchmark
-from koine.evaluate.steps import evaluate_model
-from koine.filter.steps import SCORED, TEXT_SCORES, _score_texts, verdicts
-from koine.params import Architecture, Languages, Optimisation, Rules, Score, Tokenizer
+from koine.collect.benchmark import collect_benchmark
+from koine.collect.formats.memory import read_memory
+from koine.collect.formats.squad import Question, read_squad
+from koine.filter.decide import verdicts
+from koine.filter.score import USUAL, score_texts
+from koine.filter.table import SCORED
+from koine.params import Architecture, Optimisation, Rules, Score, Tokenizer
+from koine.people.evaluate import evaluate
 from koine.records import PARALLEL, QA, Run
 from koine.runtime.files import text_id, write_json
-from koine.train.steps import train
-from koine.train.tokens import tokenise
+from koine.train.model import train
+from koine.train.tokens import train_tokens
 
 LOCAL = Path(os.environ.get("KOINE_MIRROR", "")) / "local"
 SEEDS = range(5)
@@ -118,11 +121,11 @@ def judged(pairs: pl.DataFrame, lang: str) -> pl.DataFrame:
     columns: dict[str, pl.Series] = {}
     for part in ("question", "passage"):
         texts = pairs.select(source=f"source_{part}", target=part, back=f"back_{part}").unique(maintain_order=True)
-        scored = _score_texts(texts.to_dicts(), lang, ["en", lang, "sv", "et", "pt", "no"], Score(), 2, "cpu")
-        found = texts.with_columns(pl.Series(f"{part}_{name}", scored[name]).fill_nan(None) for name in TEXT_SCORES)
+        scored = score_texts(texts.to_dicts(), lang, ["en", lang, "sv", "et", "pt", "no"], Score(), workers=2)
+        found = texts.with_columns(pl.Series(f"{part}_{name}", scored[name]).fill_nan(None) for name in USUAL)
         keys = {"source": f"source_{part}", "target": part}
         joined = pairs.join(found.rename(keys).drop("back"), on=list(keys.values()), how="left", maintain_order="left")
-        columns |= {f"{part}_{name}": joined[f"{part}_{name}"] for name in TEXT_SCORES}
+        columns |= {f"{part}_{name}": joined[f"{part}_{name}"] for name in USUAL}
     full = pairs.with_columns(**columns)
     blank = {name: pl.lit(None, dtype=kind).alias(name) for name, kind in SCORED.columns.items() if name not in full.columns}
     broken = verdicts(full.with_columns(*blank.values()), RULES).select(pl.any_horizontal(pl.exclude("id"))).to_series()
@@ -145,9 +148,8 @@ def selections(pairs: pl.DataFrame, lang: str) -> dict[str, dict[str, pl.DataFra
     if len(without):
         whole = pairs.filter(lost == 1)
         found["answers"] = {"kept": some(whole, len(without)), "dropped": without, "random": some(pairs, len(without))}
-    print(
-        f"{lang}: {len(pairs):,} pairs, {pairs['broken'].mean():.1%} break a rule, {len(without):,} lost their answer", flush=True
-    )
+    breaking = pairs["broken"].sum() / len(pairs)
+    print(f"{lang}: {len(pairs):,} pairs, {breaking:.1%} break a rule, {len(without):,} lost their answer", flush=True)
     return found
 
 
@@ -162,20 +164,19 @@ def measure(pairs: pl.DataFrame, lang: str, asked: Asked) -> np.ndarray:
         for language, questions in asked.items():
             write_json(folder / f"{language}.json", squad(questions))
         files = {language: folder / f"{language}.json" for language in asked}
-        collect_benchmark(files, folder / "asked", name=lang, reader="squad", candidate="passage", parallel_only=True)
+        collect_benchmark(files, folder / "asked", reader="squad", candidate="passage", parallel_only=True)
         write_pairs(pairs, lang, folder)
-        tokenise(
-            folder / "qa", [folder / "parallel"], folder / "tokens", Tokenizer(vocab_size=20000, max_length=256), special=False
-        )
+        words = Tokenizer(vocab_size=20000, max_length=256)
+        train_tokens(folder / "qa", folder / "tokens", "static", words, parallel=[folder / "parallel"])
         for seed in SEEDS:
             train(
-                folder / "tokens", folder / "model", kind="static", backbone="static", source="en", strategy="x-y", alpha=0.5,
-                languages=Languages(), seed=seed, prefixes={"query": "", "passage": ""}, architecture=architecture,
-                optimisation=optimisation, device="cpu",
+                folder / "tokens", folder / "model", "x-y", "static", architecture=architecture, optimisation=optimisation,
+                seed=seed, device="cpu",
             )  # fmt: skip
-            evaluate_model(
-                str(folder / "model"), str(folder / "asked"), folder / "out", run=Run("filter", "static", "x-y", seed),
-                pools=[], settings=["mono", "cross", "multi"], names=["map"], device="cpu",
+            run = Run("filter", "static", "x-y", seed)
+            evaluate(
+                model=str(folder / "model"), benchmark=str(folder / "asked"), out=folder / "out", metrics=["map"], run=run,
+                device="cpu",
             )  # fmt: skip
             cells = pl.read_csv(folder / "out" / "pairs.csv").filter(metric="map").group_by("setting").agg(pl.col("value").mean())
             values.append([cells.filter(setting=setting)["value"][0] for setting in ("mono", "cross", "multi")])

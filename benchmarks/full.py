@@ -32,13 +32,13 @@ QUESTIONS = 60  # of each source
 
 RULES = ("language", "copied", "numbers", "length", "ending", "question", "repetition", "script", "alignment")
 # Sizes; and what a random translator, a CPU and facts of one sentence ask for.
-_FEW = {"optimisation": {"steps": 20, "batch_size": 16}, "tokenizer": {"max_length": 32}}
+_FEW = {"optimisation": {"max_steps": 20, "batch_size": 16}, "tokenizer": {"max_length": 32}}
 SMALLER: dict[str, Any] = {
     "collect": {"clean": {"near_duplicate": 1.0, "contamination_ngram": 25}},
-    "translate": {"shards": 2, "decoding": {"precision": "float32", "beam": 1, "max_tokens": 32}},
+    "translate": {"shards": 2, "decoding": {"compute_type": "float32", "num_beams": 1, "max_new_tokens": 32}},
     "filter": {"rules": dict.fromkeys(RULES)},
     "backbones": {"xlm-r-base": _FEW, "labse": _FEW},
-    "train": {"seeds": [1], "validation": {"every": 10}},
+    "train": {"seeds": [1], "validation": {"eval_steps": 10}},
     "report": {"resamples": 200},
 }
 
@@ -175,11 +175,10 @@ def main() -> None:
             return done.stdout + done.stderr
 
         models = ("facebook/m2m100_1.2B", "FacebookAI/xlm-roberta-base", "sentence-transformers/LaBSE")
-        run("koine", "standins", str(hub), *(word for model in models for word in ("--model", model)))
+        run("koine", "standins", str(hub), *(word for model in models for word in ("--models", model)))
         sample = Path(scratch) / "sample"
-        run(
-            "koine", "collect-sample", "--out", str(sample), *(word for lang in ["en", *MIRACL] for word in ("--languages", lang))
-        )
+        spoken = dict.fromkeys(["en", *MIRACL])
+        run("koine", "collect-sample", "--out", str(sample), *(word for lang in spoken for word in ("--languages", lang)))
         facts = [json.loads(line) for line in (sample / "qa.jsonl").read_text(encoding="utf-8").splitlines()]
         write_sources(folder / "own", facts)
         write_miracl(hub / "mteb/MIRACLRetrieval", sample)

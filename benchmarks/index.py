@@ -32,16 +32,17 @@ from _machine import update_results
 
 from koine import backbones
 from koine.backbones.base import Encoder
-from koine.collect.readers import read_memory, read_squad
+from koine.collect.formats.memory import read_memory
+from koine.collect.formats.squad import read_squad
 from koine.encode.vectors import Stored, open_vectors, read_vectors, write_vectors
 from koine.index.kinds import build, exact, open_index, recall
-from koine.params import Architecture, IndexKind, Languages, Optimisation, Start, Tokenizer
+from koine.params import Architecture, IndexKind, Optimisation, Tokenizer
 from koine.records import PARALLEL, QA
 from koine.runtime.console import progress, table
 from koine.runtime.files import text_id
-from koine.train.steps import train
-from koine.train.tokens import tokenise
-from koine.translate.sentences import split
+from koine.text.sentences import split
+from koine.train.model import train
+from koine.train.tokens import train_tokens
 
 Floats = npt.NDArray[np.float32]
 DIM, DEPTH, QUERIES, ROUNDS = 384, 10, 1000, 3
@@ -56,7 +57,7 @@ def main() -> None:
     parser.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()) / "koine-index", help="keeps the vectors")
     parser.add_argument("--vectors", type=int, default=1, help="millions")
     parser.add_argument("--kind", nargs="*", default=["flat", "ivf", "sq", "ivfpq", "hnsw"])
-    parser.add_argument("--set", nargs="*", default=[], help="parameters of the index, as probes=32")
+    parser.add_argument("--set", nargs="*", default=[], help="parameters of the index, as nprobe=32")
     given = parser.parse_args()
     faiss.omp_set_num_threads(2)
     count = given.vectors * 1_000_000
@@ -197,10 +198,9 @@ def trained(scratch: Path) -> Encoder:
     QA.write(QA.frame(english).unique("id", keep="first", maintain_order=True), scratch / "qa.parquet")
     PARALLEL.write(PARALLEL.frame(finnish).unique("id", keep="first", maintain_order=True), scratch / "fi.parquet")
     words = Tokenizer(vocab_size=60_000, max_length=256)
-    tokenise(scratch / "qa.parquet", [scratch / "fi.parquet"], scratch / "tokens", words, special=False, start=Start())
+    train_tokens(scratch / "qa.parquet", scratch / "tokens", "static", words, parallel=[scratch / "fi.parquet"])
     train(
-        scratch / "tokens", scratch / "model", kind="static", backbone="static", source="en", strategy="hybrid", alpha=0.5,
-        languages=Languages(), seed=1, prefixes={"query": "", "passage": ""}, architecture=Architecture(hidden_size=DIM),
+        scratch / "tokens", scratch / "model", "hybrid", "static", architecture=Architecture(hidden_size=DIM),
         optimisation=Optimisation(max_steps=600, batch_size=256, learning_rate=0.02, threads=2), device="cpu",
     )  # fmt: skip
     return backbones.load(str(scratch / "model"))

@@ -34,10 +34,11 @@ from transformers import XLMRobertaConfig, XLMRobertaModel
 from koine import backbones
 from koine.backbones.tokenizer import train_tokenizer
 from koine.backbones.transformer import TransformerEncoder
-from koine.collect.readers import read_memory
-from koine.params import Architecture, Languages, Optimisation, Start, Tokenizer
-from koine.train.steps import train
-from koine.train.tokens import tokenise
+from koine.collect.formats.memory import read_memory
+from koine.params import Architecture, Optimisation, Start, Tokenizer
+from koine.runtime.device import Device
+from koine.train.model import train
+from koine.train.tokens import train_tokens
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Case:
     batch: int
     steps: int
     chunk: int = 0
-    device: str = "cpu"
+    device: Device = "cpu"
     flops: float = 0.0
 
 
@@ -92,7 +93,7 @@ def main() -> None:
 
 def read_pairs(count: int) -> list[tuple[str, str, str]]:
     """(question, passage, language) in English and Finnish, in the lengths of real training."""
-    from koine.collect.readers import read_squad
+    from koine.collect.formats.squad import read_squad
 
     mirror = Path(os.environ["KOINE_MIRROR"]) / "local"
     memory = {segment.source: segment.target for segment in read_memory(mirror / "squad-fi" / "memory.en-fi.jsonl")}
@@ -118,7 +119,9 @@ def prepare(scratch: Path, pairs: list[tuple[str, str, str]], case: Case) -> tup
     ]
     QA.write(QA.frame(rows).unique("id", maintain_order=True), scratch / "qa.parquet")
     half = case.device == "cuda"
-    settings = Optimisation(max_steps=case.steps, batch_size=case.batch, learning_rate=1e-3, bf16=half, mini_batch_size=case.chunk)
+    optimisation = Optimisation(
+        max_steps=case.steps, batch_size=case.batch, learning_rate=1e-3, bf16=half, mini_batch_size=case.chunk
+    )
     data = Dataset.from_polars(pl.DataFrame({"anchor": [p[0] for p in pairs], "positive": [p[1] for p in pairs]}))
     train_tokenizer([text for pair in pairs for text in pair[:2]], case.tokenizer, scratch / "tokenizer.json")
     start = Start()
@@ -127,14 +130,13 @@ def prepare(scratch: Path, pairs: list[tuple[str, str, str]], case: Case) -> tup
         tokenizer = FastTokenizer.from_file(str(scratch / "tokenizer.json"))
         TransformerEncoder(tokenizer, {"query": "", "passage": ""}, model).save(scratch / "random")
         start = Start(model=str(scratch / "random"))
-    tokenise(scratch / "qa.parquet", [], scratch / "tokens", case.tokenizer, special=case.kind != "static", start=start)
+    train_tokens(scratch / "qa.parquet", scratch / "tokens", case.kind, case.tokenizer, start)
 
     def timed(strategy: str) -> float:
         begin = time.perf_counter()
         train(
-            scratch / "tokens", scratch / "ours", kind=case.kind, backbone=case.kind, source="en", strategy=strategy, alpha=0.5,
-            languages=Languages(), seed=1, prefixes={"query": "", "passage": ""}, architecture=case.architecture,
-            optimisation=settings, device=case.device, start=start,
+            scratch / "tokens", scratch / "ours", strategy, case.kind, start, case.architecture, optimisation,
+            device=case.device,
         )  # fmt: skip
         return time.perf_counter() - begin
 

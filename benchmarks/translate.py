@@ -14,6 +14,7 @@ import json
 import os
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 os.environ.update(OMP_NUM_THREADS="2", TOKENIZERS_PARALLELISM="false")
@@ -24,11 +25,12 @@ import torch
 from _machine import update_results
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, MarianConfig, MarianMTModel, MarianTokenizer
 
-from koine.collect.readers import read_squad
+from koine.collect.formats.squad import read_squad
 from koine.params import Decoding
-from koine.translate.neural import Ctranslate2, Generate, convert
-from koine.translate.sentences import split
-from koine.translate.steps import Hardware
+from koine.text.sentences import split
+from koine.translate.base import Options
+from koine.translate.convert import translate_convert
+from koine.translate.neural import Ctranslate2, Generate
 
 THREADS, TOKENS, ROUNDS = 2, 24, 3
 VOCABULARY, LEARNED = 58_101, 16_000  # of opus-mt models; pieces that these sentences fill, the others are never used
@@ -47,11 +49,11 @@ def main() -> None:
         folder = Path(scratch) / "opus"
         standin(folder, sentences)
         chosen = sentences[:: max(1, len(sentences) // count)][:count]
-        convert(str(folder), "", "int8", Path(scratch) / "int8")
-        decoding = {"model": str(folder), "beam": 1, "max_tokens": TOKENS}
-        hardware = Hardware("cpu", 2048, THREADS)
-        fast = Ctranslate2(Path(scratch) / "int8", "en", "fi", Decoding(**decoding, compute_type="int8"), hardware)
-        slow = Generate("en", "fi", Decoding(**decoding, compute_type="float32"), hardware)
+        translate_convert(Path(scratch) / "int8", model=str(folder))
+        decoding = Decoding(model=str(folder), num_beams=1, max_new_tokens=TOKENS)
+        options = Options(decoding, Path(scratch) / "int8", threads=THREADS, batch_tokens=2048)
+        fast = Ctranslate2("en", "fi", options)
+        slow = Generate("en", "fi", replace(options, decoding=decoding.model_copy(update={"compute_type": "float32"})))
         naive = Naive(folder)
         rates: dict[str, list[float]] = {"ctranslate2": [], "generate": [], "naive": []}
         for _ in range(ROUNDS):

@@ -1,7 +1,8 @@
-"""What the site (`make docs`) does beside MkDocs: files of the repository that pages link to become part of it.
+"""What the site (`make docs`) does beside MkDocs: files of the repository that pages link to become part of it, and what is
+registered in the code is listed.
 
 On GitHub `../results/paper/table.csv` leads out of `docs/` to the file. In the site the file stands at `results/paper/table.csv`
-below its root, so such a link loses one `../`; a Markdown file becomes a page.
+below its root, so such a link loses one `../`; a Markdown file becomes a page, whose links into `docs/` lose that.
 """
 
 import re
@@ -11,7 +12,11 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files, InclusionLevel
 from mkdocs.structure.pages import Page
 
+from koine.collect.readers import READERS
+
 LINK = re.compile(r"(?<=\]\()((?:\.\./)+)([^)#\s]+)")
+
+INSIDE = re.compile(r"(?<=\]\()docs/")  # of links in the root's texts
 
 
 def _outside(page: str, ups: str) -> bool:
@@ -29,7 +34,16 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
+def _readers() -> str:
+    """A table of `koine.collect.readers`."""
+    rows = [f"| `{name}` | {', '.join(reader.reads)} | {reader.words} |" for name, reader in READERS.items()]
+    return "\n".join(["| reader | gives | format |", "|---|---|---|", *rows])
+
+
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Let links to these files lead to where they stand in the site."""
+    """Let links to these files lead to where they stand in the site, and list the formats that are registered."""
     uri = page.file.src_uri
+    markdown = markdown.replace("<!-- readers -->", _readers())
+    if not (Path(config.docs_dir) / uri).is_file():  # a text of the repository's root
+        markdown = INSIDE.sub("", markdown)
     return LINK.sub(lambda link: link[1][3:] + link[2] if _outside(uri, link[1]) else link[0], markdown)

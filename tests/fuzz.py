@@ -14,18 +14,19 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import yaml
 from test_published import PUBLISHED, encoded
 
-from koine.check import expectations
-from koine.collect.benchmarks import read_benchmark
-from koine.collect.readers import read_dictionary, read_memory, read_qa
-from koine.collect.steps import collect_source
-from koine.doctor import load_recipe
+from koine.collect.benchmark import read_benchmark
+from koine.collect.formats.dictionary import read_dictionary
+from koine.collect.formats.memory import read_memory
+from koine.collect.readers import read_questions, readers_of
+from koine.collect.source import collect_source
 from koine.evaluate.probe import read_nli
-from koine.params import BenchmarkReader, Params, parse
+from koine.params import Params, load_recipe, parse
+from koine.people.check import read_promised
 from koine.runtime.errors import KoineError
 
 #: What breaks parsers: bytes that are no UTF-8, that open or close something, or that look like numbers and are none.
@@ -225,12 +226,13 @@ BELEBELE = {"link": "l", "question_number": 1, "question": "Who?", "flores_passa
 PASSAGES = _json(
     {"id": 1, "title": "Ada", "text": "Ada wrote the first program. It computed some numbers. It was 1843."}, {"text": "One."}
 )
+PROMISED = b"benchmark,backbone,strategy,setting,metric,value,tolerance\nsample,static,hybrid,multi,map,0.5,0.1\n"
 
 
 def _benchmark(reader: str, name: str = "", candidate: str = "passage") -> Callable[[Path], object]:
     def read(folder: Path) -> object:
         files = {"en": folder / name} if reader != "mewsli-x" else {"en": folder, "fi": folder}
-        return list(read_benchmark(files, reader, candidate, "test"))  # type: ignore[arg-type]
+        return [language._replace(passages=[*language.passages]) for language in read_benchmark(files, reader, candidate, "test")]  # type: ignore[arg-type]
 
     return read
 
@@ -244,7 +246,7 @@ def _source(reader: str, name: str) -> Callable[[Path], object]:
 
 
 def _recipe(folder: Path) -> object:
-    return expectations(folder / "recipe.yaml"), parse(load_recipe(folder / "recipe.yaml"))
+    return parse(load_recipe(folder / "recipe.yaml"))
 
 
 def _subjects() -> dict[str, Subject]:
@@ -264,7 +266,9 @@ def _subjects() -> dict[str, Subject]:
         "source: passages": Subject({"p.jsonl": PASSAGES}, _source("passages", "p.jsonl")),
         "source: squad": Subject({"squad.json": SQUAD}, _source("squad", "squad.json")),
         "source: beir": Subject(beir, _source("beir", "")),
-        "source: gz": Subject({"qa.jsonl.gz": gzip.compress(QA)}, lambda folder: list(read_qa(folder / "qa.jsonl.gz", "jsonl"))),
+        "source: gz": Subject(
+            {"qa.jsonl.gz": gzip.compress(QA)}, lambda folder: list(read_questions(folder / "qa.jsonl.gz", "jsonl"))
+        ),
         "benchmark: squad": Subject({"squad.json": SQUAD}, _benchmark("squad", "squad.json", "sentence")),
         "benchmark: beir": Subject(beir, _benchmark("beir")),
         "benchmark: lines": Subject({"lines.tsv": b"Who?\tKuka?\nWhy?\tMiksi?\n"}, _benchmark("lines", "lines.tsv")),
@@ -281,9 +285,8 @@ def _subjects() -> dict[str, Subject]:
             lambda folder: list(read_memory(folder / "m.jsonl")),
         ),
         "lexicon": Subject({"en-fi.txt": DICTIONARY}, lambda folder: list(read_dictionary(folder / "en-fi.txt"))),
-        "recipe": Subject(
-            {"recipe.yaml": b"# expect:\n#   - [sample, static, hybrid, multi, map, 0.5, 0.1]\n" + _small()}, _recipe
-        ),
+        "recipe": Subject({"recipe.yaml": _small()}, _recipe),
+        "promised numbers": Subject({"promised.csv": PROMISED}, lambda folder: read_promised(folder / "promised.csv")),
     }
     for name, (reader, file, content, _, _) in PUBLISHED.items():
         file = file.removesuffix(".gz")
@@ -298,7 +301,7 @@ def _small() -> bytes:
 
 
 SUBJECTS = _subjects()
-assert set(get_args(BenchmarkReader)) - {"triples"} <= {name.partition(": ")[2] for name in SUBJECTS} | {
+assert {*readers_of("questions", "benchmark")} - {"triples"} <= {name.partition(": ")[2] for name in SUBJECTS} | {
     r for r, *_ in PUBLISHED.values()
 } | {"jsonl"}
 

@@ -1,4 +1,4 @@
-"""Batch plans, token ids and the loss: what a training step is made of."""
+"""Batches, token ids and the loss: what a training step is made of."""
 
 import itertools
 import math
@@ -22,19 +22,19 @@ from koine.params import Direction, Languages, PartitionMode, Tokenizer
 from koine.records import PARALLEL, QA
 from koine.runtime.errors import KoineError
 from koine.strategies import STRATEGIES, Chain, Training
-from koine.train.batches import Batch, BatchPlan, BatchType
-from koine.train.loss import Documents, info_nce
-from koine.train.tokens import TrainingSet, tokenise
+from koine.train.batches import Batch, BatchSampler, BatchType
+from koine.train.loss import PassageRows, info_nce
+from koine.train.tokens import TrainingSet, train_tokens
 
 torch.set_num_threads(1)
 
 NAMES = ("en-en", "x-x", "x-x-mono", "x-y", "hybrid")
 
 
-def plan_of(available: np.ndarray, strategy: str, **settings: object) -> BatchPlan:
+def batches_of(available: np.ndarray, strategy: str, **settings: object) -> BatchSampler:
     defaults: dict[str, object] = {"alpha": 0.5, "batch_size": 8, "steps": 60, "seed": 1}
     languages = Languages(**{name: settings.pop(name) for name in Languages.model_fields if name in settings})  # type: ignore[arg-type]
-    return BatchPlan(available, STRATEGIES[strategy].batches[0], languages=languages, **{**defaults, **settings})  # type: ignore[arg-type]
+    return BatchSampler(available, STRATEGIES[strategy].batches[0], languages=languages, **{**defaults, **settings})  # type: ignore[arg-type]
 
 
 def patchy(questions: int = 150, languages: int = 4, seed: int = 0) -> np.ndarray:
@@ -51,13 +51,13 @@ def equal(one: Batch, two: Batch) -> bool:
     )
 
 
-# --- batch plans -----------------------------------------------------------------------------------------
+# --- batches -----------------------------------------------------------------------------------------
 
 
 @given(st.integers(0, 10_000), st.sampled_from(NAMES), st.booleans())
 def test_rows_are_in_available_languages_and_as_the_batch_type_says(seed: int, strategy: str, equal_languages: bool) -> None:
     available = patchy(seed=seed)
-    for batch in plan_of(available, strategy, seed=seed, steps=12, equal_languages=equal_languages):
+    for batch in batches_of(available, strategy, seed=seed, steps=12, equal_languages=equal_languages):
         assert len(batch.questions) == len(batch.query_langs) == len(batch.passage_langs) == 8
         assert available[batch.questions, batch.query_langs].all()
         assert available[batch.questions, batch.passage_langs].all()
@@ -75,29 +75,29 @@ def test_rows_are_in_available_languages_and_as_the_batch_type_says(seed: int, s
     [("en-en", {"mono"}), ("x-x-mono", {"mono"}), ("x-x", {"mixed"}), ("x-y", {"cross"}), ("hybrid", {"mono", "cross"})],
 )
 def test_each_strategy_has_its_batch_types(strategy: str, types: set[str]) -> None:
-    assert {batch.type.value for batch in plan_of(patchy(), strategy)} == types
+    assert {batch.type.value for batch in batches_of(patchy(), strategy)} == types
 
 
 def test_en_en_stays_in_the_source_language() -> None:
-    assert all(set(batch.query_langs) == {0} == set(batch.passage_langs) for batch in plan_of(patchy(), "en-en"))
+    assert all(set(batch.query_langs) == {0} == set(batch.passage_langs) for batch in batches_of(patchy(), "en-en"))
 
 
 def test_x_y_draws_equal_languages_only_when_it_may() -> None:
-    batches = plan_of(patchy(), "x-y", equal_languages=True)
+    batches = batches_of(patchy(), "x-y", equal_languages=True)
     assert any((batch.query_langs == batch.passage_langs).any() for batch in batches)
     assert any((batch.query_langs != batch.passage_langs).any() for batch in batches)
 
 
 @pytest.mark.parametrize("alpha", [0.1, 0.5, 0.8])
 def test_alpha_is_the_share_of_monolingual_batches_of_hybrid(alpha: float) -> None:
-    plan = plan_of(patchy(), "hybrid", alpha=alpha, steps=4000)
-    mono = sum(kind is BatchType.MONO for kind in (batch.type for batch in plan))
+    sampler = batches_of(patchy(), "hybrid", alpha=alpha, steps=4000)
+    mono = sum(kind is BatchType.MONO for kind in (batch.type for batch in sampler))
     assert binomtest(mono, 4000, alpha).pvalue > 1e-3
 
 
 @pytest.mark.parametrize("strategy", ["x-x-mono", "hybrid"])
 def test_monolingual_batches_are_spread_uniformly_over_languages(strategy: str) -> None:
-    counts = Counter(int(b.query_langs[0]) for b in plan_of(patchy(), strategy, steps=2000) if b.type is BatchType.MONO)
+    counts = Counter(int(b.query_langs[0]) for b in batches_of(patchy(), strategy, steps=2000) if b.type is BatchType.MONO)
     assert len(counts) == 4
     assert chisquare(list(counts.values())).pvalue > 1e-3
 
@@ -108,7 +108,7 @@ def test_language_pairs_of_rows_are_uniform_over_those_available(strategy: str, 
     patterns = np.array([[1, 1, 1, 1], [1, 0, 1, 1], [1, 1, 0, 0]], dtype=bool)
     available = np.tile(patterns, (40, 1))
     counts = [Counter[tuple[int, int]]() for _ in patterns]
-    for batch in plan_of(available, strategy, steps=1500, equal_languages=equal_languages):
+    for batch in batches_of(available, strategy, steps=1500, equal_languages=equal_languages):
         for question, *pair in zip(batch.questions, batch.query_langs.tolist(), batch.passage_langs.tolist(), strict=True):
             counts[question % 3][pair[0], pair[1]] += 1
     for pattern, counted in zip(patterns, counts, strict=True):
@@ -127,7 +127,7 @@ def test_languages_of_monolingual_batches_are_drawn_by_their_size(exponent: floa
     sizes = available.sum(axis=0).astype(float) ** exponent
     steps = 3000
     counts = Counter(
-        int(batch.query_langs[0]) for batch in plan_of(available, "x-x-mono", steps=steps, sampling_exponent=exponent)
+        int(batch.query_langs[0]) for batch in batches_of(available, "x-x-mono", steps=steps, sampling_exponent=exponent)
     )
     assert chisquare([counts[lang] for lang in range(4)], steps * sizes / sizes.sum()).pvalue > 1e-3
 
@@ -138,7 +138,7 @@ def test_a_batch_may_draw_one_pair_of_languages_for_all_its_rows(equal_languages
     available[:, 3] = False
     available[:5, 3] = True  # too few for a batch with any other language
     drawn = Counter()
-    for batch in plan_of(available, "x-y", steps=2000, pair_per="batch", equal_languages=equal_languages):
+    for batch in batches_of(available, "x-y", steps=2000, pair_per="batch", equal_languages=equal_languages):
         (pair,) = set(zip(batch.query_langs.tolist(), batch.passage_langs.tolist(), strict=True))
         assert available[batch.questions][:, list(pair)].all()
         assert len(set(batch.questions.tolist())) == 8
@@ -152,16 +152,16 @@ def test_no_pair_of_languages_with_a_batch_in_common_is_an_error_not_another_law
     available = np.zeros((40, 3), dtype=bool)
     available[:, 0] = True
     available[:7, 1] = available[7:14, 2] = True  # 14 questions in two languages, but no pair has 8
-    plan_of(available, "x-y", pair_per="row")
+    batches_of(available, "x-y", pair_per="row")
     with pytest.raises(KoineError, match=r"pair_per: batch.*row"):
-        plan_of(available, "x-y", pair_per="batch")
+        batches_of(available, "x-y", pair_per="batch")
 
 
 @pytest.mark.parametrize("strategy", NAMES)
 def test_questions_come_without_replacement_within_an_epoch_of_their_stream(strategy: str) -> None:
     available = patchy()
     streams: dict[int, list[np.ndarray]] = {}
-    for batch in plan_of(available, strategy, steps=300):
+    for batch in batches_of(available, strategy, steps=300):
         stream = int(batch.query_langs[0]) if batch.type is BatchType.MONO else -1
         streams.setdefault(stream, []).append(batch.questions)
     least = {"x-x": 1}.get(strategy, 2)
@@ -177,27 +177,27 @@ def test_questions_come_without_replacement_within_an_epoch_of_their_stream(stra
 @given(st.integers(0, 2**31), st.sampled_from(NAMES), st.permutations(range(40)))
 def test_a_batch_is_a_function_of_its_step_alone(seed: int, strategy: str, order: list[int]) -> None:
     available = patchy()
-    sequential = list(plan_of(available, strategy, seed=seed, steps=40))
-    other = plan_of(available, strategy, seed=seed, steps=40)
+    sequential = list(batches_of(available, strategy, seed=seed, steps=40))
+    other = batches_of(available, strategy, seed=seed, steps=40)
     assert len(other) == len(sequential) == 40
     assert all(equal(other[step], sequential[step]) for step in order)
 
 
 @pytest.mark.parametrize("strategy", NAMES)
 def test_another_seed_gives_other_batches(strategy: str) -> None:
-    pairs = zip(plan_of(patchy(), strategy, seed=1), plan_of(patchy(), strategy, seed=2), strict=True)
+    pairs = zip(batches_of(patchy(), strategy, seed=1), batches_of(patchy(), strategy, seed=2), strict=True)
     assert not any(np.array_equal(one.questions, two.questions) for one, two in pairs)
 
 
 @pytest.mark.parametrize(("alpha", "name"), [(1.0, "x-x-mono"), (0.0, "x-y")])
 def test_hybrid_at_its_ends_is_the_pure_strategy(alpha: float, name: str) -> None:
-    pairs = zip(plan_of(patchy(), "hybrid", alpha=alpha), plan_of(patchy(), name), strict=True)
+    pairs = zip(batches_of(patchy(), "hybrid", alpha=alpha), batches_of(patchy(), name), strict=True)
     assert all(equal(one, two) for one, two in pairs)
 
 
 @pytest.mark.parametrize("strategy", NAMES)
 def test_questions_in_the_source_language_alone_are_only_in_monolingual_batches(strategy: str) -> None:
-    for batch in plan_of(patchy(), strategy, steps=200):
+    for batch in batches_of(patchy(), strategy, steps=200):
         if batch.type is BatchType.CROSS or (batch.type is BatchType.MONO and batch.query_langs[0] != 0):
             assert (batch.questions >= 20).all()
 
@@ -205,7 +205,7 @@ def test_questions_in_the_source_language_alone_are_only_in_monolingual_batches(
 @pytest.mark.parametrize("strategy", NAMES)
 def test_too_little_data_for_a_batch_is_an_error_that_names_the_remedy(strategy: str) -> None:
     with pytest.raises(KoineError, match="lower batch_size, or collect"):
-        plan_of(patchy(), strategy, batch_size=151)
+        batches_of(patchy(), strategy, batch_size=151)
 
 
 def test_cross_lingual_batches_count_only_questions_in_two_languages() -> None:
@@ -213,12 +213,12 @@ def test_cross_lingual_batches_count_only_questions_in_two_languages() -> None:
     available[:, 0] = True
     available[:7, 1] = True
     with pytest.raises(KoineError, match="only 7 questions in two languages"):
-        plan_of(available, "x-y")
-    assert len(plan_of(available, "en-en")) == 60
+        batches_of(available, "x-y")
+    assert len(batches_of(available, "en-en")) == 60
 
 
 def test_an_epoch_of_exactly_one_batch_works() -> None:
-    batches = list(plan_of(np.ones((8, 2), dtype=bool), "x-y", steps=5))
+    batches = list(batches_of(np.ones((8, 2), dtype=bool), "x-y", steps=5))
     assert all(sorted(batch.questions) == list(range(8)) for batch in batches)
 
 
@@ -246,9 +246,9 @@ def test_a_batch_is_of_one_data_set_drawn_by_its_size_to_a_power(strategy: str, 
     sources = np.repeat([0, 1, 2, 3], [40, 160, 640, 200])
     available = np.ones((len(sources), 3), dtype=bool)
     available[sources == 3, 1:] = False
-    plan = plan_of(available, strategy, sources=sources, source_exponent=exponent, steps=6000)
+    sampler = batches_of(available, strategy, sources=sources, source_exponent=exponent, steps=6000)
     drawn: dict[bool, Counter[int]] = {False: Counter(), True: Counter()}  # whether the batch is in the source language
-    for batch in plan:
+    for batch in sampler:
         (source,) = set(sources[batch.questions].tolist())
         drawn[batch.type is BatchType.MONO and batch.query_langs[0] == 0][source] += 1
     assert drawn[False][3] == 0  # English-only data joins only monolingual batches
@@ -263,15 +263,15 @@ def test_a_batch_is_of_one_data_set_drawn_by_its_size_to_a_power(strategy: str, 
 def test_data_sets_share_batches_unless_told_otherwise() -> None:
     sources = np.repeat([0, 1], 80)
     available = np.ones((160, 2), dtype=bool)
-    plain, told = (plan_of(available, "hybrid", **more) for more in ({}, {"sources": sources, "source_exponent": None}))
+    plain, told = (batches_of(available, "hybrid", **more) for more in ({}, {"sources": sources, "source_exponent": None}))
     assert all(equal(one, two) for one, two in zip(plain, told, strict=True))
     assert any(len(set(sources[batch.questions].tolist())) == 2 for batch in plain)
 
 
 def test_a_data_set_smaller_than_a_batch_is_never_drawn() -> None:
     sources = np.repeat([0, 1], [5, 95])
-    plan = plan_of(np.ones((100, 2), dtype=bool), "x-y", sources=sources, source_exponent=0.5)
-    assert {source for batch in plan for source in sources[batch.questions].tolist()} == {1}
+    sampler = batches_of(np.ones((100, 2), dtype=bool), "x-y", sources=sources, source_exponent=0.5)
+    assert {source for batch in sampler for source in sources[batch.questions].tolist()} == {1}
 
 
 # --- the loss ----------------------------------------------------------------------------------------------
@@ -300,9 +300,9 @@ def naive_info_nce(
 def info_nce_of(
     queries: torch.Tensor, passages: torch.Tensor, passage_of: list[int], temperature: float, symmetric: bool
 ) -> torch.Tensor:
-    documents = Documents(torch.tensor(passage_of), torch.arange(len(passage_of)))
+    rows = PassageRows(torch.tensor(passage_of), torch.arange(len(passage_of)))
     directions: list[Direction] = ["query_to_doc", "doc_to_query"] if symmetric else ["query_to_doc"]
-    return info_nce(queries, passages, documents, temperature=temperature, directions=directions, partition_mode="per_direction")
+    return info_nce(queries, passages, rows, temperature=temperature, directions=directions, partition_mode="per_direction")
 
 
 @pytest.mark.parametrize("symmetric", [False, True])
@@ -352,9 +352,9 @@ def test_info_nce_is_sentence_transformers_multiple_negatives_ranking_loss(
         torch.nn.Identity(), scale=1 / temperature, directions=tuple(directions), partition_mode=mode
     )
     wanted = theirs.compute_loss_from_embeddings([queries, passages, *others], None)
-    documents = Documents(torch.arange(12 * (1 + negatives)), torch.arange(12).repeat(1 + negatives))
+    rows = PassageRows(torch.arange(12 * (1 + negatives)), torch.arange(12).repeat(1 + negatives))
     got = info_nce(
-        queries, torch.cat([passages, *others]), documents, temperature=temperature, directions=directions, partition_mode=mode
+        queries, torch.cat([passages, *others]), rows, temperature=temperature, directions=directions, partition_mode=mode
     )
     assert float(got.detach()) == pytest.approx(float(wanted.detach()), rel=1e-5)
 
@@ -363,8 +363,8 @@ def test_equation_1_as_printed_compares_with_the_explicit_negatives_of_the_batch
     queries, passages = vectors_of(5, seed=2)
     negatives, _ = vectors_of(5, seed=9)
     # The fourth row's negative is the first row's positive in another language: no negative of it.
-    documents = Documents(torch.tensor([0, 1, 2, 3, 4, 5, 6, 7, 0, 8]), torch.arange(5).repeat(2))
-    got = info_nce(queries, torch.cat([passages, negatives]), documents, temperature=1.0, in_batch=False)
+    rows = PassageRows(torch.tensor([0, 1, 2, 3, 4, 5, 6, 7, 0, 8]), torch.arange(5).repeat(2))
+    got = info_nce(queries, torch.cat([passages, negatives]), rows, temperature=1.0, in_batch=False)
     total = 0.0
     for i in range(5):
         positive = float((queries[i] * passages[i]).sum().detach())
@@ -463,7 +463,8 @@ def write_corpus(folder: Path, questions: int = 40) -> dict[tuple[str, str], tup
 
 
 def tokenise_corpus(folder: Path, out: Path, settings: Tokenizer, special: bool) -> None:
-    tokenise(folder / "qa.parquet", [folder / f"{lang}.parquet" for lang in LANGUAGES[1:]], out, settings, special)
+    parallel = [folder / f"{lang}.parquet" for lang in LANGUAGES[1:]]
+    train_tokens(folder / "qa.parquet", out, "transformer" if special else "static", settings, parallel=parallel)
 
 
 @pytest.mark.parametrize("special", [False, True])
@@ -509,10 +510,11 @@ def test_tokenising_in_two_processes_gives_the_same_bytes(tmp_path: Path) -> Non
     command = """
 import sys
 from pathlib import Path
-from koine.params import Direction, Languages, Tokenizer
-from koine.train.tokens import tokenise
+from koine.params import Tokenizer
+from koine.train.tokens import train_tokens
 folder, out = map(Path, sys.argv[1:])
-tokenise(folder / "qa.parquet", [folder / "ar.parquet", folder / "zh.parquet"], out, Tokenizer(vocab_size=200), False)
+parallel = [folder / "ar.parquet", folder / "zh.parquet"]
+train_tokens(folder / "qa.parquet", out, "static", Tokenizer(vocab_size=200), parallel=parallel)
 """
     for out in ("one", "two"):
         subprocess.run([sys.executable, "-c", command, tmp_path, tmp_path / out], check=True, capture_output=True)

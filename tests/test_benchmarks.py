@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,18 +13,22 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyarrow.parquet import ParquetFile
 from typer.testing import CliRunner
 
 from koine import languages
 from koine.cli import app
-from koine.collect import benchmarks, registry
-from koine.collect.steps import SEARCHED, benchmark_contamination, collect_benchmark, prepare_benchmark
-from koine.evaluate.steps import SETTINGS
-from koine.params import Benchmark, Params, Source, language_of, parse
-from koine.plan import Plan
+from koine.collect import benchmark as module
+from koine.collect import registry
+from koine.collect.benchmark import collect_benchmark
+from koine.collect.contamination import SEARCHED, benchmark_contamination
+from koine.collect.formats.lines import read_benchmark as read_lines
+from koine.params import SETTINGS, Benchmark, Params, Source, language_of, parse
+from koine.people.benchmark import prepare_benchmark
 from koine.records import PASSAGES, QRELS, QUERIES
 from koine.runtime.errors import KoineError
 from koine.runtime.files import text_id
+from koine.workflow.experiment import Experiment
 
 KNOWN = registry._built_in()
 
@@ -45,7 +50,7 @@ def tables(folder: Path) -> tuple[dict[tuple[str, str], str], dict[tuple[str, st
 
 def collect(files: dict[str, Path], out: Path, reader: Any, **options: Any) -> Any:
     given: dict[str, Any] = {"candidate": "passage", "parallel_only": False, **options}
-    collect_benchmark(files, out, name="b", reader=reader, **given)
+    collect_benchmark(files, out, reader=reader, **given)
     return tables(out)
 
 
@@ -83,7 +88,7 @@ def test_all_pairs_of_tatoeba_have_the_published_bytes_and_lines(mirror: Path) -
         for lang, file in registry.benchmark(name).files.items():
             path = mirror / str(registry.benchmark(name).url).format(name=file.name).removeprefix("https://")
             assert hashlib.sha256(path.read_bytes()).hexdigest() == file.sha256, name
-            counts.add(len(benchmarks._lines(path, lang).queries))
+            counts.update(len(language.queries) for language in read_lines({lang: [path]}))
         assert len(counts) == 1, name
         total += counts.pop()
     assert total == 88_877
@@ -108,23 +113,20 @@ def recipe(**evaluate: Any) -> dict[str, Any]:
 
 
 def test_a_set_stands_for_its_members_in_a_recipe_and_is_named_elsewhere() -> None:
-    plan = Plan(recipe(benchmarks=["tatoeba-xtreme-r", "xquad-r", "tatoeba-es"]))
-    assert [*plan.benchmarks] == [*KNOWN.sets["tatoeba-xtreme-r"], "xquad-r"]
+    experiment = Experiment(recipe(benchmarks=["tatoeba-xtreme-r", "xquad-r", "tatoeba-es"]))
+    assert [*experiment.sources.tested] == [*KNOWN.sets["tatoeba-xtreme-r"], "xquad-r"]
     with pytest.raises(KoineError, match="tatoeba is a set of 112 benchmarks, such as tatoeba-af"):
         registry.benchmark("tatoeba")
     mine = {"path": "x/{name}", "files": {"en": {"name": "en"}}, "reader": "lines"}
-    assert [*Plan(recipe(benchmarks=["tatoeba"], registry={"tatoeba": mine})).benchmarks] == ["tatoeba"]
+    assert [*Experiment(recipe(benchmarks=["tatoeba"], registry={"tatoeba": mine})).sources.tested] == ["tatoeba"]
 
 
 def test_the_plan_says_the_metrics_of_each_benchmark() -> None:
-    plan = Plan(recipe(benchmarks=["squad-dev-parallel", "tatoeba-es", "mr-tydi"]))
+    experiment = Experiment(recipe(benchmarks=["squad-dev-parallel", "tatoeba-es", "mr-tydi"]))
     usual = Benchmark.model_fields["metrics"].get_default()
     assert {"map", "recall@10", "mrr", "rank_distance"} <= {*usual}
-    assert plan.metrics == {
-        "squad-dev-parallel": " ".join(f"--metric {name}" for name in usual),
-        "tatoeba-es": "--metric accuracy",
-        "mr-tydi": "--metric mrr@100 --metric recall@100",
-    }
+    asked = {name: re.findall(r"--metrics (\S+)", job["flags"]) for name, job in experiment.jobs.evaluate_vectors.items()}
+    assert asked == {"squad-dev-parallel": [*usual], "tatoeba-es": ["accuracy"], "mr-tydi": ["mrr@100", "recall@100"]}
 
 
 @pytest.mark.parametrize("metric", ["recall", "ndcg", "map@0", "MAP", "accuracy@1", "f1", ""])
@@ -205,13 +207,15 @@ def test_beir_tables_of_the_hub_become_a_benchmark_with_queries_of_their_own(
 
 
 def test_the_workflow_fetches_the_three_tables_of_each_language_of_a_hub_benchmark() -> None:
-    plan = Plan(recipe(benchmarks=["mr-tydi"]))
-    assert len(plan.fetch["mr-tydi"]) == 3 * 11
-    flags = plan.fetch["mr-tydi"]["finnish/qrels/test.tsv"]
+    experiment = Experiment(recipe(benchmarks=["mr-tydi"]))
+    assert len(experiment.jobs.collect_download["mr-tydi"]) == 3 * 11
+    flags = experiment.jobs.collect_download["mr-tydi"]["finnish/qrels/test.tsv"]
     revision = registry.benchmark("mr-tydi").revision
     assert flags == f"--hub mteb/mrtidy --revision {revision} --split test --config finnish-qrels"
-    assert {path.removeprefix("data/raw/mr-tydi/") for path in plan.benchmarks["mr-tydi"]["files"]} == set(plan.fetch["mr-tydi"])
-    assert plan.hub_ids["mr-tydi"] == ("mteb/mrtidy", revision)
+    assert {path.removeprefix("data/raw/mr-tydi/") for path in experiment.jobs.collect_benchmark["mr-tydi"]["files"]} == set(
+        experiment.jobs.collect_download["mr-tydi"]
+    )
+    assert experiment.sources.hub_ids["mr-tydi"] == ("mteb/mrtidy", revision)
 
 
 def test_a_split_that_is_not_there_is_named(hub: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -369,15 +373,15 @@ def test_own_folders_are_inputs_of_the_workflow_with_all_their_files(tmp_path: P
         "split": "dev",
     }
     miracl(tmp_path / "fi", "fi")
-    plan = Plan(recipe(benchmarks=["mine"], registry={"mine": {**entry, "native": True, "settings": ["mono"]}}))
-    names = [Path(path).name for path in plan.benchmarks["mine"]["files"]]
+    experiment = Experiment(recipe(benchmarks=["mine"], registry={"mine": {**entry, "native": True, "settings": ["mono"]}}))
+    names = [Path(path).name for path in experiment.jobs.collect_benchmark["mine"]["files"]]
     assert names == [
         "topics.miracl-v1.0-fi-dev.tsv",
         "qrels.miracl-v1.0-fi-dev.tsv",
         *(f"docs-{n}.jsonl.gz" for n in range(12)),
         "yo",
     ]
-    assert "--native --split dev" in plan.benchmarks["mine"]["flags"]
+    assert "--native --split dev" in experiment.jobs.collect_benchmark["mine"]["flags"]
 
 
 # --- large corpora -----------------------------------------------------------------------------------------
@@ -397,13 +401,10 @@ def test_passages_are_written_batch_by_batch_and_languages_stand_together(
         write(files[lang] / "queries.jsonl", {"_id": "q", "text": "?"})
         write(files[lang] / "qrels/test.tsv", *([f"q\tp{size - 1}\t1"] if size else []))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(benchmarks, "BATCH", batch)
+        patch.setattr(module, "BATCH", batch)
         collect(files, folder / "out", "beir")
-        held = [
-            len(frame)
-            for part in dict(benchmarks.read_benchmark(files, "beir", "passage", "")).values()
-            for frame in part.passages
-        ]
+    written = ParquetFile(folder / "out/passages.parquet").metadata
+    held = [written.row_group(number).num_rows for number in range(written.num_row_groups)]
     rows = PASSAGES.read(folder / "out/passages.parquet").select("lang", "id").rows()
     assert rows == [(lang, f"p{n}") for lang, size in zip(files, sizes, strict=False) for n in range(size)]
     assert max(held, default=0) <= batch
@@ -561,9 +562,14 @@ def test_what_one_has_to_get_oneself_is_said_with_its_address(tmp_path: Path, mo
     monkeypatch.chdir(tmp_path)
     with pytest.raises(KoineError, match=r"own/mewsli-x: not there; https://github\.com/.*put both into own/mewsli-x/"):
         prepare_benchmark("mewsli-x", tmp_path)
-    plan = Plan(recipe(benchmarks=["mewsli-x"]))
+    experiment = Experiment(recipe(benchmarks=["mewsli-x"]))
     wanted = ["own/mewsli-x/candidate_set_entities.jsonl", "own/mewsli-x/wikinews_mentions-test.jsonl"]
-    assert plan.own_files == plan.benchmarks["mewsli-x"]["files"] == [*plan.homes] == wanted
+    assert (
+        experiment.sources.own_files
+        == experiment.jobs.collect_benchmark["mewsli-x"]["files"]
+        == [*experiment.sources.homes]
+        == wanted
+    )
 
 
 # --- whatever a file holds -----------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from koine.collect.steps import collect_benchmark
+from koine.collect.benchmark import collect_benchmark
 from koine.evaluate.bm25 import K1, B, Bm25, analyse
 from koine.records import PASSAGES, QRELS, QUERIES
 
@@ -110,7 +110,7 @@ def test_equal_passages_tie_and_strings_hash_as_they_like() -> None:
 def test_questions_find_their_paragraphs_on_xquad_r(mirror: Path, tmp_path: Path, lang: str) -> None:
     """Within one language; without bigrams, where a sentence is one word, next to nothing is found in zh and th."""
     found = list(mirror.glob(f"raw.githubusercontent.com/google-research-datasets/lareqa/*/xquad-r/{lang}.json"))
-    collect_benchmark({lang: found[0]}, tmp_path, name="x", reader="squad", candidate="passage", parallel_only=False)
+    collect_benchmark({lang: found[0]}, tmp_path, reader="squad", candidate="passage", parallel_only=False)
     queries, passages, qrels = (
         schema.read(tmp_path / f"{name}.parquet")
         for name, schema in (("queries", QUERIES), ("passages", PASSAGES), ("qrels", QRELS))

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from koine.cli import app
 from koine.records import PAIRS, TABLE
-from koine.report.card import card
+from koine.report.cards import card
 from koine.report.commands import workflow
 from koine.runtime.errors import KoineError
 from koine.runtime.files import read_json, write_json
@@ -97,4 +97,4 @@ def test_the_command_puts_a_card_beside_a_trained_model(corpus: Path, tmp_path: 
     assert "| near | 300 | not stated |" in (model / "README.md").read_text(encoding="utf-8")
     (tmp_path / "table.csv").unlink()
     missing = CliRunner().invoke(app, ["report-cards", str(model / "koine.json"), "--results", str(tmp_path)])
-    assert "table.csv: no such file; `koine report` makes it" in str(missing.exception)
+    assert "table.csv: no such file; the step before has not made it" in str(missing.exception)

@@ -14,20 +14,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from koine.collect import registry
-from koine.collect.clean import Contamination, NgramHasher, clean, near_duplicates
-from koine.collect.normalise import normalise, words
-from koine.collect.readers import read_memory, read_squad
-from koine.collect.steps import (
-    benchmark_contamination,
-    collect,
-    collect_benchmark,
-    collect_hub,
-    collect_source,
-    prepare_benchmark,
-)
+from koine.collect.benchmark import collect_benchmark
+from koine.collect.clean import clean_pairs, near_duplicates
+from koine.collect.contamination import Contamination, NgramHasher, benchmark_contamination
+from koine.collect.download import collect_download
+from koine.collect.formats.memory import read_memory
+from koine.collect.formats.squad import read_squad
+from koine.collect.merge import collect
+from koine.collect.source import collect_source
 from koine.params import Clean
+from koine.people.benchmark import prepare_benchmark
 from koine.records import PASSAGES, QA, QRELS, QUERIES
 from koine.runtime.errors import KoineError
+from koine.text.normalise import normalise, words
 
 Frames = Callable[..., pl.DataFrame]
 
@@ -197,7 +196,7 @@ def squad(path: Path, context: str, breaks: list[list[int]] | None, *questions: 
 )
 def test_the_gold_candidate_is_where_the_answer_starts(tmp_path: Path, candidate: Any, texts: list[str], gold: str) -> None:
     path = squad(tmp_path / "a.json", "Ada wrote.\n Bob read.", [[0, 12], [12, 21]], ("who", "Bob"))
-    collect_benchmark({"en": path}, tmp_path, name="b", reader="squad", candidate=candidate, parallel_only=False)
+    collect_benchmark({"en": path}, tmp_path, reader="squad", candidate=candidate, parallel_only=False)
     assert PASSAGES.read(tmp_path / "passages.parquet")["text"].to_list() == texts
     assert QRELS.read(tmp_path / "qrels.parquet").rows() == [("who", "en", gold)]
 
@@ -205,10 +204,10 @@ def test_the_gold_candidate_is_where_the_answer_starts(tmp_path: Path, candidate
 def test_sentences_that_the_file_does_not_have_are_an_error(tmp_path: Path) -> None:
     bare = squad(tmp_path / "bare.json", "Ada wrote.", None, ("who", "Ada"))
     with pytest.raises(KoineError, match=r"bare\.json: no sentence_breaks in paragraph 0; use candidate: passage"):
-        collect_benchmark({"en": bare}, tmp_path, name="b", reader="squad", candidate="sentence", parallel_only=False)
+        collect_benchmark({"en": bare}, tmp_path, reader="squad", candidate="sentence", parallel_only=False)
     outside = squad(tmp_path / "outside.json", "Ada wrote. Bob.", [[0, 10]], ("who", "Bob"))
     with pytest.raises(KoineError, match=r"outside\.json: question who: its answer starts in no sentence"):
-        collect_benchmark({"en": outside}, tmp_path, name="b", reader="squad", candidate="sentence", parallel_only=False)
+        collect_benchmark({"en": outside}, tmp_path, reader="squad", candidate="sentence", parallel_only=False)
 
 
 def test_parallel_only_keeps_the_questions_of_every_language_and_their_passages(tmp_path: Path) -> None:
@@ -216,7 +215,7 @@ def test_parallel_only_keeps_the_questions_of_every_language_and_their_passages(
         "en": squad(tmp_path / "en.json", "Ada wrote.", None, ("who", "Ada"), ("what", "wrote")),
         "fi": squad(tmp_path / "fi.json", "Ada kirjoitti.", None, ("who", "Ada"), ("when", "kirjoitti")),
     }
-    collect_benchmark(files, tmp_path, name="b", reader="squad", candidate="passage", parallel_only=True)
+    collect_benchmark(files, tmp_path, reader="squad", candidate="passage", parallel_only=True)
     assert QUERIES.read(tmp_path / "queries.parquet").select("lang", "id").rows() == [("en", "who"), ("fi", "who")]
     assert len(PASSAGES.read(tmp_path / "passages.parquet")) == len(QRELS.read(tmp_path / "qrels.parquet")) == 2
 
@@ -341,7 +340,7 @@ LONG = " ".join(passage(7))
 
 def reasons(pairs: pl.DataFrame, contamination: Contamination | None = None, **settings: Any) -> dict[str, tuple[str, str]]:
     """What is dropped; and that every row is either kept or dropped, each once."""
-    kept, dropped = clean(pairs, contamination or Contamination(13), Clean(**settings))
+    kept, dropped = clean_pairs(pairs, contamination or Contamination(13), Clean(**settings))
     assert sorted([*kept["id"], *dropped["id"]]) == sorted(pairs["id"].unique())
     assert kept["id"].is_sorted()
     assert QA.check(kept, "kept").equals(kept)
@@ -359,7 +358,7 @@ def test_equal_questions_on_one_passage_are_one(qa: Frames) -> None:
 
 
 def test_an_id_names_one_pair(qa: Frames) -> None:
-    kept, _ = clean(qa({"id": "a", "question": "1?"}, {"id": "a", "question": "2?"}), Contamination(13), Clean())
+    kept, _ = clean_pairs(qa({"id": "a", "question": "1?"}, {"id": "a", "question": "2?"}), Contamination(13), Clean())
     assert kept["question"].to_list() == ["1?"]
 
 
@@ -412,13 +411,13 @@ def test_which_questions_are_kept_does_not_depend_on_their_order(n: int, most: i
         {**base, "id": f"t/{i}", "passage_id": f"p{i}", "group": f"g{i}", "question": f"q {i}", "passage": f"p {i}"}
         for i in range(n)
     ]
-    kept, _ = clean(QA.frame(rows), Contamination(13), Clean(max_questions=most))
+    kept, _ = clean_pairs(QA.frame(rows), Contamination(13), Clean(max_questions=most))
     order.shuffle(rows)
-    again, _ = clean(QA.frame(rows), Contamination(13), Clean(max_questions=most))
+    again, _ = clean_pairs(QA.frame(rows), Contamination(13), Clean(max_questions=most))
     assert kept.equals(again)
     assert len(kept) == min(n, most)
     if n > 1:  # more questions never push one out that fewer had kept
-        fewer, _ = clean(QA.frame(rows), Contamination(13), Clean(max_questions=max(1, most - 1)))
+        fewer, _ = clean_pairs(QA.frame(rows), Contamination(13), Clean(max_questions=max(1, most - 1)))
         assert set(fewer["id"]) <= set(kept["id"])
 
 
@@ -433,7 +432,7 @@ def test_nothing_of_a_benchmark_in_any_of_its_languages_is_left(tmp_path: Path, 
         ),
     }
     bench = tmp_path / "bench"
-    collect_benchmark(files, bench, name="bench", reader="squad", candidate="passage", parallel_only=False)
+    collect_benchmark(files, bench, reader="squad", candidate="passage", parallel_only=False)
     QA.write(
         qa(
             {"id": "fi", "passage": "Kuten tiedetään, Ada kirjoitti ensimmäisen ohjelman vuonna 1843, siis kauan sitten."},
@@ -443,7 +442,7 @@ def test_nothing_of_a_benchmark_in_any_of_its_languages_is_left(tmp_path: Path, 
         ),
         tmp_path / "source.parquet",
     )
-    collect([tmp_path / "source.parquet"], [bench], tmp_path / "out", Clean(contamination_ngram=6))
+    collect([tmp_path / "source.parquet"], tmp_path / "out", benchmarks=[bench], clean=Clean(contamination_ngram=6))
     assert QA.read(tmp_path / "out/qa.parquet")["id"].to_list() == ["ok"]
     report = json.loads((tmp_path / "out/collect.json").read_text())
     assert (report["collected"], report["kept"], report["passages"]) == (4, 1, 1)
@@ -461,24 +460,24 @@ def test_nothing_of_a_benchmark_in_any_of_its_languages_is_left(tmp_path: Path, 
 def test_articles_without_titles_are_not_taken_for_one_another(tmp_path: Path) -> None:
     theirs = squad(tmp_path / "bench.json", "Ada wrote it.", None, ("who", "Ada"), title=None)
     ours = squad(tmp_path / "ours.json", "Bob read something else.", None, ("whom", "Bob"), title=None)
-    collect_benchmark({"en": theirs}, tmp_path / "b", name="b", reader="squad", candidate="passage", parallel_only=False)
+    collect_benchmark({"en": theirs}, tmp_path / "b", reader="squad", candidate="passage", parallel_only=False)
     collect_source([ours], tmp_path / "o.parquet", name="o", reader="squad", lang="en", domain="", licence="")
-    collect([tmp_path / "o.parquet"], [tmp_path / "b"], tmp_path / "out", Clean())
+    collect([tmp_path / "o.parquet"], tmp_path / "out", benchmarks=[tmp_path / "b"])
     assert len(QA.read(tmp_path / "out/qa.parquet")) == 1
 
 
 def test_nothing_left_is_an_error(tmp_path: Path, qa: Frames) -> None:
     path = squad(tmp_path / "en.json", "Ada wrote it.", None, ("who", "Ada"))
-    collect_benchmark({"en": path}, tmp_path / "b", name="b", reader="squad", candidate="passage", parallel_only=False)
+    collect_benchmark({"en": path}, tmp_path / "b", reader="squad", candidate="passage", parallel_only=False)
     QA.write(qa({"passage": "Ada wrote it."}), tmp_path / "source.parquet")
     with pytest.raises(KoineError, match="nothing is left to train on"):
-        collect([tmp_path / "source.parquet"], [tmp_path / "b"], tmp_path / "out", Clean())
+        collect([tmp_path / "source.parquet"], tmp_path / "out", benchmarks=[tmp_path / "b"])
 
 
 def test_the_names_of_benchmarks_are_those_of_their_folders(tmp_path: Path) -> None:
     path = squad(tmp_path / "en.json", "Ada wrote it.", None, ("who", "Ada"))
     for name in ("first", "second"):
-        collect_benchmark({"en": path}, tmp_path / name, name=name, reader="squad", candidate="passage", parallel_only=False)
+        collect_benchmark({"en": path}, tmp_path / name, reader="squad", candidate="passage", parallel_only=False)
     contamination = benchmark_contamination([tmp_path / "first", tmp_path / "second"], 13)
     assert contamination.find("who?") == contamination.find("ADA wrote it") == ("first", "equal")
 
@@ -498,7 +497,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_hub_data_set_becomes_our_jsonl_by_its_columns(hub: Path) -> None:
     columns = {"question": "query", "passage": "text"}
-    collect_hub(hub / "out.jsonl", hub="org/questions", revision="", config="", split="train", columns=columns)
+    collect_download(hub / "out.jsonl", hub="org/questions", columns=columns)
     collect_source([hub / "out.jsonl"], hub / "qa.parquet", name="hub", reader="jsonl", lang="en", domain="", licence="")
     rows = QA.read(hub / "qa.parquet")
     assert rows.select("question", "passage").rows() == [("who?", "me"), ("where?", "here")]
@@ -507,14 +506,15 @@ def test_a_hub_data_set_becomes_our_jsonl_by_its_columns(hub: Path) -> None:
 @pytest.mark.parametrize(("column", "wanted"), [("wrong", [["you"], ["there"]]), ("all_wrong", [["you", "they"], None])])
 def test_a_hub_column_of_texts_or_of_lists_gives_negatives(hub: Path, column: str, wanted: list[list[str] | None]) -> None:
     columns = {"question": "query", "passage": "text", "negatives": column}
-    collect_hub(hub / "out.jsonl", hub="org/questions", revision="", config="", split="train", columns=columns)
+    collect_download(hub / "out.jsonl", hub="org/questions", columns=columns)
     collect_source([hub / "out.jsonl"], hub / "qa.parquet", name="hub", reader="jsonl", lang="en", domain="", licence="")
     assert QA.read(hub / "qa.parquet")["negatives"].to_list() == wanted
 
 
-def test_a_missing_hub_column_and_an_unknown_data_set_are_named(hub: Path) -> None:
-    options = {"revision": "", "config": "", "split": "train"}
+def test_a_missing_hub_column_and_an_unknown_data_set_are_named(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("datasets.config", "huggingface_hub.constants"):
+        monkeypatch.setattr(f"{module}.HF_HUB_OFFLINE", True)  # read once, when they are imported; else they try for long
     with pytest.raises(KoineError, match="no column answer; it has query, text, extra, wrong, all_wrong"):
-        collect_hub(hub / "out.jsonl", hub="org/questions", columns={"question": "answer"}, **options)
+        collect_download(hub / "out.jsonl", hub="org/questions", columns={"question": "answer"})
     with pytest.raises(KoineError, match="KOINE_MODELS/org/nothing"):
-        collect_hub(hub / "out.jsonl", hub="org/nothing", columns={}, **options)
+        collect_download(hub / "out.jsonl", hub="org/nothing")

@@ -14,9 +14,10 @@ from typer.testing import CliRunner
 
 from koine import backbones
 from koine.cli import app
-from koine.encode.debias import debias, normalise, remove
+from koine.encode.debias import encode_debias, normalise, remove
 from koine.encode.vectors import read_vectors, write_vectors
-from koine.evaluate.steps import evaluate
+from koine.evaluate.vectors import evaluate_vectors
+from koine.params import Encode
 from koine.records import PAIRS, PASSAGES, QRELS, QUERIES, Run
 from koine.runtime.errors import KoineError
 
@@ -89,7 +90,7 @@ def oracle(queries: np.ndarray, passages: np.ndarray, rank: int) -> list[np.ndar
 
 @pytest.mark.parametrize(("method", "rank"), [("centre", 0), ("lir", 1), ("lir@1", 1), ("lir@3", 3)])
 def test_vectors_equal_the_oracles(tmp_path: Path, benchmark_folder: Path, vectors: Path, method: str, rank: int) -> None:
-    debias(vectors, benchmark_folder, tmp_path / "out", method=method, dtype="float32")
+    encode_debias(vectors, benchmark_folder, tmp_path / "out", method)
     for got, wanted in zip(stored(tmp_path / "out"), oracle(*stored(vectors), rank), strict=True):
         assert got.dtype == np.float32
         assert np.abs(got - wanted).max() < 1e-6
@@ -142,10 +143,10 @@ def test_without_a_planted_language_retrieval_across_languages_is_perfect(
     tmp_path: Path, benchmark_folder: Path, method: str
 ) -> None:
     planted_vectors = store(tmp_path / "planted", *planted(3.0))
-    debias(planted_vectors, benchmark_folder, tmp_path / "out", method=method, dtype="float32")
+    encode_debias(planted_vectors, benchmark_folder, tmp_path / "out", method)
     distance = {}
     for folder in (planted_vectors, tmp_path / "out"):
-        evaluate(folder, benchmark_folder, tmp_path / "scores", run=Run("r", "b", "s", 1))
+        evaluate_vectors(folder, benchmark_folder, tmp_path / "scores", run=Run("r", "b", "s", 1))
         pairs = pl.read_csv(tmp_path / "scores/pairs.csv").filter(setting="multi")
         distance[folder.name] = pairs.filter(metric="rank_distance")["value"].to_list()
     assert min(distance["planted"]) > TOPICS  # all of one's own language before any other
@@ -155,33 +156,33 @@ def test_without_a_planted_language_retrieval_across_languages_is_perfect(
 
 def test_statistics_come_from_distinct_passages_alone(tmp_path: Path, benchmark_folder: Path, vectors: Path) -> None:
     """A passage that stands in the table twice counts once, and other queries change no passage."""
-    debias(vectors, benchmark_folder, tmp_path / "once", method="centre", dtype="float32")
+    encode_debias(vectors, benchmark_folder, tmp_path / "once", "centre")
     queries, passages = stored(vectors)
     store(tmp_path / "more", -queries, np.concatenate([passages[:1], passages]))
     table = PASSAGES.read(benchmark_folder / "passages.parquet")
     again = table[:1].with_columns(id=pl.lit("again"))
     PASSAGES.write(pl.concat([again, table]), benchmark_folder / "passages.parquet")
-    debias(tmp_path / "more", benchmark_folder, tmp_path / "twice", method="centre", dtype="float32")
+    encode_debias(tmp_path / "more", benchmark_folder, tmp_path / "twice", "centre")
     assert np.array_equal(stored(tmp_path / "twice")[1][1:], stored(tmp_path / "once")[1])
 
 
 def test_rows_of_languages_that_are_mixed_stay_in_the_order_of_the_table(
     tmp_path: Path, benchmark_folder: Path, vectors: Path
 ) -> None:
-    debias(vectors, benchmark_folder, tmp_path / "sorted", method="lir", dtype="float32")
+    encode_debias(vectors, benchmark_folder, tmp_path / "sorted", "lir")
     order = np.random.default_rng(6).permutation(3 * TOPICS)
     for name, schema in (("queries", QUERIES), ("passages", PASSAGES)):
         path = benchmark_folder / f"{name}.parquet"
         schema.write(schema.read(path)[order.tolist()], path)
     store(tmp_path / "mixed", *(side[order] for side in stored(vectors)))
-    debias(tmp_path / "mixed", benchmark_folder, tmp_path / "out", method="lir", dtype="float32")
+    encode_debias(tmp_path / "mixed", benchmark_folder, tmp_path / "out", "lir")
     for got, wanted in zip(stored(tmp_path / "out"), stored(tmp_path / "sorted"), strict=True):
         assert np.allclose(got, wanted[order], atol=1e-6)
 
 
 def test_float16_halves_the_files(tmp_path: Path, benchmark_folder: Path, vectors: Path) -> None:
     for dtype in ("float32", "float16"):
-        debias(vectors, benchmark_folder, tmp_path / dtype, method="lir", dtype=dtype)
+        encode_debias(vectors, benchmark_folder, tmp_path / dtype, "lir", Encode.model_validate({"dtype": dtype}))
     assert stored(tmp_path / "float16")[1].dtype == np.float16
     one, half = (read_vectors(tmp_path / dtype / "passages.npy", 3 * TOPICS) for dtype in ("float32", "float16"))
     assert np.abs(one - half).max() < 1e-3
@@ -198,14 +199,14 @@ def test_one_thread_computes_whatever_the_machine_has(
 
     monkeypatch.setattr("koine.encode.debias.remove", watched)
     with threadpool_limits(2, user_api="blas"):
-        debias(vectors, benchmark_folder, tmp_path / "out", method="lir", dtype="float32")
+        encode_debias(vectors, benchmark_folder, tmp_path / "out", "lir")
     assert threads == {1}
 
 
 @pytest.mark.parametrize("method", ["", "center", "lir@", "lir@0", "lir@-1", "LIR", "lir3", "centre@2"])
 def test_an_unknown_method_is_answered_with_the_known_ones(tmp_path: Path, method: str) -> None:
     with pytest.raises(KoineError, match=r"unknown method '.*' \(known: centre, lir, and lir@R"):
-        debias(tmp_path, tmp_path, tmp_path / "out", method=method, dtype="float32")
+        encode_debias(tmp_path, tmp_path, tmp_path / "out", method)
 
 
 @pytest.mark.parametrize(("method", "kept"), [("centre", 1), ("lir", 1), ("lir@3", 3), ("lir@40", TOPICS)])
@@ -217,7 +218,7 @@ def test_too_few_passages_to_leave_anything_of_them_are_an_error(
     PASSAGES.write(passages[: 2 * TOPICS + kept], path)
     store(vectors, stored(vectors)[0], stored(vectors)[1][: 2 * TOPICS + kept])
     with pytest.raises(KoineError, match=f"{method} leaves nothing of the {kept} distinct passages in"):
-        debias(vectors, benchmark_folder, tmp_path / "out", method=method, dtype="float32")
+        encode_debias(vectors, benchmark_folder, tmp_path / "out", method)
     assert not (tmp_path / "out").exists()
 
 
@@ -226,7 +227,7 @@ def test_queries_in_a_language_without_passages_are_an_error(tmp_path: Path, ben
     PASSAGES.write(PASSAGES.read(path)[: 2 * TOPICS], path)
     store(vectors, stored(vectors)[0], stored(vectors)[1][: 2 * TOPICS])
     with pytest.raises(KoineError, match="queries in zh, but no passages"):
-        debias(vectors, benchmark_folder, tmp_path / "out", method="lir", dtype="float32")
+        encode_debias(vectors, benchmark_folder, tmp_path / "out", "lir")
 
 
 # --- the commands ----------------------------------------------------------------------------------------
@@ -238,9 +239,8 @@ def test_encode_debias_writes_what_evaluate_reads(tmp_path: Path, benchmark_fold
     result = CliRunner().invoke(app, [*call, "--out", str(tmp_path / "out")], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     assert stored(tmp_path / "out")[0].dtype == np.float16
-    result = CliRunner().invoke(
-        app, ["evaluate", "--vectors", str(tmp_path / "out"), *common, "--out", str(tmp_path / "scores")], catch_exceptions=False
-    )
+    evaluated = ["evaluate-vectors", "--vectors", str(tmp_path / "out"), *common, "--out", str(tmp_path / "scores")]
+    result = CliRunner().invoke(app, evaluated, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     with pytest.raises(KoineError, match="unknown method 'pca'"):
         CliRunner().invoke(app, [*call, "--method", "pca", "--out", str(tmp_path / "no")], catch_exceptions=False)
@@ -277,6 +277,3 @@ def test_evaluate_debiases_any_model_in_one_command(
     with pytest.raises(KoineError, match="unknown method 'pca'"):
         CliRunner().invoke(app, [*call, str(tmp_path / "out"), "--debias", "pca"], catch_exceptions=False)
     assert encoder.calls == calls  # said before anything is encoded
-    with pytest.raises(KoineError, match="--debias goes with --model"):
-        options = ["--vectors", str(tmp_path), "--debias", "lir"]
-        CliRunner().invoke(app, [*call, str(tmp_path / "out"), *options], catch_exceptions=False)

@@ -4,10 +4,12 @@ import importlib.util
 import itertools
 import logging
 import re
+import runpy
 import shlex
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from types import ModuleType
@@ -15,7 +17,6 @@ from urllib.parse import unquote, urldefrag
 
 import polars as pl
 import pytest
-import typer
 import yaml
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -23,20 +24,25 @@ from mkdocs.commands.build import build
 from mkdocs.config import load_config
 from mkdocs.exceptions import Abort
 
-from koine.cli import app
+from koine.cli import COMMANDS, load
+from koine.collect.readers import READERS
+from koine.params.recipe import recipe_files
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
-TEXTS = [ROOT / "README.md", ROOT / "SECURITY.md", *PAGES]
+TEXTS = [ROOT / "README.md", ROOT / "SECURITY.md", ROOT / "CONTRIBUTING.md", *PAGES]
 MARKDOWN = MarkdownIt("commonmark").enable("table")
 NAMES = [str(path.relative_to(ROOT)) for path in TEXTS]
 
+#: Options of entries that a page tells its reader to write.
+ADDED = {"--capitals"}
 #: Options of other programs (uv, sbatch) that stand in a text by themselves.
 OTHERS = {"--universal", "--gpus", "--gres", "--signal"}
 
 #: Files that a page tells its reader to write.
-YOURS = {"recipes/my.yaml", "recipes/clinic.yaml", "recipes/medquad.yaml", "src/koine/translate/mine.py"}
+YOURS = {"recipes/my.yaml", "recipes/clinic.yaml", "recipes/medquad.yaml"}
+YOURS |= {f"src/koine/{name}.py" for name in ("backbones/signs", "collect/formats/tabbed", "translate/mine")}
 
 
 def make_site(folder: Path, config: Path = ROOT / "mkdocs.yml") -> Path:
@@ -112,6 +118,12 @@ def test_every_page_is_built_and_no_page_asks_for_anything_from_elsewhere(site: 
         assert [address for address in loaded_by_css(path.read_text(encoding="utf-8")) if elsewhere(address)] == [], path
 
 
+def test_the_page_of_collect_lists_every_format(site: Path) -> None:
+    text = (site / "collect.html").read_text(encoding="utf-8")
+    for name, reader in READERS.items():
+        assert f"<td><code>{name}</code></td>" in text and reader.words.partition(":")[0] in text, name
+
+
 def test_nothing_on_a_page_makes_the_theme_ask_for_more(site: Path) -> None:
     """Its script loads mermaid and the facts of a repository from elsewhere, where a page has a diagram or names a repository."""
     for path in site.rglob("*.html"):
@@ -144,7 +156,8 @@ def test_a_page_is_the_same_on_the_site_as_where_markdown_is_common(site: Path, 
     """MkDocs' Markdown is older than GitHub's: a list without an empty line before it is none, and so on."""
     built = (site / page.relative_to(DOCS)).with_suffix(".html").read_text(encoding="utf-8")
     built = built[built.index("<article") : built.index("</article>")]
-    common = MARKDOWN.render(page.read_text(encoding="utf-8"))
+    text = page.read_text(encoding="utf-8").replace("<!-- readers -->", runpy.run_path(str(DOCS / "hooks.py"))["_readers"]())
+    common = MARKDOWN.render(text)
     for tag in ("h1", "h2", "h3", "h4", "p", "ul", "ol", "li", "table", "tr", "td", "pre", "code", "strong", "em", "img"):
         assert len(re.findall(f"<{tag}[ >]", built)) == len(re.findall(f"<{tag}[ >]", common)), tag
 
@@ -152,7 +165,7 @@ def test_a_page_is_the_same_on_the_site_as_where_markdown_is_common(site: Path, 
 def test_a_broken_link_a_missing_anchor_and_a_page_out_of_the_navigation_stop_the_build(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for name in ("results", "recipes"):
+    for name in ("results", "recipes", "CONTRIBUTING.md"):
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / "docs").mkdir()
     for name in DOCS.iterdir():
@@ -229,15 +242,14 @@ def after(words: list[str], program: str) -> list[str] | None:
 
 
 def options(words: list[str]) -> list[str]:
-    return [word.partition("=")[0] for word in words if re.match(r"--?[a-zA-Z]", word)]
+    return [word.partition("=")[0].rstrip(":") for word in words if re.match(r"--?[a-zA-Z]", word)]
 
 
-def koine_options() -> dict[str, set[str]]:
-    group = typer.main.get_command(app)
-    return {
-        name: {"--help", "-h"} | {option for parameter in command.params for option in parameter.opts + parameter.secondary_opts}
-        for name, command in group.commands.items()  # type: ignore[attr-defined]
-    }
+@cache
+def koine_options(command: str) -> set[str]:
+    """The options of a subcommand."""
+    parameters = load(command).params
+    return {"--help", "-h"} | {option for parameter in parameters for option in parameter.opts + parameter.secondary_opts}
 
 
 def snakemake_options() -> set[str]:
@@ -246,7 +258,7 @@ def snakemake_options() -> set[str]:
     return {option for action in get_argument_parser()._actions for option in action.option_strings}
 
 
-KOINE, SNAKEMAKE = koine_options(), snakemake_options()
+SNAKEMAKE = snakemake_options()
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=NAMES)
@@ -255,8 +267,8 @@ def test_every_command_that_a_text_names_exists_with_its_options(path: Path) -> 
     markers = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pytest"]["ini_options"]["markers"]
     for words in commands(path):
         if (given := after(words, "koine")) and given[0] not in ("COMMAND", "--help", "--install-completion", "<step>"):
-            assert given[0] in KOINE, words
-            assert {*options(given[1:])} <= KOINE[given[0]], words
+            assert given[0].replace("-", "_") in COMMANDS, words
+            assert {*options(given[1:])} - ADDED <= koine_options(given[0]), words
         elif (given := after(words, "snakemake")) is not None:
             assert {*options(given)} <= SNAKEMAKE, words
         elif given := after(words, "make"):
@@ -266,7 +278,7 @@ def test_every_command_that_a_text_names_exists_with_its_options(path: Path) -> 
         elif (given := after(words, "python")) and given[0] == "-m":
             assert importlib.util.find_spec(given[1]), words
         elif words[0].startswith("--"):
-            assert {*options(words[:1])} <= SNAKEMAKE.union(OTHERS, *KOINE.values()), words
+            assert {*options(words[:1])} <= SNAKEMAKE.union(OTHERS, *map(koine_options, COMMANDS)), words
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=NAMES)
@@ -284,7 +296,7 @@ def test_every_recipe_scale_and_file_that_a_text_names_exists(path: Path) -> Non
 
 
 def recipes() -> list[Path]:
-    return sorted((ROOT / "recipes").glob("*.yaml"))
+    return [ROOT / path for path in recipe_files()]
 
 
 def test_the_page_of_recipes_has_all_of_them_and_no_others() -> None:

@@ -10,9 +10,10 @@ from test_report_table import noise, scores_of, write_run
 
 from koine.collect.domains import collect_domains, name_clusters
 from koine.params import Report
-from koine.records import CONSISTENCY, DOMAINS, PASSAGES, QRELS
+from koine.records import BY_DOMAIN, DOMAINS, PASSAGES, QRELS
 from koine.report.domains import domains, drops
-from koine.report.steps import report
+from koine.report.evaluations import read_evaluations
+from koine.report.report import report
 from koine.runtime.errors import KoineError
 
 FAST = Report(resamples=200, permutations=99)
@@ -125,8 +126,8 @@ def evaluated(tmp_path: Path, shift: float = -0.1, questions: int = 31, seeds: S
 
 def test_means_by_domain_their_spread_and_the_worst_are_what_the_scores_say(tmp_path: Path) -> None:
     folders, mapped = evaluated(tmp_path), labelled(tmp_path, 31)
-    found = domains("recipe", folders, {"toy": mapped}, FAST)
-    CONSISTENCY.check(found, "domains")
+    found = domains("recipe", read_evaluations(folders), {"toy": mapped}, FAST)
+    BY_DOMAIN.check(found, "domains")
     scores = pl.concat([pl.read_parquet(folder / "scores.parquet") for folder in folders[:2]]).join(
         pl.read_parquet(mapped), on="query_id"
     )
@@ -147,7 +148,7 @@ def test_means_by_domain_their_spread_and_the_worst_are_what_the_scores_say(tmp_
 
 def test_systems_are_compared_on_the_same_draws(tmp_path: Path) -> None:
     """A rival that is worse by a constant has the same spread in every resample, and a worst domain that is lower by it."""
-    found = domains("recipe", evaluated(tmp_path), {"toy": labelled(tmp_path, 31)}, FAST).filter(
+    found = domains("recipe", read_evaluations(evaluated(tmp_path)), {"toy": labelled(tmp_path, 31)}, FAST).filter(
         other_strategy="x-y", metric="map"
     )
     assert set(found["strategy"]) == {"hybrid"}
@@ -170,7 +171,7 @@ def test_intervals_of_a_difference_in_spread_cover_the_truth(tmp_path: Path) -> 
         frame = pl.DataFrame({"query_id": ids}).with_columns(*(pl.lit(value).alias(name) for name, value in cell.items()))
         frame = frame.with_columns(pl.lit(None, dtype=pl.String).alias("top_lang"))
         folders.append(write_run(tmp_path / strategy, frame.hstack(pl.DataFrame(values, schema=metrics)), 1, strategy))
-    found = domains("recipe", folders, {"toy": labelled(tmp_path, 240)}, Report(resamples=300, metrics=metrics))
+    found = domains("recipe", read_evaluations(folders), {"toy": labelled(tmp_path, 240)}, Report(resamples=300, metrics=metrics))
     rows = found.filter(other_strategy="x-y", statistic="spread")
     assert len(rows) == 100
     assert 0.88 <= ((rows["ci_low"] <= 0) & (rows["ci_high"] >= 0)).mean() <= 1
@@ -183,22 +184,22 @@ def test_a_drop_is_what_the_mean_loses_and_a_shift_of_all_benchmarks_cancels_out
         pairs.with_columns(benchmark=pl.lit("other")).write_csv(folder / "pairs.csv")
         worse = pl.col("map") - (0.2 if number < 2 else 0.25)  # hybrid's two seeds, then its rival's
         scores.with_columns(worse, benchmark=pl.lit("other")).filter(query_lang="en").write_parquet(folder / "scores.parquet")
-    settings = FAST.model_copy(update={"home": "toy", "metrics": ["map"]})
-    found = drops("recipe", [*homes, *aways], settings)
-    CONSISTENCY.check(found, "drops")
+    settings = FAST.model_copy(update={"home_benchmark": "toy", "metrics": ["map"]})
+    found = drops("recipe", read_evaluations([*homes, *aways]), settings)
+    BY_DOMAIN.check(found, "drops")
     assert set(found["statistic"]) == {"drop"} and set(found["benchmark"]) == {"other"} and set(found["domain"]) == {"toy"}
     values = {(row["strategy"], row["other_strategy"]): row for row in found.iter_rows(named=True)}
     assert {key: row["value"] for key, row in values.items()} == pytest.approx(
         {("hybrid", ""): 0.2, ("x-y", ""): 0.25, ("hybrid", "x-y"): -0.05}
     )
     assert all(row["ci_low"] <= row["value"] <= row["ci_high"] for row in values.values())
-    assert drops("recipe", [*homes, *aways], FAST).is_empty()
+    assert drops("recipe", read_evaluations([*homes, *aways]), FAST).is_empty()
 
 
 @pytest.mark.parametrize("asked", [False, True])
 def test_the_table_is_written_with_its_header_alone_unless_it_is_asked_for(tmp_path: Path, asked: bool) -> None:
     mapped = {"toy": labelled(tmp_path, 31)} if asked else {}
-    report(evaluated(tmp_path), tmp_path / "out", FAST, collected=None, filtered=[], models=[], indexes=[], mapped=mapped)
+    report(evaluated(tmp_path), tmp_path / "out", report=FAST, domains=mapped)
     lines = (tmp_path / "out/domains.csv").read_text().splitlines()
-    assert lines[0] == ",".join(CONSISTENCY.columns)
+    assert lines[0] == ",".join(BY_DOMAIN.columns)
     assert (len(lines) > 1) == asked

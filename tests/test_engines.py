@@ -18,19 +18,21 @@ from standins import held_out, save_m2m100, save_marian
 from transformers import AddedToken, M2M100Tokenizer, MBart50Tokenizer, NllbTokenizer, T5Tokenizer
 
 from koine import languages
-from koine.backbones.standins import TRANSLATORS, write_standins
 from koine.languages import SCHEMES
 from koine.params import Decoding
+from koine.people.standins.models import TRANSLATORS, write_standins
 from koine.records import QA, TRANSLATION
 from koine.runtime.errors import KoineError
 from koine.runtime.files import write_jsonl
-from koine.translate import neural, steps
+from koine.text.sentences import join, pieces
+from koine.translate import apertium, neural, shard
 from koine.translate.answers import carry
 from koine.translate.apertium import Apertium
+from koine.translate.base import Options
+from koine.translate.convert import translate_convert
 from koine.translate.neural import Layout, layout
 from koine.translate.released import Released
-from koine.translate.sentences import join, pieces
-from koine.translate.steps import Hardware, translate
+from koine.translate.shard import translate
 
 Frames = Callable[..., pl.DataFrame]
 DIRECTIONS = [("opus/mt-en-fi", "en", "fi"), ("meta/m2m", "en", "fi"), ("meta/m2m", "en", "de"), ("meta/m2m", "fi", "en")]
@@ -43,7 +45,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_marian(folder / "opus/mt-en-fi", "en", "fi")
     save_m2m100(folder / "meta/m2m", [("en", "fi"), ("en", "de"), ("fi", "en")])
     for model in ("opus/mt-en-fi", "meta/m2m"):
-        neural.convert(str(folder / model), "", "float32", folder / "converted" / model)
+        translate_convert(folder / "converted" / model, model=str(folder / model), compute_type="float32")
     return folder
 
 
@@ -63,9 +65,9 @@ def decoding(model: str, **other: Any) -> Decoding:
 @pytest.mark.parametrize("beam", [1, 3])
 @pytest.mark.parametrize(("model", "source", "target"), DIRECTIONS)
 def test_both_engines_translate_unseen_sentences_exactly(hub: Path, model: str, source: str, target: str, beam: int) -> None:
-    settings = decoding(model, beam=beam)
-    by_generate = neural.Generate(source, target, settings, Hardware(batch_tokens=40)).translate(held_out(source))
-    fast = neural.Ctranslate2(hub / "converted" / model, source, target, settings, Hardware(batch_tokens=40))
+    options = Options(decoding(model, num_beams=beam), hub / "converted" / model, batch_tokens=40)
+    by_generate = neural.Generate(source, target, options).translate(held_out(source))
+    fast = neural.Ctranslate2(source, target, options)
     assert by_generate == held_out(target)
     assert fast.translate(held_out(source)) == held_out(target)
 
@@ -75,14 +77,11 @@ def test_the_recipes_translators_have_stand_ins(model: str, tmp_path: Path, monk
     monkeypatch.setenv("KOINE_MODELS", str(tmp_path))
     write_standins(tmp_path, [model])
     assert neural.family(tmp_path / model) == ("nllb" if "nllb" in model else "m2m100")
-    neural.convert(model, "", "float32", tmp_path / "converted")
-    settings = decoding(model, beam=1)
+    translate_convert(tmp_path / "converted", model=model, compute_type="float32")
+    options = Options(decoding(model, num_beams=1), tmp_path / "converted")
     for target in ("de", "th", "zh"):
-        for engine in (
-            neural.Generate("en", target, settings, Hardware()),
-            neural.Ctranslate2(tmp_path / "converted", "en", target, settings, Hardware()),
-        ):
-            assert all(engine.translate(["Finland", "Côte d’Ivoire"]))
+        for engine in (neural.Generate, neural.Ctranslate2):
+            assert all(engine("en", target, options).translate(["Finland", "Côte d’Ivoire"]))
 
 
 @pytest.mark.parametrize("backend", ["ctranslate2", "transformers"])
@@ -106,19 +105,19 @@ def test_the_translate_step_splits_joins_and_translates_back(hub: Path, tmp_path
 def test_a_model_is_found_below_koine_models_and_errors_say_what_is_missing(hub: Path, tmp_path: Path) -> None:
     for model, said in (("opus/no-such", "neither a folder, nor below KOINE_MODELS"), ("meta/m2m", "no Klingon")):
         with pytest.raises(KoineError, match=said):
-            neural.Generate("en", "tlh", decoding(model), Hardware())
+            neural.Generate("en", "tlh", Options(decoding(model)))
     shutil.copytree(hub / "opus/mt-en-fi", tmp_path / "bare")
     for name in ("source.spm", "tokenizer_config.json", "vocab.json"):
         (tmp_path / "bare" / name).unlink()
     with pytest.raises(KoineError, match="holds no tokenizer"):
-        neural.Generate("en", "fi", decoding(str(tmp_path / "bare")), Hardware())
+        neural.Generate("en", "fi", Options(decoding(str(tmp_path / "bare"))))
     (tmp_path / "bare" / "model.safetensors").rename(tmp_path / "bare" / "pytorch_model.bin")
     with pytest.raises(KoineError, match=r"no \*\.safetensors weights"):
-        neural.Generate("en", "fi", decoding(str(tmp_path / "bare")), Hardware())
+        neural.Generate("en", "fi", Options(decoding(str(tmp_path / "bare"))))
     with pytest.raises(KoineError, match="no converted model"):
-        neural.Ctranslate2(tmp_path, "en", "fi", decoding("meta/m2m"), Hardware())
+        neural.Ctranslate2("en", "fi", Options(decoding("meta/m2m"), tmp_path))
     with pytest.raises(KoineError, match="cpu has no float16"):
-        neural.Ctranslate2(hub / "converted/meta/m2m", "en", "fi", Decoding(model="m", compute_type="float16"), Hardware())
+        neural.Ctranslate2("en", "fi", Options(Decoding(model="m", compute_type="float16"), hub / "converted/meta/m2m"))
 
 
 def test_an_engine_is_asked_for_what_no_memory_holds(program: None, tmp_path: Path, qa: Frames) -> None:
@@ -143,7 +142,7 @@ def test_an_engine_is_asked_for_what_no_memory_holds(program: None, tmp_path: Pa
 
 def test_text_that_the_model_cannot_hold_is_cut_not_fatal(hub: Path) -> None:
     for texts in (["one " * 25_000], ["\u202e\u0000\u200b"], ["🙂"], ["x" * 3000]):
-        engine = neural.Ctranslate2(hub / "converted/meta/m2m", "en", "fi", decoding("meta/m2m"), Hardware())
+        engine = neural.Ctranslate2("en", "fi", Options(decoding("meta/m2m"), hub / "converted/meta/m2m"))
         assert len(engine.translate(texts)) == 1
 
 
@@ -365,7 +364,7 @@ def test_odd_texts_come_out_as_translations_or_as_none(hub: Path, tmp_path: Path
     model = "opus/mt-en-fi"
     translate(
         tmp_path / "qa.parquet", tmp_path / "0.parquet", source="en", target="fi", backend=backend,
-        decoding=decoding(model, max_tokens=8), converted=hub / "converted" / model,
+        decoding=decoding(model, max_new_tokens=8), converted=hub / "converted" / model,
     )  # fmt: skip
     rows = TRANSLATION.read(tmp_path / "0.parquet")
     assert set(ODD) <= set(rows["source"])
@@ -397,14 +396,14 @@ class Upper:
 
 
 @pytest.fixture
-def shard(tmp_path: Path, qa: Frames, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Upper, bytes]]:
+def translated(tmp_path: Path, qa: Frames, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Upper, bytes]]:
     """Translate one shard with a given engine; returns the engine and the bytes of the output."""
     rows = ({"question": f"Who is {n}?", "passage": f"It is {n}. And then {n // 2}."} for n in range(40))
     QA.write(qa(*rows), tmp_path / "qa.parquet")
-    monkeypatch.setattr(steps, "CHUNK", 7)
+    monkeypatch.setattr(shard, "CHUNK", 7)
 
     def run(engine: Upper, name: str = "0.parquet") -> tuple[Upper, bytes]:
-        monkeypatch.setattr(steps, "_engine", lambda *_, **__: engine)
+        monkeypatch.setattr(apertium, "Apertium", lambda *_: engine)
         translate(tmp_path / "qa.parquet", tmp_path / name, source="en", target="fi", backend="apertium", round_trip=True)
         return engine, (tmp_path / name).read_bytes()
 
@@ -412,17 +411,17 @@ def shard(tmp_path: Path, qa: Frames, monkeypatch: pytest.MonkeyPatch) -> Callab
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_killed_shard_goes_on_and_gives_the_same_bytes(shard: Any, tmp_path: Path, seed: int) -> None:
-    whole, expected = shard(Upper(), "whole.parquet")
+def test_a_killed_shard_goes_on_and_gives_the_same_bytes(translated: Any, tmp_path: Path, seed: int) -> None:
+    whole, expected = translated(Upper(), "whole.parquet")
     draw = random.Random(seed)
     with pytest.raises(KeyboardInterrupt):
-        shard(Upper(killed_after=draw.randrange(3, 25)))
+        translated(Upper(killed_after=draw.randrange(3, 25)))
     journals = list(tmp_path.glob(".0*.journal"))
     assert journals and not (tmp_path / "0.parquet").exists()
     for journal in journals:  # the kill also cut the line that was being written
         if draw.random() < 0.7:
             os.truncate(journal, journal.stat().st_size - draw.randrange(1, 9))
-    rest, resumed = shard(Upper())
+    rest, resumed = translated(Upper())
     assert resumed == expected
     assert len(rest.seen) < len(whole.seen)
     assert not list(tmp_path.glob(".0*.journal"))
@@ -430,9 +429,9 @@ def test_a_killed_shard_goes_on_and_gives_the_same_bytes(shard: Any, tmp_path: P
 
 @pytest.mark.parametrize("failing", [1, 4, 9])
 def test_a_full_disk_loses_nothing_that_was_done(
-    shard: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: int
+    translated: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: int
 ) -> None:
-    _, expected = shard(Upper(), "whole.parquet")
+    _, expected = translated(Upper(), "whole.parquet")
     calls, sync = itertools.count(), os.fsync
 
     def full(descriptor: int) -> None:
@@ -443,22 +442,22 @@ def test_a_full_disk_loses_nothing_that_was_done(
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
         with pytest.raises(OSError, match="No space left"):
-            shard(Upper())
+            translated(Upper())
     assert not (tmp_path / "0.parquet").exists()
     assert not list(tmp_path.glob("*.part"))
-    assert shard(Upper())[1] == expected
+    assert translated(Upper())[1] == expected
 
 
-def test_a_journal_of_another_version_is_not_gone_on_with(shard: Any) -> None:
+def test_a_journal_of_another_version_is_not_gone_on_with(translated: Any) -> None:
     with pytest.raises(KeyboardInterrupt):
-        shard(Upper(killed_after=3))
+        translated(Upper(killed_after=3))
     other = Upper()
     other.version = "2"
-    assert shard(other)[0].seen.count("Who is 3?") == 1
+    assert translated(other)[0].seen.count("Who is 3?") == 1
 
 
-def test_each_distinct_sentence_is_translated_once(shard: Any) -> None:
-    engine, _ = shard(Upper())
+def test_each_distinct_sentence_is_translated_once(translated: Any) -> None:
+    engine, _ = translated(Upper())
     forth = [text for text in engine.seen if text != text.upper()]
     assert len(forth) == len(set(forth))
 
@@ -472,11 +471,11 @@ def test_released_translations_are_joined_by_id(tmp_path: Path, qa: Frames) -> N
     )
     row = {"id": "7", "question": "Kuka?", "passage": "Ada teki sen.", "answer": "Ada!"}
     (tmp_path / "fi.jsonl").write_text(json.dumps(row) + "\n" + json.dumps({**row, "id": "unknown"}) + "\n")
-    released = Released([tmp_path / "fi.jsonl"], QA.read(tmp_path / "qa.parquet"))
+    released = Released([tmp_path / "fi.jsonl"], "en", "fi", QA.read(tmp_path / "qa.parquet"))
     assert released.translate(["Who?", "Ada did.", "Ada", "else"]) == ["Kuka?", "Ada teki sen.", "Ada!", None]
     (tmp_path / "fi.jsonl").write_text(json.dumps({**row, "id": "unknown"}))
     with pytest.raises(KoineError, match="share no id"):
-        Released([tmp_path / "fi.jsonl"], QA.read(tmp_path / "qa.parquet"))
+        Released([tmp_path / "fi.jsonl"], "en", "fi", QA.read(tmp_path / "qa.parquet"))
 
 
 @pytest.mark.parametrize(("theirs", "wanted"), [(["Bob.", "Eva."], ["Bob.", "Eva."]), (["Bob."], [None] * 2), (None, [None] * 2)])
@@ -486,4 +485,5 @@ def test_released_negatives_are_joined_by_their_place_where_none_was_left_out(
     QA.write(qa({"id": "s/7", "negatives": ["Bob did.", "Eve did."]}), tmp_path / "qa.parquet")
     row = {"id": "7", "question": "Kuka?", "passage": "Ada.", "negatives": theirs}
     (tmp_path / "fi.jsonl").write_text(json.dumps(row))
-    assert Released([tmp_path / "fi.jsonl"], QA.read(tmp_path / "qa.parquet")).translate(["Bob did.", "Eve did."]) == wanted
+    released = Released([tmp_path / "fi.jsonl"], "en", "fi", QA.read(tmp_path / "qa.parquet"))
+    assert released.translate(["Bob did.", "Eve did."]) == wanted

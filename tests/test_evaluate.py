@@ -20,15 +20,17 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
 from koine import backbones
-from koine.encode.steps import encode
+from koine.encode.texts import encode
 from koine.encode.vectors import read_vectors
 from koine.evaluate import ranks as ranks_module
-from koine.evaluate.consistency import Asked, consistency
+from koine.evaluate.bm25 import evaluate_bm25
+from koine.evaluate.cells import Asked
+from koine.evaluate.consistency import consistency
 from koine.evaluate.metrics import metrics
 from koine.evaluate.ranks import Judgements, Top, rank
-from koine.evaluate.steps import evaluate, evaluate_bm25
-from koine.index.steps import index
-from koine.params import IndexKind
+from koine.evaluate.vectors import evaluate_vectors
+from koine.index.build import index
+from koine.params import Encode
 from koine.records import PAIRS, PASSAGES, QRELS, QUERIES, SCORES, Run, read_parquet
 from koine.runtime.errors import KoineError
 
@@ -302,7 +304,7 @@ def benchmark_folder(tmp_path: Path) -> Path:
 def evaluated(tmp_path: Path, benchmark_folder: Path) -> Path:
     vectors = write_vectors(tmp_path / "vectors", benchmark_folder)
     names = [*NAMES, "tlr@3", "same_language@1", "rankc@3", "mrc@3", "language_probe"]
-    evaluate(vectors, benchmark_folder, tmp_path / "out", run=RUN, pools=["en+fi", "en+xx"], names=names, trec=27)
+    evaluate_vectors(vectors, benchmark_folder, tmp_path / "out", run=RUN, pools=["en+fi", "en+xx"], metrics=names, trec=27)
     return tmp_path / "out"
 
 
@@ -361,7 +363,7 @@ def test_ir_measures_reads_the_same_numbers_from_the_trec_files(evaluated: Path)
 def test_bm25_is_measured_on_each_corpus_in_mono_and_cross_and_on_the_pool_in_multi(
     benchmark_folder: Path, tmp_path: Path
 ) -> None:
-    evaluate_bm25(benchmark_folder, tmp_path, recipe="recipe", names=["mrr", "rank_distance", "rankc@3", "language_probe"])
+    evaluate_bm25(benchmark_folder, tmp_path, recipe="recipe", metrics=["mrr", "rank_distance", "rankc@3", "language_probe"])
     scores = SCORES.read(tmp_path / "scores.parquet")
     # "en question 3" shares its number with "en passage 3" alone, and with "fi passage 3"; its language with all of English.
     assert scores.filter(setting="mono", query_id="q3")["mrr"].to_list() == [1.0, 1.0]
@@ -411,7 +413,7 @@ def test_the_cells_of_a_sub_pool_are_those_of_the_whole(evaluated: Path) -> None
 
 def test_evaluating_twice_gives_the_same_bytes(evaluated: Path, benchmark_folder: Path, tmp_path: Path) -> None:
     names = pl.read_parquet(evaluated / "scores.parquet").columns[6:]
-    evaluate(tmp_path / "vectors", benchmark_folder, tmp_path / "again", run=RUN, pools=["en+fi", "en+xx"], names=names)
+    evaluate_vectors(tmp_path / "vectors", benchmark_folder, tmp_path / "again", run=RUN, pools=["en+fi", "en+xx"], metrics=names)
     for name in ("pairs.csv", "scores.parquet"):
         assert (tmp_path / "again" / name).read_bytes() == (evaluated / name).read_bytes()
 
@@ -420,14 +422,14 @@ def test_a_judgement_given_twice_counts_once(evaluated: Path, benchmark_folder: 
     qrels = QRELS.read(benchmark_folder / "qrels.parquet")
     QRELS.write(pl.concat([qrels, qrels]), benchmark_folder / "qrels.parquet")
     names = pl.read_parquet(evaluated / "scores.parquet").columns[6:]
-    evaluate(tmp_path / "vectors", benchmark_folder, tmp_path / "again", run=RUN, pools=["en+fi"], names=names)
+    evaluate_vectors(tmp_path / "vectors", benchmark_folder, tmp_path / "again", run=RUN, pools=["en+fi"], metrics=names)
     assert (tmp_path / "again/pairs.csv").read_bytes() == (evaluated / "pairs.csv").read_bytes()
 
 
 def test_identical_passages_rank_in_the_order_of_the_table(tmp_path: Path, benchmark_folder: Path) -> None:
     vectors = write_vectors(tmp_path / "vectors", benchmark_folder)
     np.save(vectors / "passages.npy", np.ones((27, 4), dtype=np.float32))
-    evaluate(vectors, benchmark_folder, tmp_path / "out", run=RUN)
+    evaluate_vectors(vectors, benchmark_folder, tmp_path / "out", run=RUN)
     scores = SCORES.read(tmp_path / "out/scores.parquet").filter(setting="mono", query_lang="en")
     assert scores.sort("query_id")["mrr"].to_list() == [1 / rank for rank in range(1, 6)]
 
@@ -472,8 +474,8 @@ def test_vectors_that_do_not_fit_are_an_error_that_names_the_file(
     vectors = write_vectors(tmp_path / "vectors", benchmark_folder)
     spoil(vectors / name)
     for step in (
-        lambda: evaluate(vectors, benchmark_folder, tmp_path / "out", run=RUN),
-        lambda: index(vectors, benchmark_folder, tmp_path / "out", settings=IndexKind()),
+        lambda: evaluate_vectors(vectors, benchmark_folder, tmp_path / "out", run=RUN),
+        lambda: index(vectors, benchmark_folder, tmp_path / "out"),
     ):
         with pytest.raises(KoineError, match=f"{name}: .*{message}"):
             step()
@@ -485,7 +487,7 @@ def test_a_language_torn_apart_in_the_passages_is_an_error(tmp_path: Path, bench
     PASSAGES.write(passages[[*range(1, len(passages)), 0]], benchmark_folder / "passages.parquet")
     vectors = write_vectors(tmp_path / "vectors", benchmark_folder)
     with pytest.raises(KoineError, match="passages of en do not stand together"):
-        evaluate(vectors, benchmark_folder, tmp_path / "out", run=RUN)
+        evaluate_vectors(vectors, benchmark_folder, tmp_path / "out", run=RUN)
 
 
 # --- the encode step ---------------------------------------------------------------------------------------------
@@ -522,7 +524,7 @@ def test_row_i_of_the_vectors_is_text_i_of_the_table(
         for name, schema in (("queries", QUERIES), ("passages", PASSAGES)):
             path = benchmark_folder / f"{name}.parquet"
             schema.write(schema.read(path).sample(fraction=1, shuffle=True, seed=1), path)
-    encode("any", benchmark_folder, tmp_path / "vectors", tokens=None, dtype="float32", batch_size=7, device="cpu")
+    encode("any", benchmark_folder, tmp_path / "vectors", device="cpu", encode_batch_size=7)
     for name, kind in (("queries", "query"), ("passages", "passage")):
         texts = read_parquet(benchmark_folder / f"{name}.parquet")["text"].to_list()
         vectors = read_vectors(tmp_path / "vectors" / f"{name}.npy", len(texts))
@@ -532,7 +534,7 @@ def test_row_i_of_the_vectors_is_text_i_of_the_table(
 def test_each_text_is_encoded_once_in_two_calls_per_language(
     tmp_path: Path, benchmark_folder: Path, encoder: HashingEncoder
 ) -> None:
-    encode("any", benchmark_folder, tmp_path / "vectors", tokens=None, dtype="float32", batch_size=7, device="cpu")
+    encode("any", benchmark_folder, tmp_path / "vectors", device="cpu", encode_batch_size=7)
     assert len(encoder.calls) == 2 * len(LANGUAGES)
     assert json.loads((tmp_path / "vectors/encode.json").read_text()) == {
         "encoder_calls": 6,
@@ -542,13 +544,13 @@ def test_each_text_is_encoded_once_in_two_calls_per_language(
     }
     encoded = Counter((kind, text) for kind, texts in encoder.calls for text in texts)
     assert set(encoded.values()) == {1}
-    evaluate(tmp_path / "vectors", benchmark_folder, tmp_path / "out", run=RUN)
+    evaluate_vectors(tmp_path / "vectors", benchmark_folder, tmp_path / "out", run=RUN)
     assert len(encoder.calls) == 6
 
 
 def test_float16_halves_the_files_and_is_read_as_float32(tmp_path: Path, benchmark_folder: Path, encoder: HashingEncoder) -> None:
     for dtype in ("float32", "float16"):
-        encode("any", benchmark_folder, tmp_path / dtype, tokens=None, dtype=dtype, batch_size=7, device="cpu")
+        encode("any", benchmark_folder, tmp_path / dtype, Encode(dtype=dtype), device="cpu", encode_batch_size=7)  # type: ignore[arg-type]
     one, half = (read_vectors(tmp_path / dtype / "passages.npy", 27) for dtype in ("float32", "float16"))
     assert np.load(tmp_path / "float16/passages.npy").dtype == np.float16
     assert half.dtype == np.float32
@@ -560,7 +562,7 @@ def test_float16_halves_the_files_and_is_read_as_float32(tmp_path: Path, benchma
 
 def test_a_flat_index_finds_what_the_exact_ranking_finds(tmp_path: Path, benchmark_folder: Path) -> None:
     vectors = write_vectors(tmp_path / "vectors", benchmark_folder)
-    index(vectors, benchmark_folder, tmp_path / "index", settings=IndexKind())
+    index(vectors, benchmark_folder, tmp_path / "index")
     summary = json.loads((tmp_path / "index/index.json").read_text())
     assert summary["recall@10"] == 1.0
     assert (summary["vectors"], summary["dim"]) == (27, 4)
@@ -579,5 +581,5 @@ def test_a_flat_index_finds_what_the_exact_ranking_finds(tmp_path: Path, benchma
 def test_an_index_of_fewer_passages_than_the_depth_works(tmp_path: Path, benchmark_folder: Path) -> None:
     PASSAGES.write(PASSAGES.read(benchmark_folder / "passages.parquet")[:3], benchmark_folder / "passages.parquet")
     vectors = write_vectors(tmp_path / "vectors", benchmark_folder)
-    index(vectors, benchmark_folder, tmp_path / "index", settings=IndexKind())
+    index(vectors, benchmark_folder, tmp_path / "index")
     assert json.loads((tmp_path / "index/index.json").read_text())["recall@10"] == 1.0

@@ -19,13 +19,15 @@ from sentence_transformers.sentence_transformer.modules import CNN, Pooling
 from tokenizers import Tokenizer as FastTokenizer
 
 from koine import backbones
-from koine import export as exporting
 from koine.backbones.onnx import OnnxEncoder
 from koine.backbones.pretrained import PretrainedEncoder
-from koine.backbones.standins import write_standins
 from koine.backbones.tokenizer import start_tokenizer
-from koine.export import SERVE, TEXTS, cosine, export
 from koine.params import Backbone, pretrained_backbones
+from koine.people.export import export
+from koine.people.export import graph as exported
+from koine.people.export.folder import SERVE, TEXTS, cosine
+from koine.people.export.quantise import quantise
+from koine.people.standins.models import write_standins
 from koine.runtime.errors import KoineError
 
 torch.set_num_threads(1)
@@ -49,7 +51,7 @@ def saved(name: str, folder: Path, hub: Path, corpus: Path) -> Path:
     start = Backbone.model_validate(pretrained_backbones()[name]).start
     start = start.model_copy(update={"model": str(hub / start.model)})
     start_tokenizer(start, 24).save(str(folder / f"{name}.json"))
-    encoder = PretrainedEncoder.create(start, folder / f"{name}.json")
+    encoder = PretrainedEncoder.create(folder / f"{name}.json", start=start)
     encoder.prefixes = {"query": "ask: ", "passage": " "}
     encoder.save(folder / name)
     (folder / name / "koine.json").write_text('{"kind": "pretrained"}')
@@ -72,7 +74,7 @@ def made(hub: Path, corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> C
     def one(name: str) -> tuple[Path, Path]:
         model, out = folder / name, folder / f"{name}.onnx"
         if not out.is_dir():
-            export(str(saved(name, folder, hub, corpus)), out)
+            export(model=str(saved(name, folder, hub, corpus)), out=out)
         return model, out
 
     return one
@@ -85,7 +87,9 @@ def served(folder: Path) -> Callable[[list[str], str], np.ndarray]:
     return named["encode"]
 
 
-@pytest.mark.parametrize("name", ["static", "transformer", "foreign", *PRETRAINED])
+@pytest.mark.parametrize(
+    "name", ["static", "transformer", "foreign", *(pytest.param(name, marks=pytest.mark.slow) for name in PRETRAINED)]
+)
 def test_an_export_gives_the_models_vectors(name: str, made: Callable[[str], tuple[Path, Path]]) -> None:
     model, out = made(name)
     encoder, encode = backbones.load(str(model)), served(out)
@@ -124,19 +128,19 @@ def test_batch_and_length_are_left_open_and_nothing_of_the_machine_is_written(
     graph = onnx.load(out / "model.onnx").graph
     for tensor in graph.input:
         assert [size.dim_param for size in tensor.type.tensor_type.shape.dim] == ["batch", "length"]
-    export(str(model), tmp_path / "again")
+    export(model=str(model), out=tmp_path / "again")
     for path in out.iterdir():
         assert path.read_bytes() == (tmp_path / "again" / path.name).read_bytes()
         assert b"site-packages" not in path.read_bytes()
         assert str(model).encode() not in path.read_bytes()
 
 
-@pytest.mark.parametrize("kind", ["static", "transformer"])
+@pytest.mark.parametrize("kind", ["static", pytest.param("transformer", marks=pytest.mark.slow)])
 def test_8_bits_are_smaller_and_their_loss_is_told(
     kind: str, made: Callable[[str], tuple[Path, Path]], corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model, whole = made(kind)
-    export(str(model), tmp_path / "int8", int8=True, benchmark=str(corpus / "toy"))
+    export(model=str(model), out=tmp_path / "int8", int8=True, benchmark=str(corpus / "toy"))
     about = json.loads((tmp_path / "int8/koine.json").read_text())
     loss = about["loss"]
     assert about["precision"] == "int8"
@@ -157,7 +161,7 @@ def test_8_bits_are_smaller_and_their_loss_is_told(
 
 def test_the_rows_of_8_bits_are_off_by_half_a_step(made: Callable[[str], tuple[Path, Path]], tmp_path: Path) -> None:
     model, whole = made("static")
-    exporting._quantise(whole / "model.onnx", tmp_path / "model.onnx")
+    quantise(whole / "model.onnx", tmp_path / "model.onnx")
     tensors = {own.name: onnx.numpy_helper.to_array(own) for own in onnx.load(tmp_path / "model.onnx").graph.initializer}
     codes, scales = (next(own for name, own in tensors.items() if name.endswith(end)) for end in (".int8", ".scale"))
     rows = backbones.load(str(model)).embedding.weight.detach().numpy()  # type: ignore[attr-defined]
@@ -170,8 +174,8 @@ def test_a_large_model_has_its_weights_beside_it(
     int8: bool, made: Callable[[str], tuple[Path, Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, _ = made("static")
-    monkeypatch.setattr(exporting, "LARGEST", 1000)
-    export(str(model), tmp_path / "out", int8=int8)
+    monkeypatch.setattr(exported, "LARGEST", 1000)
+    export(model=str(model), out=tmp_path / "out", int8=int8)
     about = json.loads((tmp_path / "out/koine.json").read_text())
     assert (tmp_path / "out/model.onnx").stat().st_size < 5000
     assert about["bytes"] == sum(path.stat().st_size for path in (tmp_path / "out").glob("model.onnx*"))
@@ -187,14 +191,14 @@ def test_a_graph_with_other_vectors_is_not_written(
     made: Callable[[str], tuple[Path, Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, _ = made("static")
-    forward = exporting._Mean.forward
+    forward = exported.Mean.forward
 
-    def wrong(self: exporting._Mean, features: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    def wrong(self: exported.Mean, features: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         return {**forward(self, features), "sentence_embedding": forward(self, features)["sentence_embedding"] + 1}
 
-    monkeypatch.setattr(exporting._Mean, "forward", wrong)
+    monkeypatch.setattr(exported.Mean, "forward", wrong)
     with pytest.raises(KoineError, match=r"other vectors \(cosine .*; nothing was written"):
-        export(str(model), tmp_path / "out")
+        export(model=str(model), out=tmp_path / "out")
     assert not list(tmp_path.iterdir())
 
 
@@ -206,9 +210,9 @@ def test_what_torch_cannot_export_is_one_message(
     def fails(*_: object) -> None:
         raise ValueError("no such operator\nand a long report")
 
-    monkeypatch.setattr(exporting._Mean, "forward", fails)
+    monkeypatch.setattr(exported.Mean, "forward", fails)
     with pytest.raises(KoineError, match=r"static: torch cannot export it to ONNX: .*$") as error:
-        export(str(model), tmp_path / "out")
+        export(model=str(model), out=tmp_path / "out")
     assert "\n" not in str(error.value)
     assert not list(tmp_path.iterdir())
 
@@ -218,7 +222,7 @@ def test_a_module_without_a_graph_is_an_error_that_names_it(hub: Path, tmp_path:
     layers = [states, CNN(states.get_embedding_dimension(), 8), Pooling(24)]
     SentenceTransformer(modules=layers, device="cpu").save(str(tmp_path / "model"))
     with pytest.raises(KoineError, match=r"model: a module CNN cannot be exported, only Transformer, "):
-        export(str(tmp_path / "model"), tmp_path / "out")
+        export(model=str(tmp_path / "model"), out=tmp_path / "out")
 
 
 def test_pooling_without_the_prompt_is_an_error(hub: Path, tmp_path: Path) -> None:
@@ -227,7 +231,7 @@ def test_pooling_without_the_prompt_is_an_error(hub: Path, tmp_path: Path) -> No
     model = SentenceTransformer(modules=layers, prompts={"query": "ask ", "document": ""}, device="cpu")
     model.save(str(tmp_path / "model"))
     with pytest.raises(KoineError, match="pooling leaves out the prompt"):
-        export(str(tmp_path / "model"), tmp_path / "out")
+        export(model=str(tmp_path / "model"), out=tmp_path / "out")
 
 
 def test_arguments_that_do_not_fit_are_errors(made: Callable[[str], tuple[Path, Path]], tmp_path: Path) -> None:
@@ -259,12 +263,12 @@ def test_what_is_missing_or_cut_short_is_an_error(
         backbones.load(str(out))
 
 
-def test_the_tokenizer_cuts_and_pads_by_itself(made: Callable[[str], tuple[Path, Path]]) -> None:
-    for name in ("static", "qwen3-embedding"):
-        tokenizer = FastTokenizer.from_file(str(made(name)[1] / "tokenizer.json"))
-        long, short = tokenizer.encode_batch([LONG[0], "a"])
-        assert len(long.ids) == len(short.ids) == json.loads((made(name)[1] / "koine.json").read_text())["max_length"]
-        assert short.attention_mask[0] == 1 and short.attention_mask[-1] == 0
+@pytest.mark.parametrize("name", ["static", pytest.param("qwen3-embedding", marks=pytest.mark.slow)])
+def test_the_tokenizer_cuts_and_pads_by_itself(name: str, made: Callable[[str], tuple[Path, Path]]) -> None:
+    tokenizer = FastTokenizer.from_file(str(made(name)[1] / "tokenizer.json"))
+    long, short = tokenizer.encode_batch([LONG[0], "a"])
+    assert len(long.ids) == len(short.ids) == json.loads((made(name)[1] / "koine.json").read_text())["max_length"]
+    assert short.attention_mask[0] == 1 and short.attention_mask[-1] == 0
 
 
 def test_nobody_is_told_that_a_model_is_used(tmp_path: Path) -> None:

@@ -3,30 +3,53 @@
 import json
 import math
 import random
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+from extending import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
-from koine.filter import scores, steps
+from koine.filter import alignment as aligning
+from koine.filter import score as scoring
+from koine.filter import scores
 from koine.filter.alignment import alignment
+from koine.filter.decide import filter, verdicts
 from koine.filter.profiles import Profile, profile
-from koine.filter.steps import MOST, REASONS, SCORED, TEXT_SCORES, decide, rule_columns, score, verdicts
-from koine.params import Rules, Score
+from koine.filter.rules import RULES, columns_of, reasons
+from koine.filter.score import filter_score, score_texts
+from koine.filter.scores import Texts
+from koine.filter.table import SCORED
+from koine.names import target
+from koine.params import Params, Rules, Score, parse
 from koine.records import PARALLEL, QA, TRANSLATION
 from koine.runtime.errors import KoineError
 from koine.runtime.files import text_id, write_jsonl
 from koine.translate.answers import carry
+from koine.workflow.experiment import Experiment
 
 Frames = Callable[..., pl.DataFrame]
 OFF: dict[str, Any] = {name: None for name in Rules.model_fields if name != "clean_source"} | {"clean_source": False}
+
+
+USUAL = Profile(0.0, 1.0, 1.0)
+
+
+def texts(sources: Sequence[str], targets: Sequence[str], usual: Profile = USUAL, **more: Any) -> Texts:
+    """Texts of which only that is known which the test says."""
+    return Texts(sources, targets, [None] * len(sources), **{"lang": "fi", "among": (), "profile": usual, **more})
+
+
+def translations(targets: Sequence[str], lang: str, among: Sequence[str] = ()) -> Texts:
+    """Translations whose sources do not matter."""
+    return texts([""] * len(targets), targets, lang=lang, among=among)
 
 
 def one(values: Any) -> float | None:
@@ -85,14 +108,14 @@ def one(values: Any) -> float | None:
     ],
 )
 def test_numbers_are_kept_whatever_their_digits_and_separators(source: str, target: str, share: float | None) -> None:
-    assert one(scores.numbers([source], [target])) == share
+    assert one(scores.numbers(texts([source], [target]))) == share
 
 
 @given(numbers=st.lists(st.integers(0, 10**9), min_size=1, max_size=5), zero=st.sampled_from("0٠۰०০๐０"))
 def test_any_digits_of_unicode_say_the_same_number(numbers: list[int], zero: str) -> None:
     source = " x ".join(map(str, numbers))
     target = " y ".join("".join(chr(ord(zero) + int(digit)) for digit in str(number)) for number in reversed(numbers))
-    assert one(scores.numbers([source], [target])) == 1
+    assert one(scores.numbers(texts([source], [target]))) == 1
 
 
 SENTENCES = {
@@ -108,22 +131,22 @@ SENTENCES = {
 
 @pytest.mark.parametrize("lang", SENTENCES)
 def test_the_right_language_is_recognised_and_every_other_one_is_not(lang: str) -> None:
-    confidence = dict(zip(SENTENCES, scores.language(list(SENTENCES.values()), lang, list(SENTENCES)), strict=True))
+    confidence = dict(zip(SENTENCES, scores.language(translations(list(SENTENCES.values()), lang, list(SENTENCES))), strict=True))
     assert max(confidence, key=lambda other: confidence[other] or 0) == lang
     assert confidence[lang] > 0.9  # type: ignore[operator]
     assert all(value < 0.1 for other, value in confidence.items() if other != lang)  # type: ignore[operator]
 
 
 def test_of_a_language_that_cannot_be_told_nothing_is_said() -> None:
-    assert one(scores.language(["a"], "xx", ["en", "fi"])) is None
-    assert one(scores.language(["a"], "en", ["en"])) is None
-    assert len(scores.language([], "en", ["en", "fi"])) == 0
+    assert one(scores.language(translations(["a"], "xx", ["en", "fi"]))) is None
+    assert one(scores.language(translations(["a"], "en", ["en"]))) is None
+    assert len(scores.language(translations([], "en", ["en", "fi"]))) == 0
 
 
 def test_a_language_that_lingua_lacks_is_known_by_the_other_texts() -> None:
     draw = random.Random(0)
-    texts = ["".join(draw.choice(["ka", "nu", "mele", "ti", " "]) for _ in range(40)) for _ in range(300)]
-    confidence = scores.language([*texts, SENTENCES["de"], SENTENCES["fi"]], "haw", ["en", "de"])
+    invented = ["".join(draw.choice(["ka", "nu", "mele", "ti", " "]) for _ in range(40)) for _ in range(300)]
+    confidence = scores.language(translations([*invented, SENTENCES["de"], SENTENCES["fi"]], "haw", ["en", "de"]))
     assert confidence[:-2].min() > 0.5
     assert confidence[-2:].max() < 0.1
 
@@ -131,23 +154,23 @@ def test_a_language_that_lingua_lacks_is_known_by_the_other_texts() -> None:
 @pytest.mark.parametrize("lang", SENTENCES)
 def test_script_is_the_share_of_letters_in_the_languages_own(lang: str) -> None:
     own = {"en": "Latn", "fi": "Latn", "de": "Latn"}
-    found = scores.script([*SENTENCES.values(), "1999!"], lang)
+    found = scores.script(translations([*SENTENCES.values(), "1999!"], lang))
     same = [own.get(other, other) == own.get(lang, lang) for other in SENTENCES]
     assert (found[:-1] > 0.9).tolist() == same
     assert np.isnan(found[-1])
 
 
 def test_scripts_that_go_together_are_one() -> None:
-    assert scores.script(["漢字とカタカナ", "한국어", "漢字"], "ja").tolist() == [1, 0, 1]
-    assert scores.script(["Ћирилица"], "sr").tolist() == [1]
+    assert scores.script(translations(["漢字とカタカナ", "한국어", "漢字"], "ja")).tolist() == [1, 0, 1]
+    assert scores.script(translations(["Ћирилица"], "sr")).tolist() == [1]
 
 
 def test_length_is_measured_in_what_is_usual_for_the_language_and_the_length() -> None:
     usual = Profile(mean=math.log(2), spread=0.1, spread_short=1.0)
     at_100 = math.sqrt(0.01 + 1 / 100)
     sources, targets = ["s" * 99] * 3, ["t" * 199, "t" * 99, "t" * 399]
-    assert scores.length(sources, targets, usual) == pytest.approx([0, math.log(2) / at_100, math.log(2) / at_100])
-    short, long = scores.length(["s" * 9, "s" * 999], ["t" * 9, "t" * 999], usual)
+    assert scores.length(texts(sources, targets, usual)) == pytest.approx([0, math.log(2) / at_100, math.log(2) / at_100])
+    short, long = scores.length(texts(["s" * 9, "s" * 999], ["t" * 9, "t" * 999], usual))
     assert short < long  # the same ratio is odder in a long text
 
 
@@ -181,8 +204,8 @@ ALWAYS = Profile(0.0, 0.1, 1.0)
     ],
 )
 def test_an_end_counts_as_lost_where_the_text_is_short_too(source: str, target: str, kept: float) -> None:
-    assert one(scores.ending([source], [target], ALWAYS)) == kept
-    assert one(scores.ending([source], [target], Profile(0, 1, 1, ends=False))) is None
+    assert one(scores.ending(texts([source], [target], ALWAYS))) == kept
+    assert one(scores.ending(texts([source], [target], Profile(0, 1, 1, ends=False)))) is None
 
 
 @pytest.mark.parametrize(
@@ -197,8 +220,8 @@ def test_an_end_counts_as_lost_where_the_text_is_short_too(source: str, target: 
     ],
 )
 def test_a_question_stays_a_question(source: str, target: str, kept: float) -> None:
-    assert one(scores.question([source], [target], ALWAYS)) == kept
-    assert one(scores.question([source], [target], Profile(0, 1, 1, asks=False))) is None
+    assert one(scores.question(texts([source], [target], ALWAYS))) == kept
+    assert one(scores.question(texts([source], [target], Profile(0, 1, 1, asks=False)))) is None
 
 
 def test_alignment_tells_a_neighbours_translation_from_the_texts_own() -> None:
@@ -209,10 +232,10 @@ def test_alignment_tells_a_neighbours_translation_from_the_texts_own() -> None:
     wrong = range(0, 400, 20)
     for row in wrong:
         targets[row] = " ".join(pair[1] for pair in chosen[row + 1])
-    found = alignment(sources, targets, np.zeros(400))
+    found = alignment(texts(sources, targets))
     assert max(found[list(wrong)]) < -2
     assert np.mean(np.delete(found, list(wrong)) < -2) < 0.1
-    assert np.isnan(alignment(sources[:50], targets[:50], np.zeros(50))).all()
+    assert np.isnan(alignment(texts(sources[:50], targets[:50]))).all()
 
 
 @pytest.mark.parametrize(
@@ -228,13 +251,13 @@ def test_alignment_tells_a_neighbours_translation_from_the_texts_own() -> None:
     ],
 )
 def test_copied_is_the_share_of_words_that_the_source_has(source: str, target: str, share: float) -> None:
-    assert one(scores.copied([source], [target])) == pytest.approx(share)
+    assert one(scores.copied(texts([source], [target]))) == pytest.approx(share)
 
 
 @pytest.mark.parametrize("loop", ["und so weiter und ", "и так далее и ", "में और फिर से ", "一二三四"])
 def test_repetition_rises_with_a_decoders_loop_but_not_with_the_sources_own(loop: str) -> None:
     sources = ["a b c d e f", loop * 20, "a b c d e f", ""]
-    found = scores.repetition(sources, [loop * 20, loop * 20, SENTENCES["de"], ""])
+    found = scores.repetition(texts(sources, [loop * 20, loop * 20, SENTENCES["de"], ""]))
     assert found[0] > 0.7
     assert found[1:].tolist() == [0, 0, 0]
 
@@ -243,9 +266,9 @@ def test_repetition_rises_with_a_decoders_loop_but_not_with_the_sources_own(loop
 def test_shares_lie_between_0_and_1_and_each_text_is_scored_alone(pairs: list[tuple[str, str]]) -> None:
     sources, targets = [a for a, _ in pairs], [b for _, b in pairs]
     for score_of in (scores.copied, scores.repetition, scores.numbers):
-        found = score_of(sources, targets)
+        found = score_of(texts(sources, targets))
         assert all(np.isnan(value) or 0 <= value <= 1 for value in found)
-        alone = [score_of([a], [b])[0] for a, b in pairs]
+        alone = [score_of(texts([a], [b]))[0] for a, b in pairs]
         assert np.array_equal(found, alone, equal_nan=True)
 
 
@@ -273,7 +296,7 @@ TEXTS = st.lists(st.sampled_from(["the", "cat", "Кот", "sat", "on", "मै�
 def test_round_trips_are_sacrebleus_scores_of_a_corpus_of_one(pairs: list[tuple[str, str | None]]) -> None:
     found = scores.round_trips([source for source, _ in pairs], [back for _, back in pairs], workers=1)
     chrf, bleu = CHRF(word_order=2), BLEU(effective_order=True)
-    for (source, back), pair in zip(pairs, zip(*found, strict=True), strict=True):
+    for (source, back), pair in zip(pairs, found, strict=True):
         if back is None:
             assert np.isnan(pair).all()
         else:
@@ -321,7 +344,7 @@ def broken(frame: pl.DataFrame, rules: Rules) -> list[set[str]]:
     return [{name for name, value in row.items() if value is True} for row in verdicts(frame, rules).to_dicts()]
 
 
-COLUMNS = [f"{part}_{name}" for part in ("question", "passage") for name in TEXT_SCORES] + ["answer_kept", "external"]
+COLUMNS = [column for name in RULES if name != "clean_source" for column in columns_of(name)]
 
 
 @pytest.mark.parametrize("column", COLUMNS)
@@ -341,8 +364,8 @@ def test_a_score_of_null_breaks_nothing(column: str) -> None:
 @pytest.mark.parametrize("name", [name for name in Rules.model_fields if name != "clean_source"])
 def test_a_score_at_the_threshold_passes_and_one_beyond_it_does_not(name: str) -> None:
     rules = Rules(**{**OFF, name: 0.5})
-    limit, beyond = getattr(rules, name), 0.01 if name in MOST else -0.01
-    column = rule_columns(name)[-1]
+    limit, beyond = getattr(rules, name), 0.01 if RULES[name].keeps == "most" else -0.01
+    column = columns_of(name)[-1]
     assert broken(scored({column: limit}, {column: limit + beyond}), rules) == [set(), {name}]
 
 
@@ -353,7 +376,7 @@ def test_untranslated_and_contaminated_pairs_are_named_so() -> None:
 
 
 def test_every_rule_has_its_words_for_people() -> None:
-    assert set(verdicts(scored({}), ALL_ON).columns) - {"id"} == set(REASONS)
+    assert set(verdicts(scored({}), ALL_ON).columns) - {"id"} == set(reasons())
 
 
 VALUES = st.none() | st.floats(0, 1)
@@ -371,7 +394,7 @@ def test_kept_are_just_the_pairs_that_break_no_rule_and_the_counts_add_up(
     SCORED.write(frame, folder / "scored")
     chosen = Rules(**rules, length=None, clean_source=clean)
     reasons = broken(frame, chosen)
-    decide(folder / "scored", folder / "kept", folder / "summary", rules=chosen)
+    filter(folder / "scored", folder / "kept", folder / "summary", rules=chosen)
     summary = json.loads((folder / "summary").read_text())
     kept = PARALLEL.read(folder / "kept")
     assert kept["id"].to_list() == [i for i, why in zip(frame["id"], reasons, strict=True) if not why]
@@ -382,7 +405,7 @@ def test_kept_are_just_the_pairs_that_break_no_rule_and_the_counts_add_up(
 
 def test_scores_that_differ_by_a_rounding_error_have_a_histogram(tmp_path: Path) -> None:
     SCORED.write(scored({"passage_cosine": 1.0}, {"passage_cosine": float(np.nextafter(1, 0))}), tmp_path / "scored")
-    decide(tmp_path / "scored", tmp_path / "kept", tmp_path / "summary", rules=Rules(**OFF))
+    filter(tmp_path / "scored", tmp_path / "kept", tmp_path / "summary", rules=Rules(**OFF))
     found = json.loads((tmp_path / "summary").read_text())["scores"]["cosine"]
     assert sum(found["counts"]) == 4  # questions and passages
     assert len(set(found["edges"])) == len(found["edges"])
@@ -391,10 +414,10 @@ def test_scores_that_differ_by_a_rounding_error_have_a_histogram(tmp_path: Path)
 def test_many_texts_are_scored_in_equal_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [dict(zip(("source", "target"), english(n % 10), strict=True)) | {"back": None} for n in range(23)]
     sizes: list[int] = []
-    found = steps._score_texts(rows, "fi", ["en", "fi"], Score(), 1, "cpu")
-    monkeypatch.setattr(steps, "BLOCK", 10)
-    monkeypatch.setattr(steps, "alignment", lambda *given: sizes.append(len(given[0])) or np.full(len(given[0]), np.nan))
-    blocks = steps._score_texts(rows, "fi", ["en", "fi"], Score(), 1, "cpu")
+    found = score_texts(rows, "fi", ["en", "fi"], Score())
+    monkeypatch.setattr(scoring, "BLOCK", 10)
+    monkeypatch.setattr(aligning, "alignment", lambda block: sizes.append(len(block.sources)) or np.full(sizes[-1], np.nan))
+    blocks = score_texts(rows, "fi", ["en", "fi"], Score())
     assert sizes == [8, 8, 7]
     for name in ("script", "numbers", "copied", "repetition", "question"):  # of one text alone, whatever is usual around it
         np.testing.assert_array_equal(blocks[name], found[name])
@@ -403,7 +426,7 @@ def test_many_texts_are_scored_in_equal_blocks(monkeypatch: pytest.MonkeyPatch) 
 def test_nothing_kept_is_an_error_that_names_the_language_and_the_scores(tmp_path: Path) -> None:
     SCORED.write(scored({"question": None}), tmp_path / "scored")
     with pytest.raises(KoineError, match=r"fi: no pair passes the filter.*scored"):
-        decide(tmp_path / "scored", tmp_path / "kept", tmp_path / "summary", rules=Rules())
+        filter(tmp_path / "scored", tmp_path / "kept", tmp_path / "summary", rules=Rules())
     assert not (tmp_path / "kept").exists()
 
 
@@ -450,10 +473,8 @@ def planted(tmp_path: Path, qa: Frames) -> tuple[Path, Path, Path]:
     for shard in (0, 1):
         TRANSLATION.write(TRANSLATION.frame(done[shard::2]), tmp_path / f"shard{shard}")
     write_jsonl(tmp_path / "truth", truth)
-    score(
-        tmp_path / "qa", [tmp_path / "shard0", tmp_path / "shard1"], [], tmp_path / "scored",
-        lang="fi", among=["en", "de", "fi"], settings=Score(), ngram=13, workers=1,
-    )  # fmt: skip
+    shards = [tmp_path / "shard0", tmp_path / "shard1"]
+    filter_score(shards, tmp_path / "qa", tmp_path / "scored", lang="fi", among=["en", "de", "fi"])
     return tmp_path / "qa", tmp_path / "scored", tmp_path / "truth"
 
 
@@ -470,7 +491,7 @@ def test_every_pair_is_scored_with_its_own_translations(planted: tuple[Path, Pat
 
 def test_every_planted_defect_is_found_and_no_clean_pair_lost(tmp_path: Path, planted: tuple[Path, Path, Path]) -> None:
     _, scored_pairs, truth = planted
-    decide(scored_pairs, tmp_path / "kept", tmp_path / "summary", rules=Rules(), truth=truth)
+    filter(scored_pairs, tmp_path / "kept", tmp_path / "summary", rules=Rules(), truth=truth)
     summary = json.loads((tmp_path / "summary").read_text())
     kinds = ("neighbour", "number_changed", "truncated", "untranslated", "wrong_language")
     assert summary["planted"] == {
@@ -483,18 +504,72 @@ def test_every_planted_defect_is_found_and_no_clean_pair_lost(tmp_path: Path, pl
 def test_changed_rules_need_no_new_scores(tmp_path: Path, planted: tuple[Path, Path, Path]) -> None:
     _, scored_pairs, truth = planted
     before = scored_pairs.read_bytes()
-    decide(scored_pairs, tmp_path / "all", tmp_path / "summary", rules=Rules(**OFF), truth=truth)
+    filter(scored_pairs, tmp_path / "all", tmp_path / "summary", rules=Rules(**OFF), truth=truth)
     assert len(PARALLEL.read(tmp_path / "all")) == 10
     assert json.loads((tmp_path / "summary").read_text())["planted"]["recall"] == 0
-    decide(scored_pairs, tmp_path / "some", tmp_path / "summary", rules=Rules(**{**OFF, "numbers": 1.0}))
+    filter(scored_pairs, tmp_path / "some", tmp_path / "summary", rules=Rules(**{**OFF, "numbers": 1.0}))
     assert PARALLEL.read(tmp_path / "some")["id"].to_list() == ["t/0", "t/1", *(f"t/{n}" for n in range(3, 10))]
     assert scored_pairs.read_bytes() == before
 
 
 def test_translations_of_other_pairs_are_an_error(tmp_path: Path, planted: tuple[Path, Path, Path]) -> None:
     with pytest.raises(KoineError, match="do not belong together"):
-        score(
-            planted[0], [tmp_path / "shard0"], [], tmp_path / "never",
-            lang="fi", among=["en", "fi"], settings=Score(), ngram=13, workers=1,
-        )  # fmt: skip
+        filter_score([tmp_path / "shard0"], planted[0], tmp_path / "never", lang="fi", among=["en", "fi"])
     assert not (tmp_path / "never").exists()
+
+
+def test_external_scores_are_read_by_id_and_what_is_wrong_with_them_is_said(
+    tmp_path: Path, planted: tuple[Path, Path, Path]
+) -> None:
+    shards, own = [tmp_path / "shard0", tmp_path / "shard1"], tmp_path / "own.jsonl"
+
+    def rescore() -> list[float | None]:
+        filter_score(shards, planted[0], tmp_path / "again", lang="fi", among=["en", "de", "fi"], external=own)
+        return SCORED.read(tmp_path / "again")["external"].to_list()
+
+    write_jsonl(own, [{"id": "t/0", "score": 0.5}, {"id": "t/2", "score": -1}, {"id": "unknown", "score": 1}])
+    assert rescore() == [0.5, None, -1.0, *[None] * 7]
+    for row, said in (
+        ({"id": "t/0"}, r"own\.jsonl:1: a row of external scores needs"),
+        ({"id": "x", "score": 1}, "none of its ids"),
+    ):
+        write_jsonl(own, [row])
+        with pytest.raises(KoineError, match=said):
+            rescore()
+
+
+def test_the_file_of_external_scores_is_an_input_of_its_language() -> None:
+    recipe = json.loads(Params().model_dump_json())
+    assert not any(job["files"] for job in Experiment(recipe).jobs.filter_score.values())
+    recipe["filter"]["score"]["external"] = "own/comet {lang}.jsonl"
+    jobs = Experiment(recipe).jobs.filter_score
+    assert jobs["fi"]["files"] == ["own/comet fi.jsonl"] and "--external 'own/comet fi.jsonl'" in jobs["fi"]["flags"]
+    assert "{lang}" not in jobs["fi"]["flags"] and jobs["zh"]["files"] == ["own/comet zh.jsonl"]
+
+
+# --- rules -----------------------------------------------------------------------------------------------
+
+
+def test_every_entry_is_complete_and_is_a_parameter_with_its_bounds() -> None:
+    assert list(Rules.model_fields) == list(RULES)
+    for name, rule in RULES.items():
+        assert callable(target(rule.score)) and rule.words and rule.description.endswith("."), name
+        assert getattr(Rules(), name) == rule.default
+        for bound, beyond in ((rule.low, -1), (rule.high, 1)):
+            if math.isfinite(bound) and rule.keeps != "null":
+                assert getattr(Rules(**{name: bound}), name) == bound
+                with pytest.raises(ValueError, match="does not lie between"):
+                    Rules(**{name: bound + beyond})
+
+
+def test_the_page_says_of_each_rule_what_its_entry_says() -> None:
+    page = (ROOT / "docs/filter.md").read_text(encoding="utf-8").partition("| key under `filter.rules` |")[2].partition("\n\n")[0]
+    when = {"least": "score < value", "most": "score > value", "null": "`contaminated` is set"}
+    said = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*?) \| (.*?) \|$", page, re.MULTILINE)
+    entries = {name: (json.dumps(rule.default), when[rule.keeps], rule.words) for name, rule in RULES.items()}
+    assert {name: tuple(words) for name, *words in said} == {name: entries[name] for name, *_ in said}
+
+
+def test_an_unknown_rule_is_an_error_that_names_the_nearest() -> None:
+    with pytest.raises(KoineError, match=r"filter\.rules\.lenght: no such parameter; did you mean 'length'"):
+        parse({"filter": {"rules": {"lenght": 3.0}}})

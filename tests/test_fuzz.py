@@ -8,8 +8,8 @@ from pathlib import Path
 import fuzz
 import pytest
 
-from koine.collect.published import read_published
-from koine.collect.readers import read_qa, read_squad
+from koine.collect.formats.squad import read_squad
+from koine.collect.readers import read_questions
 from koine.runtime import files
 from koine.runtime.errors import KoineError
 
@@ -38,10 +38,10 @@ def hole(path: Path, size: int, start: bytes) -> Path:
 @pytest.mark.parametrize(
     ("name", "start", "read", "message"),
     [
-        ("qa.jsonl", b'{"question": "', lambda path: read_qa(path, "jsonl"), r"qa\.jsonl:1: a line of more than 64 MiB"),
+        ("qa.jsonl", b'{"question": "', lambda path: read_questions(path, "jsonl"), r"qa\.jsonl:1: a line of more than 64 MiB"),
         ("squad.json", b'{"data": "', read_squad, r"squad\.json: more than 1,024 MiB, too large to be read at once; split it"),
-        ("nfL6.json", b'[{"question": "', lambda path: read_published(path, "faq"), r"nfL6\.json: an item of more than 64 MiB"),
-        ("WikiQA.tsv", b"QuestionID", lambda path: read_published(path, "wikiqa"), r"WikiQA\.tsv:1: a line of more than 64 MiB"),
+        ("nfL6.json", b'[{"question": "', lambda path: read_questions(path, "faq"), r"nfL6\.json: an item of more than 64 MiB"),
+        ("WikiQA.tsv", b"QuestionID", lambda path: read_questions(path, "wikiqa"), r"WikiQA\.tsv:1: a line of more than 64 MiB"),
     ],
 )
 def test_one_line_of_two_gigabytes_is_refused_early(
@@ -66,7 +66,7 @@ def test_a_packed_line_without_an_end_is_refused_early(tmp_path: Path) -> None:
 def test_half_a_character_is_refused_and_a_whole_one_is_read(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text('{"question": "\\ud83d\\ude00?", "passage": "yes"}\n', encoding="utf-8")
-    assert next(read_qa(path, "jsonl"))["question"] == "\N{GRINNING FACE}?"
+    assert next(read_questions(path, "jsonl"))["question"] == "\N{GRINNING FACE}?"
     path.write_text('{"question": "\\ud83d?", "passage": "yes"}\n', encoding="utf-8")
     with pytest.raises(KoineError, match=r"a\.jsonl:1: an escape such as"):
-        list(read_qa(path, "jsonl"))
+        list(read_questions(path, "jsonl"))

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from koine.runtime import gpus
+
 JOB = """
 import sys
 from koine.runtime import gpus
@@ -87,3 +89,23 @@ def test_all_gpus_of_the_machine_are_slots_by_their_uuids(job: Callable[..., Job
     assert {said(job(None, PATH=path))[2] for _ in range(2)} == {"GPU-a", "GPU-b"}
     program.write_text("#!/bin/sh\nexit 9\n")
     assert said(job(None, PATH=path)) == ["None"] * 3
+
+
+@pytest.mark.parametrize(
+    ("visible", "names"),
+    [(None, ["NVIDIA H100", "NVIDIA L4"]), ("1", ["NVIDIA L4"]), ("GPU-a", ["NVIDIA H100"]), ("MIG-x", ["MIG-x"]), ("-1", [])],
+)
+def test_gpus_are_named_without_torch(
+    visible: str | None, names: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "nvidia-smi"
+    whole = "0, GPU-a, NVIDIA H100\\n1, GPU-b, NVIDIA L4\\n"
+    program.write_text(f"#!/bin/sh\ncase $1 in *uuid) printf 'GPU-a\\nGPU-b\\n';; *) printf '{whole}';; esac\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.delenv(gpus.VISIBLE, raising=False)
+    if visible is not None:
+        monkeypatch.setenv(gpus.VISIBLE, visible)
+    assert gpus.gpus() == names
+    program.write_text("#!/bin/sh\nexit 9\n")
+    assert gpus.gpus() == []

@@ -11,17 +11,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from koine.collect.benchmark import collect_benchmark
 from koine.collect.clean import hold_out
-from koine.collect.normalise import normalise
-from koine.collect.steps import collect, collect_benchmark
-from koine.filter.steps import benchmark, decide, score
-from koine.params import Clean, HeldOut, Params, Rules, Score, Tokenizer
-from koine.plan import Plan
+from koine.collect.merge import collect
+from koine.filter.decide import filter
+from koine.filter.heldout import filter_heldout
+from koine.filter.score import filter_score
+from koine.params import HeldOut, Params, Rules, Tokenizer
 from koine.records import PARALLEL, QA, QRELS, QUERIES
 from koine.runtime.errors import KoineError
 from koine.runtime.files import write_jsonl
-from koine.train.tokens import TrainingSet, tokenise
-from koine.translate.steps import translate
+from koine.text.normalise import normalise
+from koine.train.tokens import TrainingSet, train_tokens
+from koine.translate.shard import translate
+from koine.workflow.experiment import Experiment
 
 Frames = Callable[..., pl.DataFrame]
 OFF = {name: None for name in Rules.model_fields if name != "clean_source"}
@@ -91,7 +94,7 @@ def chain(tmp_path: Path, qa: Frames) -> Path:
         for n in range(60)
     ]  # fmt: skip
     QA.write(qa(*rows), tmp_path / "source.parquet")
-    collect([tmp_path / "source.parquet"], [], tmp_path, Clean(), heldout=HeldOut(questions=12))
+    collect([tmp_path / "source.parquet"], tmp_path, heldout=HeldOut(questions=12))
     qa_path, heldout = tmp_path / "qa.parquet", tmp_path / "heldout.parquet"
     lost = QA.read(heldout)["question"][0]
     for lang in LANGUAGES:
@@ -103,18 +106,16 @@ def chain(tmp_path: Path, qa: Frames) -> Path:
             qa_path, done, source="en", target=lang, backend="memory", resources=[tmp_path / f"{lang}.jsonl"], heldout=heldout
         )
         scored = tmp_path / f"{lang}.scored.parquet"
-        score(
-            qa_path, [done], [], scored, lang=lang, among=("en", *LANGUAGES), settings=Score(), ngram=13, workers=1,
-            heldout=heldout,
-        )  # fmt: skip
-        decide(scored, tmp_path / f"{lang}.parquet", tmp_path / f"{lang}.json", rules=Rules(**OFF))
+        filter_score([done], qa_path, scored, lang=lang, among=("en", *LANGUAGES), heldout=heldout)
+        filter(scored, tmp_path / f"{lang}.parquet", tmp_path / f"{lang}.json", rules=Rules(**OFF))
     return tmp_path
 
 
 def test_every_language_asks_the_same_held_out_questions_of_the_whole_collection(chain: Path) -> None:
-    benchmark(chain / "qa.parquet", chain / "heldout.parquet", [chain / f"{lang}.parquet" for lang in LANGUAGES], chain / "bench")
+    parallel = [chain / f"{lang}.parquet" for lang in LANGUAGES]
+    filter_heldout(chain / "qa.parquet", chain / "heldout.parquet", parallel, chain / "bench")
     folders = {lang: chain / "bench" / lang for lang in ("en", *LANGUAGES)}
-    collect_benchmark(folders, chain / "heldout", name="heldout", reader="beir", candidate="passage", parallel_only=False)
+    collect_benchmark(folders, chain / "heldout", reader="beir", candidate="passage", parallel_only=False)
     queries, qrels = QUERIES.read(chain / "heldout/queries.parquet"), QRELS.read(chain / "heldout/qrels.parquet")
     asked = QA.read(chain / "heldout.parquet")
     wanted = set(asked["id"][1:])  # the first has no translation into sv
@@ -132,7 +133,7 @@ def test_training_sees_none_of_them_in_any_language(chain: Path) -> None:
     heldout = QA.read(chain / "heldout.parquet")
     parallel = [chain / f"{lang}.parquet" for lang in LANGUAGES]
     assert all(set(PARALLEL.read(path)["id"]) & set(heldout["id"]) for path in parallel), "they were translated"
-    tokenise(chain / "qa.parquet", parallel, chain / "tokens", Tokenizer(vocab_size=300), special=False)
+    train_tokens(chain / "qa.parquet", chain / "tokens", "static", Tokenizer(vocab_size=300), parallel=parallel)
     data = TrainingSet.open(chain / "tokens", "en")
     assert set(data.passage_ids) == set(QA.read(chain / "qa.parquet")["passage_id"])
     assert len(data.query_rows) == len(QA.read(chain / "qa.parquet"))
@@ -142,7 +143,7 @@ def test_none_left_in_every_language_is_an_error(chain: Path) -> None:
     empty = PARALLEL.read(chain / "fi.parquet").filter(pl.col("id").is_in(QA.read(chain / "qa.parquet")["id"].implode()))
     PARALLEL.write(empty, chain / "fi.parquet")
     with pytest.raises(KoineError, match="no held-out question passed the filter in every language"):
-        benchmark(chain / "qa.parquet", chain / "heldout.parquet", [chain / "fi.parquet"], chain / "bench")
+        filter_heldout(chain / "qa.parquet", chain / "heldout.parquet", [chain / "fi.parquet"], chain / "bench")
 
 
 def config(**evaluate: Any) -> dict[str, Any]:
@@ -152,10 +153,9 @@ def config(**evaluate: Any) -> dict[str, Any]:
 
 def test_the_benchmark_and_its_questions_are_asked_for_together() -> None:
     with pytest.raises(KoineError, match=r"collect\.heldout\.questions: 0, and evaluate\.benchmarks has 'heldout'"):
-        Plan(config())
+        Experiment(config())
     asked = {**Params().collect.model_dump(), "heldout": {"questions": 9}}
     with pytest.raises(KoineError, match="has no 'heldout'"):
-        Plan(config(benchmarks=["sample"]) | {"collect": asked})
-    plan = Plan(config() | {"collect": asked})
-    assert plan.tested == "" and plan.foreign == []
-    assert plan.own_files == [] and len(plan.heldout_files) == 3 * 10
+        Experiment(config(benchmarks=["sample"]) | {"collect": asked})
+    sources = Experiment(config() | {"collect": asked}).sources
+    assert sources.foreign == [] and sources.own_files == [] and len(sources.heldout_files) == 3 * 10

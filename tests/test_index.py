@@ -12,8 +12,8 @@ import pytest
 from threadpoolctl import threadpool_limits
 from toy import train_one
 
-from koine.encode import steps, vectors
-from koine.encode.steps import encode
+from koine.encode import texts, vectors
+from koine.encode.texts import encode
 from koine.encode.vectors import Partial
 from koine.index import kinds
 from koine.index.kinds import build, exact, lists_of, open_index, recall, sample_size, size_of
@@ -155,7 +155,7 @@ def model(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def whole(model: Path, corpus: Path, out: Path) -> Path:
-    encode(str(model), corpus / "toy", out, tokens=None, dtype="float32", batch_size=8, device="cpu")
+    encode(str(model), corpus / "toy", out, device="cpu", encode_batch_size=8)
     return out
 
 
@@ -165,7 +165,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_shards_give_the_vectors_of_the_whole(model: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole(model, corpus, tmp_path / "whole")
-    monkeypatch.setattr(steps, "SHARD", 7)
+    monkeypatch.setattr(texts, "SHARD", 7)
     whole(model, corpus, tmp_path / "shards")
     for name in ("queries.npy", "passages.npy"):
         np.testing.assert_allclose(np.load(tmp_path / "shards" / name), np.load(tmp_path / "whole" / name), atol=1e-6)
@@ -177,7 +177,7 @@ def test_shards_give_the_vectors_of_the_whole(model: Path, corpus: Path, tmp_pat
 def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(
     model: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
-    monkeypatch.setattr(steps, "SHARD", 7)
+    monkeypatch.setattr(texts, "SHARD", 7)
     unbroken = contents(whole(model, corpus, tmp_path / "unbroken"))
     written: list[int] = []
     write = Partial.write
@@ -219,9 +219,9 @@ def test_what_was_done_of_other_texts_is_not_gone_on_with(
 SHARED = """
 import sys
 from pathlib import Path
-from koine.encode import steps
-steps.SHARD = 7
-steps.encode(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), tokens=None, dtype="float32", batch_size=8, device="cpu")
+from koine.encode import texts
+texts.SHARD = 7
+texts.encode(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), device="cpu", encode_batch_size=8)
 """
 
 
@@ -231,7 +231,7 @@ def test_two_processes_share_the_shards(model: Path, corpus: Path, tmp_path: Pat
     done = subprocess.run([*launch, str(model), str(corpus / "toy"), str(tmp_path / "two")], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("passages: shards: 9 done") == 2  # 18 shards of two languages
-    monkeypatch.setattr(steps, "SHARD", 7)
+    monkeypatch.setattr(texts, "SHARD", 7)
     assert contents(tmp_path / "two") == contents(whole(model, corpus, tmp_path / "one"))
 
 

@@ -11,14 +11,13 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from koine import init as starting
 from koine.cli import app
-from koine.collect.steps import collect_source
-from koine.doctor import load_recipe
-from koine.plan import Plan
+from koine.collect.source import collect_source
+from koine.params import load_recipe
 from koine.records import QA
 from koine.runtime.errors import KoineError
 from koine.runtime.files import write_jsonl
+from koine.workflow.experiment import Experiment
 
 ROOT = Path(__file__).parents[1]
 Run = Callable[..., str]
@@ -33,7 +32,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("KOINE_MODELS", raising=False)
-    monkeypatch.setattr(starting, "_gpus", lambda: 0)
+    monkeypatch.setattr("koine.people.init.gpus", list)
 
     def run(*words: str) -> str:
         result = CliRunner().invoke(app, ["init", *words])
@@ -61,11 +60,11 @@ def recipe(name: str = "mine") -> dict[str, Any]:
 def test_a_recipe_is_written_that_the_workflow_takes(start: Run) -> None:
     write_jsonl(Path("qa.jsonl"), questions())
     said = start("mine", "--qa", "qa.jsonl", "--languages", "de,fi", "--languages", "sw", "--licence", "CC-BY-4.0")
-    plan = Plan(load_recipe(Path("recipes/mine.yaml")))
-    assert plan.params.translate.languages == ["de", "fi", "sw"]
-    assert plan.params.collect.heldout.questions == 20 and "heldout" in plan.benchmarks
-    assert plan.params.collect.registry["mine"].size == (200, 200)
-    assert plan.params.translate.decoding.model == "facebook/m2m100_418M"
+    experiment = Experiment(load_recipe(Path("recipes/mine.yaml")))
+    assert experiment.params.translate.languages == ["de", "fi", "sw"]
+    assert experiment.params.collect.heldout.questions == 20 and "heldout" in experiment.sources.tested
+    assert experiment.params.collect.registry["mine"].size == (200, 200)
+    assert experiment.params.translate.decoding.model == "facebook/m2m100_418M"
     text = Path("recipes/mine.yaml").read_text(encoding="utf-8")
     for reason in ("MIT licence) has to be brought", "there are 40", "No GPU here", "Each choice is yours", "hold 100% of your"):
         assert reason.lower() in " ".join((text + said).replace("#", "").split()).lower(), reason
@@ -86,11 +85,19 @@ def test_what_the_recipe_reads_is_what_the_step_reads(start: Run) -> None:
     rows = "".join(f"What is {n}?;A number, {n}.;{n // 2}\n" for n in range(100))
     Path("a.csv").write_text("query;context;url\n" + rows, encoding="utf-8")
     start("mine", "--qa", "a.csv", "--languages", "fi")
-    plan = Plan(load_recipe(Path("recipes/mine.yaml")))
+    experiment = Experiment(load_recipe(Path("recipes/mine.yaml")))
     named = ["question=query", "passage=context", "group=url"]
-    assert shlex.split(plan.sources["mine"]["flags"])[-6:] == [word for pair in named for word in ("--column", pair)]
+    assert shlex.split(experiment.jobs.collect_source["mine"]["flags"])[-6:] == [
+        word for pair in named for word in ("--columns", pair)
+    ]
     assert "there are 50 (a `url` each)" in " ".join(Path("recipes/mine.yaml").read_text().replace("#", "").split())
-    words = ["collect-source", *plan.sources["mine"]["files"], "--name", "mine", *shlex.split(plan.sources["mine"]["flags"])]
+    words = [
+        "collect-source",
+        *experiment.jobs.collect_source["mine"]["files"],
+        "--name",
+        "mine",
+        *shlex.split(experiment.jobs.collect_source["mine"]["flags"]),
+    ]
     assert CliRunner().invoke(app, [*words, "--out", "qa.parquet"]).exit_code == 0
     first = QA.read(Path("qa.parquet")).to_dicts()[0]
     assert (first["question"], first["passage"], first["group"]) == ("What is 0?", "A number, 0.", "0")
@@ -103,7 +110,7 @@ def test_memories_come_before_engines(start: Run) -> None:
     some = {row["question"] for row in rows[:100]}
     memory = [("de", text) for text in sorted(every)] + [("fi", text) for text in sorted(some)]
     write_jsonl(Path("m.jsonl"), ({"source_lang": "en", "target_lang": lang, "source": t, "target": t} for lang, t in memory))
-    start("mine", "--qa", "qa.jsonl", "--languages", "de,fi,sw", "--memory", "m.jsonl")
+    start("mine", "--qa", "qa.jsonl", "--languages", "de,fi,sw", "--memories", "m.jsonl")
     chosen = recipe()["translate"]
     assert chosen["backend"] == "ctranslate2" and chosen["backends"] == {"de": "memory"}
     assert chosen["resources"] == ["mine-memory"] and chosen["round_trip"] == ["fi", "sw"]
@@ -112,7 +119,7 @@ def test_memories_come_before_engines(start: Run) -> None:
 
 
 def test_a_gpu_gets_a_pretrained_backbone(start: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(starting, "_gpus", lambda: 1)
+    monkeypatch.setattr("koine.people.init.gpus", lambda: ["NVIDIA H100"])
     monkeypatch.setenv("KOINE_MODELS", str(tmp_path / "models"))
     for name in ("intfloat/multilingual-e5-base", "facebook/nllb-200-distilled-600M"):
         (tmp_path / "models" / name).mkdir(parents=True)
@@ -131,10 +138,10 @@ def test_passages_alone_are_adapted_to_with_the_questions_of_others(start: Run) 
     rows = [{"id": n, "text": f"House {n} is old. A baker lives in it with {n} cats. The door is blue."} for n in range(200)]
     write_jsonl(Path("p.jsonl"), rows)
     start("mine", "--passages", "p.jsonl", "--languages", "fi")
-    plan = Plan(load_recipe(Path("recipes/mine.yaml")))
-    assert list(plan.sources) in (["squad-train", "mine"], ["squad-train-mirror", "mine"])
-    assert plan.params.collect.heldout.sources == ["mine"]
-    assert plan.params.train.datasets.domain == ["mine"] and "hybrid-daft" in plan.params.train.strategies
+    experiment = Experiment(load_recipe(Path("recipes/mine.yaml")))
+    assert experiment.params.collect.sources in (["squad-train", "mine"], ["squad-train-mirror", "mine"])
+    assert experiment.params.collect.heldout.sources == ["mine"]
+    assert experiment.params.train.datasets.domain == ["mine"] and "hybrid-daft" in experiment.params.train.strategies
     collect_source([Path("p.jsonl")], Path("o"), name="mine", reader="passages", lang="en", domain="", licence="")
     assert len(QA.read(Path("o"))) == 200
 
@@ -144,10 +151,10 @@ def test_a_test_of_ones_own_is_parallel_where_ids_agree(start: Run, same: bool) 
     write_jsonl(Path("qa.jsonl"), questions())
     for lang in ("en", "fi"):
         write_jsonl(Path(f"{lang}.jsonl"), [row | {"id": row["id"] if same else f"{lang}{row['id']}"} for row in questions(20)])
-    start("mine", "--qa", "qa.jsonl", "--languages", "fi", "--test", "en=en.jsonl", "--test", "fi=fi.jsonl")
-    plan = Plan(load_recipe(Path("recipes/mine.yaml")))
-    assert set(plan.benchmarks) == {"heldout", "mine-test"} and plan.foreign == ["mine-test"]
-    assert plan.params.evaluate.registry["mine-test"].native is not same
+    start("mine", "--qa", "qa.jsonl", "--languages", "fi", "--tests", "en=en.jsonl", "--tests", "fi=fi.jsonl")
+    experiment = Experiment(load_recipe(Path("recipes/mine.yaml")))
+    assert set(experiment.sources.tested) == {"heldout", "mine-test"} and experiment.sources.foreign == ["mine-test"]
+    assert experiment.params.evaluate.registry["mine-test"].native is not same
 
 
 def test_a_hub_data_set_is_looked_at_where_it_is(start: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,7 +187,7 @@ def broken_json(path: Path) -> None:
         ("a.jsonl", lambda path: write_jsonl(path, questions()), ("--languages", "english"), r"'english' is no language tag"),
         ("a.jsonl", lambda path: write_jsonl(path, questions()), ("--languages", "en"), r"en is the language of the data"),
         ("a.jsonl", lambda path: write_jsonl(path, questions()), ("--languages", "tlh"), r"translates into tlh; give a memory"),
-        ("a.jsonl", lambda path: write_jsonl(path, questions()), ("--test", "fi=no.jsonl"), r"no\.jsonl: no such file"),
+        ("a.jsonl", lambda path: write_jsonl(path, questions()), ("--tests", "fi=no.jsonl"), r"no\.jsonl: no such file"),
     ],
 )  # fmt: skip
 def test_what_is_broken_is_said_and_nothing_is_written(
@@ -207,6 +214,9 @@ def test_a_recipe_is_not_replaced_unless_asked_for(start: Run) -> None:
         start("mine", "--qa", "qa.jsonl", "--languages", "sv")
     start("mine", "--qa", "qa.jsonl", "--languages", "sv", "--force")
     assert recipe()["translate"]["languages"] == ["sv"]
-    for name in ("sample", "heldout", "Mine", "../x"):
+    Path("recipes/mine.yaml").rename("recipes/another file.yaml")
+    with pytest.raises(KoineError, match=r"recipes/another file\.yaml is called mine already; choose another name"):
+        start("mine", "--qa", "qa.jsonl", "--languages", "fi")
+    for name in ("sample", "heldout", "dvc", "raw", "translation", "Mine", "../x"):
         with pytest.raises(KoineError, match="cannot name a recipe"):
             start(name, "--qa", "qa.jsonl", "--languages", "fi")

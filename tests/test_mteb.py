@@ -17,11 +17,12 @@ from tokenizers import Tokenizer as FastTokenizer
 from koine import backbones
 from koine.backbones.static import StaticEncoder
 from koine.backbones.tokenizer import tokenize, train_tokenizer
-from koine.collect.sample import make_sample
-from koine.collect.steps import collect_benchmark
-from koine.evaluate.mteb import BenchmarkTask, MtebEncoder, evaluate_mteb
-from koine.evaluate.steps import evaluate_model
-from koine.params import Architecture, Start, Tokenizer
+from koine.collect.benchmark import collect_benchmark
+from koine.collect.sample import collect_sample
+from koine.evaluate.mteb import BenchmarkTask, MtebEncoder
+from koine.params import Architecture, Sample, Start, Tokenizer
+from koine.people.evaluate import evaluate
+from koine.people.mteb import evaluate_mteb
 from koine.records import PAIRS, PASSAGES, QRELS, QUERIES, SCORES, Run
 from koine.runtime.errors import KoineError
 from koine.runtime.files import write_json
@@ -35,10 +36,10 @@ CELL = ["setting", "query_lang", "doc_lang"]
 def benchmark(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A part of the sample's: pools of fewer than 1,000 passages, so that mteb's map@1000 is without cut-off."""
     scratch = tmp_path_factory.mktemp("sample")
-    make_sample(scratch / "made", languages=LANGUAGES, seed=1, defect_rate=0.0)
+    collect_sample(scratch / "made", sample=Sample(languages=list(LANGUAGES), defect_rate=0))
     files = {lang: scratch / "made/beir" / lang for lang in LANGUAGES}
     folder = scratch / "sample"
-    collect_benchmark(files, folder, name="sample", reader="beir", candidate="passage", parallel_only=False)
+    collect_benchmark(files, folder, reader="beir", candidate="passage", parallel_only=False)
     qrels = QRELS.read(folder / "qrels.parquet")
     asked = qrels["query_id"].unique(maintain_order=True)[:50]
     qrels = qrels.filter(pl.col("query_id").is_in(asked.implode()))
@@ -71,7 +72,7 @@ def model(benchmark: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def ours(benchmark: Path, model: Path, tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
     out = tmp_path_factory.mktemp("ours")
-    evaluate_model(str(model), str(benchmark), out, run=RUN, pools=[], settings=[], names=[], device="cpu")
+    evaluate(model=str(model), benchmark=str(benchmark), out=out, run=RUN, device="cpu")
     return read(out)
 
 
@@ -97,7 +98,7 @@ class Recorded(BenchmarkTask):
 
 def test_mteb_and_koine_give_every_query_the_same_scores(benchmark: Path, model: Path, tmp_path: Path) -> None:
     """mteb with sentence-transformers, as its users call it: another encoder, scorer, ranking and set of metrics."""
-    evaluate_model(str(model), str(benchmark), tmp_path, run=RUN, pools=[], settings=[], names=[], device="cpu")
+    evaluate(model=str(model), benchmark=str(benchmark), out=tmp_path, run=RUN, device="cpu")
     ours = SCORES.read(tmp_path / "scores.parquet").rows(named=True)
     task = Recorded(benchmark)
     mteb.evaluate(SentenceTransformer(str(model), device="cpu"), task, cache=None, show_progress_bar=False)
@@ -113,7 +114,7 @@ def test_mteb_and_koine_give_every_query_the_same_scores(benchmark: Path, model:
 def test_the_command_writes_the_table_that_koine_evaluate_writes(
     benchmark: Path, model: Path, ours: pl.DataFrame, tmp_path: Path
 ) -> None:
-    evaluate_mteb(str(model), [str(benchmark)], tmp_path, run=RUN, device="cpu")
+    evaluate_mteb(model=str(model), tasks=[str(benchmark)], out=tmp_path, run=RUN, device="cpu")
     theirs = read(tmp_path)
     assert set(theirs["benchmark"]) == {"sample"}
     for name, other in {"ndcg@10": "ndcg@10", "recall@10": "recall@10", "map": "map@1000", "mrr": "mrr@1000"}.items():
@@ -129,8 +130,8 @@ def test_mteb_ranks_ties_in_the_order_of_the_table_too(benchmark: Path, tmp_path
             return np.eye(8, dtype=np.float32)[[len(text) % 8 for text in texts]]
 
     monkeypatch.setattr(backbones, "load", lambda model, device: Equal())
-    evaluate_mteb("any", [str(benchmark)], tmp_path / "theirs", run=RUN, device="cpu")
-    evaluate_model("any", str(benchmark), tmp_path / "ours", run=RUN, pools=[], settings=[], names=[], device="cpu")
+    evaluate_mteb(model="any", tasks=[str(benchmark)], out=tmp_path / "theirs", run=RUN, device="cpu")
+    evaluate(model="any", benchmark=str(benchmark), out=tmp_path / "ours", run=RUN, device="cpu")
     theirs, ours = read(tmp_path / "theirs"), read(tmp_path / "ours")
     assert column(theirs, "map@1000") == pytest.approx(column(ours, "map"), abs=ROUNDED)
 
@@ -189,7 +190,7 @@ def test_mlqa_retrieval_runs_offline_and_its_subsets_name_the_corpus_first(
     get_task = mteb.get_task  # three of 49 subsets, one of two splits
     few = {"hf_subsets": ["ara-deu", "deu-ara", "deu-deu"], "eval_splits": ["test"]}
     monkeypatch.setattr(mteb, "get_task", lambda name: get_task(name, **few))
-    evaluate_mteb(str(model), ["MLQARetrieval"], tmp_path / "out", run=RUN, device="cpu")
+    evaluate_mteb(model=str(model), tasks=["MLQARetrieval"], out=tmp_path / "out", run=RUN, device="cpu")
     pairs = read(tmp_path / "out")
     assert set(pairs["benchmark"]) == {"MLQARetrieval/test"}
     # Arabic passages and two German questions; German passages and three Arabic questions.
@@ -213,4 +214,4 @@ def test_a_task_that_cannot_be_run_says_why(
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
     with pytest.raises(KoineError, match=message):
-        evaluate_mteb(str(model), [task], tmp_path, run=RUN, device="cpu")
+        evaluate_mteb(model=str(model), tasks=[task], out=tmp_path, run=RUN, device="cpu")

@@ -14,17 +14,21 @@ from hypothesis.extra import numpy as hnp
 from tokenizers import Tokenizer as FastTokenizer
 
 from koine.backbones.tokenizer import read_tokens, tokenize
-from koine.collect.clean import Contamination, clean
-from koine.collect.steps import collect, collect_source
-from koine.filter.steps import SCORED, decide, score
-from koine.params import Clean, Rules, Score, Tokenizer
+from koine.collect.clean import clean_pairs
+from koine.collect.contamination import Contamination
+from koine.collect.merge import collect
+from koine.collect.source import collect_source
+from koine.filter.decide import filter
+from koine.filter.score import filter_score
+from koine.filter.table import SCORED
+from koine.params import Clean, Mining, Rules, Tokenizer
 from koine.records import MINED, PARALLEL, PASSAGES, QA, QRELS, QUERIES
 from koine.runtime.errors import KoineError
 from koine.runtime.files import text_id, write_jsonl
 from koine.train import mine as mining
-from koine.train.mine import hardest, mine
-from koine.train.tokens import TrainingSet, tokenise
-from koine.translate.steps import translate
+from koine.train.mine import hardest, train_mine
+from koine.train.tokens import TrainingSet, train_tokens
+from koine.translate.shard import translate
 
 Frames = Callable[..., pl.DataFrame]
 OFF: dict[str, Any] = {name: None for name in Rules.model_fields if name != "clean_source"}
@@ -63,7 +67,7 @@ def build(
     QRELS.write(QRELS.frame([{"query_id": "q", "lang": "en", "passage_id": "p"}]), bench / "qrels.parquet")
     write_jsonl(folder / "raw.jsonl", rows)
     collect_source([folder / "raw.jsonl"], folder / "s.parquet", name="s", reader="jsonl", lang="en", domain="", licence="")
-    collect([folder / "s.parquet"], [bench], folder, Clean(contamination_ngram=8))
+    collect([folder / "s.parquet"], folder, benchmarks=[bench], clean=Clean(contamination_ngram=8))
     texts = {t.strip() for row in rows for t in (row["question"], row["passage"], *row.get("negatives", ()))}
     for lang in LANGUAGES[1:]:
         pairs = {text: translation(text, lang) for text in sorted(texts) if (text, lang) not in without}
@@ -72,13 +76,10 @@ def build(
         write_jsonl(folder / f"{lang}.jsonl", memory)
         done, scored = folder / f"{lang}.done.parquet", folder / f"{lang}.scored.parquet"
         translate(folder / "qa.parquet", done, source="en", target=lang, backend="memory", resources=[folder / f"{lang}.jsonl"])
-        score(
-            folder / "qa.parquet", [done], [bench], scored,
-            lang=lang, among=LANGUAGES, settings=Score(), ngram=8, workers=1,
-        )  # fmt: skip
-        decide(scored, folder / f"{lang}.parquet", folder / f"{lang}.json", rules=Rules(**{**OFF, "numbers": 1.0}))
+        filter_score([done], folder / "qa.parquet", scored, lang=lang, among=LANGUAGES, benchmarks=[bench], contamination_ngram=8)
+        filter(scored, folder / f"{lang}.parquet", folder / f"{lang}.json", rules=Rules(**{**OFF, "numbers": 1.0}))
     parallel = [folder / f"{lang}.parquet" for lang in LANGUAGES[1:]]
-    tokenise(folder / "qa.parquet", parallel, folder / "tokens", Tokenizer(vocab_size=300), special=False)
+    train_tokens(folder / "qa.parquet", folder / "tokens", "static", Tokenizer(vocab_size=300), parallel=parallel)
     return folder
 
 
@@ -165,7 +166,7 @@ def test_what_nearly_equals_the_answering_passage_is_no_negative(qa: Frames) -> 
     words = [f"word{n}" for n in range(100)]
     own, near, other = " ".join(words), " ".join([*words, "more"]), " ".join(words[:50])
     frame = qa({"passage": own, "negatives": [near, other]}, {"passage": other, "negatives": [near]}, {})
-    kept, dropped = clean(frame, Contamination(13), Clean())
+    kept, dropped = clean_pairs(frame, Contamination(13), Clean())
     assert dropped.is_empty()
     assert kept["negatives"].to_list() == [[other], [near], None]
 
@@ -192,7 +193,7 @@ def test_a_negative_is_judged_as_the_passage_that_it_is_elsewhere(tmp_path: Path
     folder = build(tmp_path, rows, wrong=[row["passage"] for row in rows[::4]])
     scored = SCORED.read(folder / "sv.scored.parquet").with_columns(question_length=None).cast({"question_length": pl.Float64})
     SCORED.write(scored, tmp_path / "scored")
-    decide(tmp_path / "scored", tmp_path / "kept", tmp_path / "summary", rules=Rules(**{**OFF, **rule}))
+    filter(tmp_path / "scored", tmp_path / "kept", tmp_path / "summary", rules=Rules(**{**OFF, **rule}))
     kept = PARALLEL.read(tmp_path / "kept")
     stays = set(kept["passage_id"])
     for row in kept.iter_rows(named=True):
@@ -234,7 +235,7 @@ def brute_force(
         beyond = sorted(scores, reverse=True)[depth] if depth < len(scores) else -np.inf
         answers = {passage_of[j] for j in range(len(queries)) if question_of[j] == question_of[i]}
         wrong = [(p, s) for p, s in enumerate(scores) if p not in answers and s > beyond]
-        below = [(p, s) for p, s in wrong if s < margin * scores[passage_of[i]]]
+        below = [(p, s) for p, s in wrong if s < (1 - margin) * scores[passage_of[i]]]
         rejected += len(wrong) - len(below)
         found.append(sorted(below, key=lambda pair: (-pair[1], pair[0]))[:count])
     return found, rejected
@@ -252,8 +253,10 @@ def test_mining_equals_brute_force_ties_and_margins_included(data: st.DataObject
     passage_of = data.draw(hnp.arrays(np.int64, n, elements=st.integers(0, m - 1)))
     question_of = data.draw(hnp.arrays(np.int64, n, elements=st.integers(0, 3)))
     count, depth = data.draw(st.integers(1, 8)), data.draw(st.integers(1, 140))
-    margin = data.draw(st.sampled_from([0.25, 0.5, 0.95, 1.0, 2.0]))
-    numbers, scores, rejected = hardest(queries, passages, passage_of, question_of, count=count, margin=margin, depth=depth)
+    margin = data.draw(st.sampled_from([0.75, 0.5, 0.05, 0.0, -1.0]))
+    numbers, scores, rejected = hardest(
+        queries, passages, passage_of, question_of, num_negatives=count, relative_margin=margin, range_max=depth
+    )
     wanted, over = brute_force(queries, passages, passage_of, question_of, count, margin, depth)
     assert numbers.shape == scores.shape == (n, count)
     for own, values, expected in zip(numbers, scores, wanted, strict=True):
@@ -266,9 +269,9 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     draw = np.random.default_rng(3)
     queries, passages = (draw.integers(-2, 3, (k, 5)).astype(np.float32) for k in (50, 40))
     given = (queries, passages, draw.integers(0, 40, 50), np.arange(50))
-    whole = hardest(*given, count=3, margin=0.95, depth=20)
+    whole = hardest(*given, num_negatives=3, relative_margin=0.05, range_max=20)
     monkeypatch.setattr(mining, "BLOCK", 7)
-    parts = hardest(*given, count=3, margin=0.95, depth=20)
+    parts = hardest(*given, num_negatives=3, relative_margin=0.05, range_max=20)
     assert all(np.array_equal(one, two) for one, two in zip(whole, parts, strict=True))
 
 
@@ -282,7 +285,7 @@ class Letters:
 
 @pytest.fixture
 def letters(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("koine.backbones.load", lambda model, device: Letters())
+    monkeypatch.setattr("koine.backbones.load", lambda model, device, revision: Letters())
 
 
 @pytest.mark.usefixtures("letters")
@@ -296,24 +299,29 @@ def test_no_passage_that_answers_an_equal_question_is_mined(
         {"id": "d", "question": "xyz", "passage": "xyz"},
     ]
     QA.write(qa(*rows), tmp_path / "qa")
-    mine(tmp_path / "qa", "any", tmp_path / "mined", count=2, margin=1.5)
+    train_mine(tmp_path / "qa", tmp_path / "mined", Mining(model="any", num_negatives=2, relative_margin=-0.5), "cpu")
     mined = MINED.read(tmp_path / "mined")
     aaab, aabb, xyz = (text_id(text) for text in ("aaab", "aabb", "xyz"))
     assert mined["id"].to_list() == ["a", "b", "c", "d"]
     ties = sorted([aaab, aabb])
     assert mined["negative_ids"].to_list() == [[xyz], [aaab, xyz], [xyz], ties]
     assert mined["scores"].to_list()[3] == [0.0, 0.0]
-    assert "4 questions: 2 with 2, 2 with 1; 0 candidates" in capfd.readouterr().err
-    mine(tmp_path / "qa", "any", tmp_path / "few", count=2, margin=0.5)
+    assert "4 questions: 2 with 2, 2 with 1; 0 passages" in capfd.readouterr().err
+    train_mine(tmp_path / "qa", tmp_path / "few", Mining(model="any", num_negatives=2, relative_margin=0.5), "cpu")
     assert MINED.read(tmp_path / "few")["negative_ids"].to_list() == [[xyz], [xyz], [xyz], ties]
-    assert "4 questions: 1 with 2, 3 with 1; 1 candidates" in capfd.readouterr().err
+    assert "4 questions: 1 with 2, 3 with 1; 1 passages" in capfd.readouterr().err
+
+
+def test_a_miner_without_a_model_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(KoineError, match="--model: name the folder or Hub id"):
+        train_mine(tmp_path / "qa", tmp_path / "mined", Mining())
 
 
 def test_vectors_that_are_not_finite_are_an_error(tmp_path: Path, qa: Frames, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("koine.backbones.load", lambda model, device: Letters())
+    monkeypatch.setattr("koine.backbones.load", lambda model, device, revision: Letters())
     QA.write(qa({"passage": "1234"}), tmp_path / "qa")  # no letter: 0 / 0
     with np.errstate(invalid="ignore"), pytest.raises(KoineError, match="not finite"):
-        mine(tmp_path / "qa", "any", tmp_path / "mined", count=2)
+        train_mine(tmp_path / "qa", tmp_path / "mined", Mining(model="any", num_negatives=2), "cpu")
 
 
 @pytest.mark.usefixtures("letters")
@@ -321,7 +329,7 @@ def test_mined_negatives_come_after_the_explicit_ones_once(tmp_path: Path) -> No
     rows = [{"id": str(n), "question": f"Who founded {'abcdefgh'[n]}ville?", "passage": passage(n)} for n in range(8)]
     rows[0]["negatives"] = [passage(3), passage(20)]
     folder = build(tmp_path, rows)
-    mine(folder / "qa.parquet", "any", folder / "mined", count=7, margin=2.0)
+    train_mine(folder / "qa.parquet", folder / "mined", Mining(model="any", num_negatives=7, relative_margin=-1), "cpu")
     mined = dict(MINED.read(folder / "mined").select("id", "negative_ids").iter_rows())
     data = TrainingSet.open(folder / "tokens", "en", folder / "mined")
     explicit = TrainingSet.open(folder / "tokens", "en").negatives
@@ -345,3 +353,13 @@ def test_negatives_mined_in_another_corpus_are_an_error(tmp_path: Path, column: 
     MINED.write(MINED.frame([{**row, column: "other" if column == "id" else ["other"]}]), folder / "mined")
     with pytest.raises(KoineError, match="mine again"):
         TrainingSet.open(folder / "tokens", "en", folder / "mined")
+
+
+def test_the_model_that_finds_them_is_opened_at_its_revision(tmp_path: Path, qa: Frames, monkeypatch: pytest.MonkeyPatch) -> None:
+    def opened(model: str, **given: object) -> None:
+        raise ValueError(f"{model} at {given['revision']}")
+
+    QA.write(qa({"id": "a", "question": "b", "passage": "c"}), tmp_path / "qa")
+    monkeypatch.setattr("koine.backbones.pretrained.SentenceTransformer", opened)
+    with pytest.raises(KoineError, match="org/model at refs/pr/1"):
+        train_mine(tmp_path / "qa", tmp_path / "mined", Mining(model="org/model", revision="refs/pr/1"), "cpu")

@@ -1,12 +1,12 @@
 """Parameters: one source of truth, so that files, schema, options and code can never tell different stories."""
 
-import inspect
+import importlib
 import json
 import re
 import shlex
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
@@ -16,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from koine import cli
 from koine.collect import registry
+from koine.command import command
+from koine.commands import STEPS
 from koine.params import (
     Backbone,
     Block,
@@ -32,6 +33,7 @@ from koine.params import (
     parse,
 )
 from koine.params.__main__ import PARAMS_FILE, SCHEMA_FILE, render, schema
+from koine.params.recipe import recipe_files
 from koine.params.renamed import RENAMED
 from koine.runtime.errors import KoineError
 
@@ -56,10 +58,8 @@ def blocks() -> list[type[Block]]:
 
 def taken() -> list[type[Block]]:
     """The blocks that commands take as options."""
-    signatures = [
-        inspect.signature(inspect.unwrap(command.callback)) for command in cli.app.registered_commands if command.callback
-    ]
-    kinds = [parameter.annotation for signature in signatures for parameter in signature.parameters.values()]
+    functions = [getattr(importlib.import_module(module), name) for name, module in STEPS.items()]
+    kinds = [kind for function in functions for kind in get_type_hints(function).values()]
     return list(dict.fromkeys(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Block)))
 
 
@@ -95,8 +95,8 @@ def test_every_parameter_is_explained_and_no_typo_passes(block: type[Block]) -> 
 
 def test_every_recipe_is_a_valid_experiment_of_its_own_name() -> None:
     base = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    for path in sorted((ROOT / "recipes").glob("*.yaml")):
-        recipe = parse(laid_over(base, yaml.safe_load(path.read_text(encoding="utf-8")) or {}))
+    for path in recipe_files():
+        recipe = parse(laid_over(base, yaml.safe_load((ROOT / path).read_text(encoding="utf-8")) or {}))
         for name in (*recipe.collect.sources, *recipe.translate.resources, *recipe.translate.reverse):
             registry.source(name, recipe)
         for name in recipe.evaluate.benchmarks:
@@ -138,13 +138,47 @@ def mistake(config: dict[str, Any]) -> str:
         ({"train": {"strategies": ["x-x-momo"]}}, "unknown strategy 'x-x-momo'; did you mean 'x-x-mono'?"),
         ({"train": {"strategies": ["hybrid@1.5"]}}, "unknown strategy 'hybrid@1.5'"),
         ({"train": {"strategies": ["hybrid-of-1"]}}, "unknown strategy 'hybrid-of-1'; did you mean 'hybrid'?"),
-        ({"train": {"strategies": ["hybrid-of-11"]}}, "asks for more languages than the 10 that there are"),
+        ({"train": {"strategies": ["hybrid", "hybrid-of-11"]}}, "asks for more languages than the 10 that there are"),
         (
             {"train": {"backbones": ["xlmr"]}},
-            "train.backbones: 'xlmr' is neither defined under backbones nor in the registry (static, tiny",
+            "train.backbones: 'xlmr' is not in backbones, nor in the registry (static, tiny",
         ),
         ({"index": {"strategies": ["x-x"]}}, "index.strategies: 'x-x' is not in train.strategies"),
         ({"translate": {"languages": ["en", "fi"]}}, "translate.languages: 'en' is the source language"),
+        ({"translate": {"languages": ["fi", "fi"]}}, "translate.languages: 'fi' stands twice"),
+        ({"translate": {"languages": ["he", "iw"]}}, "translate.languages: 'he' and 'iw' are one language"),
+        (
+            {"translate": {"languages": ["eng", "fi"]}},
+            "'en' is the source language; leave it out, by any name",
+        ),
+        ({"translate": {"languages": ["../../x"]}}, "'../../x' is no language tag"),
+        ({"translate": {"languages": ["de;touch"]}}, "'de;touch' is no language tag"),
+        ({"collect": {"sample": {"languages": ["en", "no", "nb"]}}}, "collect.sample.languages: 'no' and 'nb' are one language"),
+        ({"evaluate": {"pools": ["en+fi+en"]}}, "evaluate.pools: en+fi+en: 'en' stands twice"),
+        ({"evaluate": {"benchmarks": ["../../out"]}}, "evaluate.benchmarks.0: "),
+        ({"collect": {"registry": {"x(1": {}}}}, "collect.registry.x(1"),
+        ({"recipe": "raw"}, "'raw' is the name of a folder that all recipes share"),
+        ({"recipe": "translation"}, "'translation' is the name of a folder that all recipes share"),
+        ({"report": {"reference": "hybird"}}, "report.reference: 'hybird' is not in train.strategies; did you mean 'hybrid'?"),
+        ({"train": {"strategies": ["x-x", "x-y"]}}, "report.reference: 'hybrid' is not in train.strategies (x-x, x-y)"),
+        ({"train": {"strategies": ["x-x"]}, "report": {"reference": "nonsense"}}, "report.reference: 'nonsense'"),
+        *(
+            ({"backbones": {"static": {"kind": "static", "optimisation": {name: value}}}}, f"optimisation.{name}: ")
+            for name, value in (
+                ("learning_rate", 1e30),
+                ("learning_rate", float("inf")),
+                ("learning_rate", float("nan")),
+                ("temperature", 1e-30),
+                ("temperature", float("inf")),
+                ("weight_decay", float("inf")),
+                ("batch_size", 1),
+                ("max_grad_norm", float("nan")),
+            )
+        ),
+        (
+            {"backbones": {"static": {"kind": "static", "architecture": {"hidden_size": 2_000_000_000}}}},
+            "architecture.hidden_size: ",
+        ),
         ({"translate": {"backends": {"sv": "memory"}}}, "translate.backends: 'sv' is not in translate.languages"),
         ({"translate": {"backends": {"fi": "transformers"}}}, "the backend transformers needs a model"),
         ({"filter": {"rules": {"language": 1.5}}}, "filter.rules.language: "),
@@ -195,12 +229,12 @@ def from_options(kind: type[Block], options: str) -> Block:
     """What a command that takes such a block gets when these options are typed."""
     got: list[Block] = []
 
-    def command(settings: Block) -> None:
-        got.append(settings)
+    def take(block: Block) -> None:
+        got.append(block)
 
-    command.__annotations__["settings"] = kind
+    take.__annotations__["block"] = kind
     app = typer.Typer()
-    app.command()(cli.takes(command))
+    app.command()(command(take))
     typer.main.get_command(app).main(shlex.split(options), standalone_mode=False)
     return got[0]
 
@@ -304,7 +338,7 @@ def test_options_that_do_not_go_together_are_a_message(options: str, message: st
         ({"mining": {"model": "static/hybird"}}, "did you mean 'hybrid'"),
         ({"mining": {"model": "static/hybrid+lir"}}, "the miner is a trained model"),
         ({"mining": {"model": "static/mlm"}}, "static, which mlm cannot train"),
-        ({"validation": {"share": 0.1, "languages": ["xx"]}}, "'xx' is not trained on"),
+        ({"validation": {"share": 0.1, "languages": ["xx"]}}, "'xx' is not in the languages that are trained on"),
         ({"validation": {"eval_steps": 5}}, "no question is kept from training"),
         ({"datasets": {"domain": ["nowhere"]}}, "'nowhere' is not in collect.sources"),
         ({"strategies": ["daft"]}, "name its sources under datasets.domain"),
@@ -333,4 +367,6 @@ def test_an_old_name_is_an_error_that_says_the_new_one() -> None:
     for name, renamed in RENAMED.items():
         fields = every_block()[name].model_fields
         assert not fields.keys() & renamed.keys()
-        assert {new.split()[0].rstrip(",") for new in renamed.values()} <= fields.keys()
+        for new in renamed.values():
+            *block, own = new.split()[0].rstrip(",").split(".")  # with a dot: in another block
+            assert own in (type(getattr(Params(), block[0])).model_fields if block else fields)

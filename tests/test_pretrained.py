@@ -22,15 +22,15 @@ from koine import backbones
 from koine.backbones.base import TrainableEncoder
 from koine.backbones.laser2 import convert
 from koine.backbones.pretrained import PretrainedEncoder
-from koine.backbones.standins import STANDINS, write_standins
 from koine.backbones.tokenizer import SPECIAL, start_tokenizer
-from koine.params import Backbone, Languages, Optimisation, Params, Start, parse, pretrained_backbones
+from koine.params import Backbone, Optimisation, Params, Start, parse, pretrained_backbones
+from koine.people.standins.models import STANDINS, write_standins
 from koine.records import PARALLEL, QA
 from koine.runtime.errors import KoineError
 from koine.train.checkpoint import Checkpoints
+from koine.train.model import train
 from koine.train.optimiser import biases_and_norms
-from koine.train.steps import train
-from koine.train.tokens import tokenise
+from koine.train.tokens import train_tokens
 
 torch.set_num_threads(1)
 FEW = Optimisation(max_steps=3, batch_size=8, learning_rate=1e-3)
@@ -66,17 +66,15 @@ def fine_tuned(name: str, folder: Path, strategy: str = "hybrid") -> Path:
     empty = {"group": "", "source": "toy", "domain": "", "licence": "", "answer": None}
     QA.write(QA.frame([{**empty, "lang": "en", **row} for row in rows]), folder / "qa")
     PARALLEL.write(PARALLEL.frame([{**row, "lang": "de", "question": f"Wo ist {row['id']}?"} for row in rows]), folder / "de")
-    tokenise(folder / "qa", [folder / "de"], folder / "tokens", settings, special=True, start=backbone.start)
+    train_tokens(folder / "qa", folder / "tokens", "pretrained", settings, backbone.start, [folder / "de"])
     train(
-        folder / "tokens", folder / "model", kind="pretrained", backbone=name, source="en", strategy=strategy, alpha=0.5,
-        languages=Languages(), seed=1, prefixes={"query": settings.query_prefix, "passage": settings.passage_prefix},
-        architecture=backbone.architecture, optimisation=FEW, device="cpu",
-        start=backbone.start,
+        folder / "tokens", folder / "model", strategy, "pretrained", backbone.start, optimisation=FEW, backbone=name,
+        query_prefix=settings.query_prefix, passage_prefix=settings.passage_prefix, device="cpu",
     )  # fmt: skip
     return folder / "model"
 
 
-def by_hand(folder: Path, name: str, texts: list[str]) -> np.ndarray:
+def collect_source(folder: Path, name: str, texts: list[str]) -> np.ndarray:
     """Vectors from the language model's states: tokenised one by one, so nothing is padded."""
     hub_id = entry(name).start.model
     config, _, _, after = STANDINS[hub_id]
@@ -128,7 +126,7 @@ def test_every_backbone_trains_and_gives_the_vectors_of_its_own_states(name: str
         ours = encoder.encode(TEXTS, kind, batch_size=4)
         np.testing.assert_allclose(np.linalg.norm(ours, axis=1), 1, atol=1e-5)
         prefixed = [encoder.prefixes[kind] + text for text in TEXTS]
-        np.testing.assert_allclose(ours, by_hand(model, name, prefixed), atol=1e-5)
+        np.testing.assert_allclose(ours, collect_source(model, name, prefixed), atol=1e-5)
         theirs = plain.encode(TEXTS, prompt_name=kind, batch_size=3)
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
@@ -137,7 +135,7 @@ def test_every_backbone_trains_and_gives_the_vectors_of_its_own_states(name: str
 def test_what_is_not_decayed_is_what_hugging_faces_trainer_does_not_decay(name: str, tmp_path: Path) -> None:
     start = entry(name).start
     (tmp_path / "tokenizer.json").write_text(start_tokenizer(start, 24).to_str())
-    model = PretrainedEncoder.create(start, tmp_path / "tokenizer.json")
+    model = PretrainedEncoder.create(tmp_path / "tokenizer.json", start=start)
     decayed = Trainer.get_decay_parameter_names(None, model)
     spared = {id(parameter) for parameter in biases_and_norms(model)}
     assert spared
@@ -232,7 +230,7 @@ def test_a_checkpoint_belongs_to_the_weights_that_training_started_from(
 ) -> None:
     keys: list[str] = []
     monkeypatch.setattr(
-        "koine.train.steps.Checkpoints", lambda folder, key, every: keys.append(key) or Checkpoints(folder, key, every)
+        "koine.train.model.Checkpoints", lambda folder, key, every: keys.append(key) or Checkpoints(folder, key, every)
     )
     for name in ("one", "two", "three"):
         shutil.copytree(hub / "sentence-transformers/LaBSE", tmp_path / name / "sentence-transformers/LaBSE")
@@ -246,7 +244,7 @@ def test_a_checkpoint_belongs_to_the_weights_that_training_started_from(
 
 def test_a_language_model_without_pooling_is_an_error_that_says_so(hub: Path, tmp_path: Path) -> None:
     with pytest.raises(KoineError, match=r"xlm-roberta-base: a language model .* set start\.pooling"):
-        PretrainedEncoder.create(Start(model="FacebookAI/xlm-roberta-base"), tmp_path / "tokenizer.json")
+        PretrainedEncoder.create(tmp_path / "tokenizer.json", start=Start(model="FacebookAI/xlm-roberta-base"))
 
 
 def test_a_recipe_names_a_backbone_of_the_registry_and_its_own_entry_wins() -> None:
@@ -255,10 +253,11 @@ def test_a_recipe_names_a_backbone_of_the_registry_and_its_own_entry_wins() -> N
     assert parse(given).backbones["labse"].start.model == "sentence-transformers/LaBSE"
     given["backbones"]["labse"] = {"kind": "pretrained", "start": {"model": "own/labse"}}
     assert parse(given).backbones["labse"].start.model == "own/labse"
-    given["backbones"]["labse"] = {"optimisation": {"steps": 7}}
-    assert parse(given).backbones["labse"].optimisation.model_dump() == entry("labse").optimisation.model_dump() | {"steps": 7}
+    given["backbones"]["labse"] = {"optimisation": {"max_steps": 7}}
+    usual = entry("labse").optimisation.model_dump()
+    assert parse(given).backbones["labse"].optimisation.model_dump() == usual | {"max_steps": 7}
     given["train"]["backbones"] = ["lapse"]
-    with pytest.raises(KoineError, match=r"'lapse' is neither defined under backbones nor in the registry .*labse"):
+    with pytest.raises(KoineError, match=r"'lapse' is not in backbones, nor in the registry; did you mean 'labse'"):
         parse(given)
 
 
@@ -329,7 +328,7 @@ def test_no_code_of_a_model_folder_runs_and_no_pickle_is_read(
     for opened in (
         lambda: backbones.load("evil/model"),
         lambda: start_tokenizer(Start(model="evil/model"), 16),
-        lambda: PretrainedEncoder.create(Start(model="evil/model"), folder / "tokenizer.json"),
+        lambda: PretrainedEncoder.create(folder / "tokenizer.json", start=Start(model="evil/model")),
     ):
         try:
             opened()

@@ -16,7 +16,8 @@ from threadpoolctl import threadpool_limits
 
 from koine import backbones
 from koine.evaluate import probe as module
-from koine.evaluate.probe import L2, LABELS, RIDGE, Example, Probe, evaluate_probe, language_probe, probe, read_nli
+from koine.evaluate.language import RIDGE, language_probe
+from koine.evaluate.probe import L2, LABELS, Example, Probe, evaluate_probe, probe, read_nli
 from koine.records import PAIRS, SCORES, Run
 from koine.runtime.errors import KoineError
 

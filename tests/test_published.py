@@ -4,26 +4,32 @@ import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from koine.cli import collect_source as by_hand
-from koine.collect import published, registry
-from koine.collect.published import FORMATS, NEGATIVES, WORDS, pieces, read_triples
-from koine.collect.readers import read_qa
-from koine.collect.steps import collect, collect_benchmark, collect_source, prepare_benchmark
+from koine.collect import registry
+from koine.collect.benchmark import collect_benchmark
+from koine.collect.formats import rows
+from koine.collect.formats.dpr import NEGATIVES
+from koine.collect.formats.pieces import WORDS, located, pieces
+from koine.collect.formats.rows import json_rows
+from koine.collect.formats.triples import read_questions as read_triples
+from koine.collect.merge import collect
+from koine.collect.readers import read_questions
+from koine.collect.source import collect_source
 from koine.licences import labelled, terms
-from koine.params import FOLDERS, Clean, Params, QAReader
-from koine.plan import Plan
+from koine.params import Params
+from koine.people.benchmark import prepare_benchmark
 from koine.records import PASSAGES, QA, QRELS, QUERIES
 from koine.report.origins import _collected
 from koine.runtime.errors import KoineError
 from koine.runtime.files import read_json
 from koine.translate.released import Released
+from koine.workflow.experiment import Experiment
 
 Frames = Callable[..., pl.DataFrame]
 
@@ -319,23 +325,23 @@ PUBLISHED: dict[str, tuple[str, str, Any, list[tuple[Any, ...]], list[str]]] = {
 def test_a_published_format_gives_its_questions_and_its_other_passages(tmp_path: Path, name: str) -> None:
     reader, file, content, wanted, others = PUBLISHED[name]
     path = dump(tmp_path / file, content)
-    records = list(read_qa(path, reader))
+    records = list(read_questions(path, reader))
     fields = ("id", "group", "question", "passage", "answer", "negatives")
     assert [tuple(record.get(field) for field in fields) for record in records] == wanted
     for record in records:
         if (start := record.get("answer_start")) is not None:
             assert record["passage"][start:].startswith(record["answer"])
-    assert [record["passage"] for record in read_qa(path, reader, others=True) if "question" not in record] == others
+    assert [record["passage"] for record in read_questions(path, reader, others=True) if "question" not in record] == others
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_a_published_format_becomes_a_source_and_a_benchmark(tmp_path: Path, name: str) -> None:
     reader, file, content, wanted, others = PUBLISHED[name]
     path = dump(tmp_path / file, content)
-    by_hand([path], tmp_path / "qa.parquet", name="mine", reader=reader, licence="X")  # type: ignore[arg-type]
+    collect_source([path], tmp_path / "qa.parquet", name="mine", reader=reader, licence="X")  # type: ignore[arg-type]
     assert QA.read(tmp_path / "qa.parquet")["question"].to_list() == [row[2] for row in wanted]
     out = tmp_path / "mine"
-    collect_benchmark({"en": path}, out, name="mine", reader=reader, candidate="passage", parallel_only=False)  # type: ignore[arg-type]
+    collect_benchmark({"en": path}, out, reader=reader, candidate="passage", parallel_only=False)  # type: ignore[arg-type]
     assert QUERIES.read(out / "queries.parquet")["text"].to_list() == [row[2] for row in wanted]
     passages = PASSAGES.read(out / "passages.parquet")
     assert set(passages["text"]) == {*others, *(row[3] for row in wanted)}
@@ -370,7 +376,7 @@ def test_a_row_of_another_format_is_named_with_its_place_and_a_remedy(
     change(content)
     path = dump(tmp_path / file, content)
     with pytest.raises(KoineError, match=place) as error:
-        list(read_qa(path, reader))
+        list(read_questions(path, reader))
     assert str(error.value).startswith(str(path))
 
 
@@ -384,18 +390,18 @@ def test_a_row_of_another_format_is_named_with_its_place_and_a_remedy(
 )
 def test_a_bad_row_of_wikiqa_is_named_with_its_line(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(KoineError, match=message):
-        list(read_qa(dump(tmp_path / "WikiQA.tsv", text), "wikiqa"))
+        list(read_questions(dump(tmp_path / "WikiQA.tsv", text), "wikiqa"))
 
 
 @pytest.mark.parametrize("text", ["", "5", "[", '[{"question": "q"', '[{"question" "q"}]', "[1, 2", '{"data": ', "null"])
 def test_a_broken_or_empty_file_is_named(tmp_path: Path, text: str) -> None:
     with pytest.raises(KoineError, match=r"a\.json"):
-        list(read_qa(dump(tmp_path / "a.json", text), "faq"))
+        list(read_questions(dump(tmp_path / "a.json", text), "faq"))
     with pytest.raises(KoineError, match=r"b\.json: no such file"):
-        list(read_qa(tmp_path / "b.json", "faq"))
+        list(read_questions(tmp_path / "b.json", "faq"))
     (tmp_path / "c.json.gz").write_bytes(gzip.compress(b"[1, 2, 3]")[:-9])
     with pytest.raises(KoineError, match=r"c\.json\.gz: not a whole gzip file"):
-        list(read_qa(tmp_path / "c.json.gz", "faq"))
+        list(read_questions(tmp_path / "c.json.gz", "faq"))
 
 
 JSON = st.recursive(
@@ -412,8 +418,8 @@ def test_a_list_that_is_read_piece_by_piece_is_the_list(
     path = tmp_path_factory.getbasetemp() / "list.json"
     path.write_text(json.dumps(items, indent=indent) + "\n", encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(published, "CHUNK", chunk)
-        assert list(published._items(path)) == items
+        patch.setattr(rows, "CHUNK", chunk)
+        assert [row for _, _, row in json_rows(path)] == items
 
 
 KEYS = ["data", "paragraphs", "context", "qas", "id", "question", "answers", "text", "answer_start", "plot", "title", "qa"]
@@ -428,7 +434,11 @@ ANY = st.recursive(
 )
 
 
-@given(document=ANY, reader=st.sampled_from(sorted(FORMATS)), file=st.sampled_from(["a.json", "a.jsonl"]))
+@given(
+    document=ANY,
+    reader=st.sampled_from(sorted({reader for reader, *_ in PUBLISHED.values()})),
+    file=st.sampled_from(["a.json", "a.jsonl"]),
+)
 def test_no_json_makes_a_published_format_fail_but_by_a_message(
     tmp_path_factory: pytest.TempPathFactory, document: object, reader: Any, file: str
 ) -> None:
@@ -436,7 +446,7 @@ def test_no_json_makes_a_published_format_fail_but_by_a_message(
     path.write_text(json.dumps(document), encoding="utf-8")
     try:
         collect_source([path], path.with_suffix(".parquet"), name="x", reader=reader, lang="en", domain="", licence="")
-        collect_benchmark({"en": path}, path.with_suffix(""), name="x", reader=reader, candidate="passage", parallel_only=False)
+        collect_benchmark({"en": path}, path.with_suffix(""), reader=reader, candidate="passage", parallel_only=False)
     except KoineError as error:
         assert str(error)
 
@@ -460,7 +470,7 @@ def test_pieces_hold_every_word_once_and_at_most_200_of_them(paragraphs: list[st
 def test_the_piece_of_an_answer_is_where_it_starts() -> None:
     text = "First. " * 150 + "\n\n" + "The answer " + "is here. " * 150
     asked = [("1", "?", text.index("The answer"), "The answer"), ("2", "?", text.index("The answer"), text.strip()[-1300:])]
-    within, over = (record for record in published._located(text, "g", asked) if "question" in record)
+    within, over = (record for record in located(text, "g", asked) if "question" in record)
     assert within["passage"].startswith("The answer") and (within["answer"], within["answer_start"]) == ("The answer", 0)
     assert (over["answer"], over["answer_start"]) == (None, None)  # it does not end in its piece
 
@@ -484,8 +494,8 @@ def test_triples_become_pairs_with_their_first_negatives(tmp_path: Path) -> None
 
 def test_translated_triples_are_released_translations(tmp_path: Path, qa: Frames) -> None:
     english, german = mmarco(tmp_path / "english", "english", "passage"), mmarco(tmp_path / "german", "german", "Absatz")
-    by_hand([*english.iterdir()], tmp_path / "qa.parquet", name="mmarco", reader="triples")
-    released = Released([german], QA.read(tmp_path / "qa.parquet"))
+    collect_source([*english.iterdir()], tmp_path / "qa.parquet", name="mmarco", reader="triples")
+    released = Released([german], "en", "de", QA.read(tmp_path / "qa.parquet"))
     texts = ["passage seven?", "passage 1", "passage 11", "passage 14"]
     assert released.translate(texts) == ["Absatz seven?", "Absatz 1", "Absatz 11", None]
 
@@ -514,13 +524,13 @@ def test_equal_questions_share_their_passages_and_equal_ids_are_refused(tmp_path
     rows: list[dict[str, Any]] = [{"id": n, "question": "What is it?", "passage": f"It is {n}."} for n in (1, 2)]
     rows.append({"id": 3, "question": "Why?", "passage": "It is 1.", "negatives": ["So what."]})
     path = dump(tmp_path / "a.jsonl", rows)
-    collect_benchmark({"en": path}, tmp_path / "a", name="a", reader="jsonl", candidate="passage", parallel_only=False)
+    collect_benchmark({"en": path}, tmp_path / "a", reader="jsonl", candidate="passage", parallel_only=False)
     judged = QRELS.read(tmp_path / "a/qrels.parquet").group_by("query_id").len().sort("query_id")
     assert dict(judged.iter_rows()) == {"1": 2, "2": 2, "3": 1}
     assert set(PASSAGES.read(tmp_path / "a/passages.parquet")["text"]) == {"It is 1.", "It is 2.", "So what."}
     dump(path, [*rows, {"id": 3, "question": "Who?", "passage": "It is 1."}])
     with pytest.raises(KoineError, match=r"a\.jsonl: two questions have the id '3'"):
-        collect_benchmark({"en": path}, tmp_path / "b", name="b", reader="jsonl", candidate="passage", parallel_only=False)
+        collect_benchmark({"en": path}, tmp_path / "b", reader="jsonl", candidate="passage", parallel_only=False)
 
 
 def test_a_language_may_have_several_files(tmp_path: Path) -> None:
@@ -532,11 +542,11 @@ def test_a_language_may_have_several_files(tmp_path: Path) -> None:
     for reader, suffix in (("jsonl", "jsonl"), ("squad", "json")):
         keys = {"en": "en", "en/2": "en2", "fi": "fi", "fi/2": "fi2"}
         files = {key: tmp_path / f"{name}.{suffix}" for key, name in keys.items()}
-        collect_benchmark(files, tmp_path / "o", name="o", reader=reader, candidate="passage", parallel_only=True)  # type: ignore[arg-type]
+        collect_benchmark(files, tmp_path / "o", reader=reader, candidate="passage", parallel_only=True)  # type: ignore[arg-type]
         queries = QUERIES.read(tmp_path / "o/queries.parquet")
         assert queries.rows() == [("1", "en", "en?"), ("2", "en", "en2?"), ("1", "fi", "fi?"), ("2", "fi", "fi2?")]
-    with pytest.raises(KoineError, match="reader lines takes one file or folder of a language"):
-        collect_benchmark(files, tmp_path / "o", name="o", reader="lines", candidate="passage", parallel_only=False)
+    with pytest.raises(KoineError, match="takes one file or folder of a language, and this is the second of en"):
+        collect_benchmark(files, tmp_path / "o", reader="lines", candidate="passage", parallel_only=False)
 
 
 # --- the registry ----------------------------------------------------------------------------------------
@@ -563,11 +573,6 @@ def test_a_name_of_both_a_source_and_a_benchmark_is_the_same_data() -> None:
         assert registry.downloads(known.sources[name]) == registry.downloads(known.benchmarks[name])
 
 
-def test_every_qa_reader_is_one_that_reads(tmp_path: Path) -> None:
-    assert {*get_args(QAReader)} == {*FORMATS, "squad", "jsonl", "csv", "beir", "passages", "triples"}
-    assert {*get_args(QAReader)} & FOLDERS == {"beir", "triples"}
-
-
 QUESTIONS = {
     **{"medquad": 16_407, "covid-qa": 1_380, "pubmedqa": 1_000, "selqa-dev": 785, "qed-dev": 1_204, "omos-qa-train": 380},
     **{"jaquad-train": 31_748, "tydiqa-train": 3_696, "tydiqa-train-ko": 1_625, "tydiqa-train-sw": 2_755},
@@ -577,12 +582,12 @@ QUESTIONS = {
 
 @pytest.mark.parametrize("name", QUESTIONS)
 def test_the_published_files_have_their_counts(mirror: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    from koine.runtime.fetch import fetch
+    from koine.runtime.download import download
 
     monkeypatch.setenv("KOINE_MIRROR", str(mirror))
     entry = registry.source(name)
     for file, wanted in registry.downloads(entry).items():
-        fetch(wanted["location"], wanted["sha256"], tmp_path / file)
+        download(wanted["location"], wanted["sha256"], tmp_path / file)
     files = [tmp_path / file.name for file in entry.files.values()]
     out = tmp_path / "qa.parquet"
     collect_source(files, out, name=name, reader=entry.reader, lang=entry.lang, domain=entry.domain, licence=entry.licence)
@@ -657,7 +662,7 @@ def test_another_count_than_the_literature_s_is_said_and_kept(
     tmp_path: Path, qa: Frames, capsys: pytest.CaptureFixture[str]
 ) -> None:
     QA.write(qa({"source": "wikiqa", "licence": "CC-BY-NC-4.0"}, {"source": "duorc"}), tmp_path / "a.parquet")
-    collect([tmp_path / "a.parquet"], [], tmp_path, Clean(), {"wikiqa": 1469, "duorc": 1})
+    collect([tmp_path / "a.parquet"], tmp_path, expected={"wikiqa": 1469, "duorc": 1})
     said = capsys.readouterr().err
     assert "wikiqa: 1 questions kept; the literature reports 1,469" in said and "duorc" not in said
     counts = read_json(tmp_path / "collect.json")
@@ -670,5 +675,5 @@ def test_another_count_than_the_literature_s_is_said_and_kept(
 
 def test_the_plan_compares_the_sources_that_have_a_count() -> None:
     recipe = {**Params(recipe="mine").model_dump(), "collect": {"sources": ["squad-train", "wikiqa"]}}
-    assert Plan(recipe).flags["collect"].endswith(" --expect wikiqa=1469")
-    assert "--expect" not in Plan(Params().model_dump()).flags["collect"]
+    assert Experiment(recipe).jobs.collect["flags"].endswith(" --expected wikiqa=1469")
+    assert "--expect" not in Experiment(Params().model_dump()).jobs.collect["flags"]

@@ -2,8 +2,10 @@
 
 import csv
 import gzip
+import inspect
 import io
 import json
+import pkgutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,20 +13,18 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from koine.collect.readers import (
-    LONGEST_TRANSLATION,
-    Question,
-    Segment,
-    read_beir_qrels,
-    read_beir_texts,
-    read_contexts,
-    read_dictionary,
-    read_memory,
-    read_qa,
-    read_squad,
-)
-from koine.collect.steps import collect_benchmark, collect_source
+from koine.collect import formats
+from koine.collect.benchmark import collect_benchmark
+from koine.collect.formats.beir import read_qrels, read_texts
+from koine.collect.formats.dictionary import LONGEST_TRANSLATION, read_dictionary
+from koine.collect.formats.memory import Segment, read_memory
+from koine.collect.formats.squad import Question, read_contexts, read_squad
+from koine.collect.readers import READERS, Reader, folder_files, read_questions
+from koine.collect.source import collect_source
+from koine.names import target
+from koine.params import Benchmark, Probe, Source
 from koine.records import PASSAGES, QA, QRELS, QUERIES
 from koine.runtime.errors import KoineError
 from koine.runtime.files import write_jsonl
@@ -92,7 +92,7 @@ def test_squad_2_leaves_unanswerable_questions_out(tmp_path: Path) -> None:
     unanswerable = {"id": 2, "question": "When?", "answers": [], "is_impossible": True, "plausible_answers": []}
     paragraph = {"context": "Ada wrote it. ", "qas": [answerable, unanswerable]}
     path = dump(tmp_path / "a.json", {"data": [{"title": "Ada", "paragraphs": [paragraph]}]})
-    assert list(read_qa(path, "squad")) == [
+    assert list(read_questions(path, "squad")) == [
         {"id": "1", "group": "Ada", "question": "Who?", "passage": "Ada wrote it.", "answer": "Ada", "answer_start": 0}
     ]
 
@@ -146,7 +146,7 @@ def test_bad_questions_are_named_with_article_and_paragraph(tmp_path: Path, qas:
 def test_articles_without_a_title_belong_to_no_group(tmp_path: Path) -> None:
     """A made-up title would be one that another file without titles has too."""
     path = dump(tmp_path / "a.json", {"data": [{"paragraphs": [GOOD]}]})
-    assert [row["group"] for row in read_qa(path, "squad")] == [""]
+    assert [row["group"] for row in read_questions(path, "squad")] == [""]
     assert [title for title, *_ in read_contexts(path)] == [""]
 
 
@@ -161,7 +161,7 @@ def test_jsonl_rows_are_named_by_their_line_unless_they_say_otherwise(tmp_path: 
         {"id": "mine", "question": "q2", "passage": "p2", "answer": "a", "lang": "fi", "domain": "d", "group": "g"},
         {"id": None, "question": "q3", "passage": "p3", "answer": None},
     )
-    rows = list(read_qa(path, "jsonl"))
+    rows = list(read_questions(path, "jsonl"))
     assert [row["id"] for row in rows] == ["1", "mine", "4"]
     assert rows[1]["lang"] == "fi"
 
@@ -182,7 +182,7 @@ def test_jsonl_rows_are_named_by_their_line_unless_they_say_otherwise(tmp_path: 
 def test_a_bad_jsonl_row_is_named_with_its_line_and_field(tmp_path: Path, row: dict[str, Any], field: str) -> None:
     path = lines(tmp_path / "a.jsonl", {"question": "q", "passage": "p"}, row)
     with pytest.raises(KoineError) as error:
-        list(read_qa(path, "jsonl"))
+        list(read_questions(path, "jsonl"))
     assert f"{path}:2: {field!r}" in str(error.value)
 
 
@@ -232,8 +232,68 @@ def test_a_source_without_questions_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_memory_holds_no_questions(tmp_path: Path) -> None:
-    with pytest.raises(KoineError, match="gives no questions"):
-        list(read_qa(tmp_path / "a", "memory"))
+    with pytest.raises(KoineError, match="unknown reader of questions 'memory'"):
+        list(read_questions(tmp_path / "a", "memory"))
+
+
+# --- the registry ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "entry"), READERS.items())
+def test_an_entry_says_all_that_is_to_be_known_of_a_format(name: str, entry: Reader) -> None:
+    assert entry.words and entry.reads
+    for function in (*entry.reads.values(), *([entry.files] if entry.files else [])):
+        assert callable(target(function)), function
+    if entry.tables:
+        assert entry.files and {*target(entry.tables).values()} == {
+            str(path.relative_to("x")) for path in folder_files(name, Path("x"), "test")
+        }
+    taken = {
+        gives: {*inspect.signature(target(function)).parameters} - {"path", "folder", "files"}
+        for gives, function in entry.reads.items()
+    }
+    assert taken.get("questions", set()) == ({"columns"} if entry.columns else set())
+    if "benchmark" in taken:
+        assert taken["benchmark"] == {option for option, has in (("candidate", entry.sentences), ("split", entry.split)) if has}
+
+
+def test_every_module_of_a_format_is_in_the_registry_or_shared_by_several() -> None:
+    named = {function.partition(":")[0] for entry in READERS.values() for function in entry.reads.values()}
+    found = {f"{formats.__name__}.{module.name}" for module in pkgutil.iter_modules(formats.__path__)}
+    assert found - named == {f"{formats.__name__}.{shared}" for shared in ("languages", "pieces", "qrels", "rows")}
+
+
+def test_an_unknown_reader_is_an_error_with_the_nearest_one_and_all_that_there_are(tmp_path: Path) -> None:
+    source = {"path": "own/{name}", "files": {"en": {"name": "a"}}}
+    with pytest.raises(ValidationError, match=r"unknown reader of a source 'sqad'; did you mean 'squad'.*omos-qa.*dictionary"):
+        Source.model_validate({**source, "reader": "sqad"})
+    with pytest.raises(ValidationError, match="unknown reader of a source 'lines'"):
+        Source.model_validate({**source, "reader": "lines"})
+    with pytest.raises(ValidationError, match="unknown reader of a benchmark 'memory'"):
+        Benchmark.model_validate({**source, "reader": "memory"})
+    with pytest.raises(ValidationError, match="unknown reader of a probe 'jsonl'"):
+        Probe.model_validate({"path": "{name}", "files": {"train": {"name": "a"}, "test": {"name": "b"}}, "reader": "jsonl"})
+    with pytest.raises(KoineError, match="did you mean 'mewsli-x'"):
+        collect_benchmark({"en": tmp_path}, tmp_path / "o", reader="mewsli")
+    with pytest.raises(KoineError, match="did you mean 'csv'"):
+        collect_source([tmp_path], tmp_path / "o", name="x", reader="cvs")
+
+
+def test_the_schema_lists_the_readers() -> None:
+    kinds = {Source: {"questions", "memory", "dictionary"}, Benchmark: {"questions", "benchmark"}, Probe: {"nli"}}
+    for kind, gives in kinds.items():
+        listed = kind.model_json_schema()["properties"]["reader"]["enum"]
+        assert listed == [name for name, entry in READERS.items() if gives & {*entry.reads}]
+
+
+def test_columns_that_nothing_reads_are_refused() -> None:
+    source = {"files": {"en": {"name": "a"}}, "columns": {"question": "query"}}
+    with pytest.raises(
+        ValidationError, match="columns: reader squad knows its columns; only jsonl, csv and data sets of the Hub"
+    ):
+        Source.model_validate({**source, "path": "own/{name}", "reader": "squad"})
+    assert Source.model_validate({**source, "hub": "a/b", "reader": "squad"}).columns
+    assert Source.model_validate({**source, "path": "own/{name}", "reader": "csv"}).columns
 
 
 # --- any JSON at all -------------------------------------------------------------------------------------
@@ -273,7 +333,7 @@ def test_no_json_makes_a_benchmark_fail_but_by_a_message(
     folder = tmp_path_factory.getbasetemp()
     path = dump(folder / "any.json", document)
     try:
-        collect_benchmark({"en": path}, folder / "any", name="x", reader="squad", candidate=candidate, parallel_only=False)
+        collect_benchmark({"en": path}, folder / "any", reader="squad", candidate=candidate, parallel_only=False)
     except KoineError as error:
         assert str(error)
 
@@ -281,7 +341,7 @@ def test_no_json_makes_a_benchmark_fail_but_by_a_message(
 @given(row=ANY)
 def test_no_json_makes_a_memory_or_beir_file_fail_but_by_a_message(tmp_path_factory: pytest.TempPathFactory, row: object) -> None:
     path = dump(tmp_path_factory.getbasetemp() / "any.jsonl", row)
-    for read in (lambda: list(read_memory(path)), lambda: dict(read_beir_texts(path))):
+    for read in (lambda: list(read_memory(path)), lambda: dict(read_texts(path))):
         try:
             read()
         except KoineError as error:
@@ -303,14 +363,14 @@ HEAD = "query-id\tcorpus-id\tscore"
 
 def test_beir_puts_a_title_before_its_text(tmp_path: Path) -> None:
     beir(tmp_path)
-    assert dict(read_beir_texts(tmp_path / "corpus.jsonl")) == {"p0": "passage 0", "p1": "T passage 1", "p2": "TT passage 2"}
+    assert dict(read_texts(tmp_path / "corpus.jsonl")) == {"p0": "passage 0", "p1": "T passage 1", "p2": "TT passage 2"}
 
 
 @pytest.mark.parametrize("head", [[HEAD], []], ids=["header", "no header"])
 def test_beir_gives_positive_judgements_with_or_without_a_header(tmp_path: Path, head: list[str]) -> None:
     beir(tmp_path, *head, "q0\tp0\t1", "q0\tp1\t0", "q1\tp2\t2", "q2\tp2\t-1")
-    assert list(read_beir_qrels(tmp_path)) == [("q0", "p0"), ("q1", "p2")]
-    assert list(read_qa(tmp_path, "beir")) == [
+    assert list(read_qrels(tmp_path)) == [("q0", "p0"), ("q1", "p2")]
+    assert list(read_questions(tmp_path, "beir")) == [
         {"id": "q0", "question": "question 0", "passage": "passage 0"},
         {"id": "q1", "question": "question 1", "passage": "TT passage 2"},
     ]
@@ -319,34 +379,50 @@ def test_beir_gives_positive_judgements_with_or_without_a_header(tmp_path: Path,
 def test_beir_prefers_test_to_dev_to_train(tmp_path: Path) -> None:
     for split in ("train", "dev", "test"):
         beir(tmp_path, HEAD, f"{split}\tp0\t1", split=split)
-        assert list(read_beir_qrels(tmp_path)) == [(split, "p0")]
+        assert list(read_qrels(tmp_path)) == [(split, "p0")]
 
 
 @pytest.mark.parametrize("row", ["q0 p0 1", "q0\t0\tp0\t1", "q0\tp0\tyes", "q0\tp0\t0.5", "q0\tp0"])
 def test_a_bad_judgement_is_named_with_its_line(tmp_path: Path, row: str) -> None:
     with pytest.raises(KoineError, match=r"test\.tsv:3: expected query-id, corpus-id and an integer score"):
-        list(read_beir_qrels(beir(tmp_path, HEAD, "q0\tp0\t1", row)))
+        list(read_qrels(beir(tmp_path, HEAD, "q0\tp0\t1", row)))
 
 
 def test_judgements_that_are_not_there_or_not_utf8_or_of_unknown_texts_are_errors(tmp_path: Path) -> None:
     with pytest.raises(KoineError, match="none of test"):
-        list(read_beir_qrels(tmp_path))
+        list(read_qrels(tmp_path))
     with pytest.raises(KoineError, match="'p9', which neither queries nor corpus hold"):
-        list(read_qa(beir(tmp_path, HEAD, "q0\tp9\t1"), "beir"))
+        list(read_questions(beir(tmp_path, HEAD, "q0\tp9\t1"), "beir"))
     (tmp_path / "qrels/test.tsv").write_bytes(b"q\xe9\tp0\t1\n")
     with pytest.raises(KoineError, match=r"test\.tsv: not UTF-8"):
-        list(read_beir_qrels(tmp_path))
+        list(read_qrels(tmp_path))
+
+
+@pytest.mark.parametrize("split", ["test", "dev"])
+def test_a_source_is_a_beir_folder_or_its_files_packed_or_not(tmp_path: Path, split: str) -> None:
+    """By hand a folder; from Snakemake the files that it consists of."""
+    folder = beir(tmp_path / "raw", HEAD, "q0\tp2\t1", split=split)
+    (folder / "corpus.jsonl.gz").write_bytes(gzip.compress((folder / "corpus.jsonl").read_bytes()))
+    (folder / "corpus.jsonl").unlink()
+    (folder / "README.md").write_text("more", encoding="utf-8")
+    files = folder_files("beir", folder, "")
+    assert [path.relative_to(folder).as_posix() for path in files] == ["corpus.jsonl.gz", "queries.jsonl", f"qrels/{split}.tsv"]
+    for paths in ([folder], files, [folder / "README.md", *files[::-1]], [files[2]]):
+        collect_source(paths, tmp_path / "qa.parquet", name="s", reader="beir")
+        assert QA.read(tmp_path / "qa.parquet").select("question", "passage").rows() == [("question 0", "TT passage 2")]
+    with pytest.raises(KoineError, match=r"README\.md: no questions in it"):
+        collect_source([folder / "README.md"], tmp_path / "qa.parquet", name="s", reader="beir")
 
 
 @pytest.mark.parametrize("row", [{"text": "t"}, {"_id": "a"}, {"_id": "a", "text": None}, {"_id": "a", "text": 5}])
 def test_a_bad_beir_row_is_named_with_its_line(tmp_path: Path, row: dict[str, Any]) -> None:
     with pytest.raises(KoineError, match=r"a\.jsonl:2: BEIR rows need"):
-        list(read_beir_texts(lines(tmp_path / "a.jsonl", {"_id": "x", "text": "x"}, row)))
+        list(read_texts(lines(tmp_path / "a.jsonl", {"_id": "x", "text": "x"}, row)))
 
 
 def test_a_beir_benchmark_keeps_every_passage_and_the_judged_queries(tmp_path: Path) -> None:
     folders = {lang: beir(tmp_path / lang, HEAD, "q0\tp0\t1", "q0\tp1\t1", "q2\tp2\t1") for lang in ("en", "fi")}
-    collect_benchmark(folders, tmp_path / "out", name="b", reader="beir", candidate="passage", parallel_only=False)
+    collect_benchmark(folders, tmp_path / "out", reader="beir", candidate="passage", parallel_only=False)
     queries, qrels = QUERIES.read(tmp_path / "out/queries.parquet"), QRELS.read(tmp_path / "out/qrels.parquet")
     assert queries.select("lang", "id").rows() == [(lang, i) for lang in ("en", "fi") for i in ("q0", "q2")]
     assert len(qrels) == 6
@@ -356,7 +432,7 @@ def test_a_beir_benchmark_keeps_every_passage_and_the_judged_queries(tmp_path: P
 def test_beir_folders_have_no_sentences(tmp_path: Path) -> None:
     with pytest.raises(KoineError, match="whole passages only"):
         collect_benchmark(
-            {"en": beir(tmp_path, HEAD)}, tmp_path / "out", name="b", reader="beir", candidate="sentence", parallel_only=False
+            {"en": beir(tmp_path, HEAD)}, tmp_path / "out", reader="beir", candidate="sentence", parallel_only=False
         )
 
 
@@ -499,7 +575,7 @@ def test_csv_is_read_back_as_it_was_written(tmp_path: Path, name: str, separator
     writer.writerows([*row, ""] for row in rows)
     content = text.getvalue().encode("utf-8-sig")  # as spreadsheets do
     path.write_bytes(gzip.compress(content) if name.endswith("gz") else content)
-    read = list(read_qa(path, "csv", columns={"question": "query"}))
+    read = list(read_questions(path, "csv", columns={"question": "query"}))
     assert [(row["question"], row["passage"]) for row in read] == rows
     assert all(row.get("lang") is None for row in read)
 
@@ -521,14 +597,14 @@ def test_spoilt_csv_is_refused_by_its_line(tmp_path: Path, content: str | bytes,
     path = tmp_path / "a.csv"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(KoineError, match=said):
-        list(read_qa(path, "csv"))
+        list(read_questions(path, "csv"))
 
 
 def test_a_missing_column_is_named_as_the_file_has_it(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text('{"q": "Who?"}\n', encoding="utf-8")
     with pytest.raises(KoineError, match=r"a\.jsonl:1: 'p' is missing or empty"):
-        list(read_qa(path, "jsonl", columns={"question": "q", "passage": "p"}))
+        list(read_questions(path, "jsonl", columns={"question": "q", "passage": "p"}))
 
 
 def test_a_passage_is_asked_for_by_one_of_its_sentences(tmp_path: Path) -> None:
@@ -538,7 +614,7 @@ def test_a_passage_is_asked_for_by_one_of_its_sentences(tmp_path: Path) -> None:
     path = tmp_path / "p.jsonl"
     rows = [{"id": n, "title": f"House {n}", "text": text} for n, text in enumerate(texts)]
     write_jsonl(path, [*rows, {"text": "Only one sentence."}])
-    rows = list(read_qa(path, "passages"))
+    rows = list(read_questions(path, "passages"))
     assert [row["id"] for row in rows] == [str(n) for n in range(300)], "one sentence is no question about the rest"
     kept = 0
     for row, text in zip(rows, texts, strict=True):
@@ -548,7 +624,7 @@ def test_a_passage_is_asked_for_by_one_of_its_sentences(tmp_path: Path) -> None:
         assert row["passage"] in (whole, " ".join(whole.replace(row["question"], "").split()))
     assert 10 < kept < 60
     places = {text.index(row["question"]) > 0 for row, text in zip(rows, texts, strict=True)}
-    assert places == {True, False} and rows == list(read_qa(path, "passages"))
+    assert places == {True, False} and rows == list(read_questions(path, "passages"))
     path.write_text('{"title": "x"}\n', encoding="utf-8")
     with pytest.raises(KoineError, match=r"p\.jsonl:1: 'text' is missing or empty"):
-        list(read_qa(path, "passages"))
+        list(read_questions(path, "passages"))

@@ -10,11 +10,11 @@ import polars as pl
 import pytest
 from test_workflow import checkout, run
 
-from koine.backbones.standins import STANDINS, write_standins
-from koine.doctor import load_recipe
-from koine.plan import Plan
+from koine.params import load_recipe
+from koine.people.standins.models import STANDINS, write_standins
+from koine.workflow.experiment import Experiment
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 
 #: Each research question, with what only its tables hold: a file, and a column and value to be found there.
 QUESTIONS = {
@@ -37,14 +37,16 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("recipe", QUESTIONS)
 def test_a_research_question_is_answered_from_raw_text_to_the_table(recipe: str, models: Path, tmp_path: Path) -> None:
     folder = checkout(tmp_path)
-    plan = Plan(load_recipe(Path(f"recipes/{recipe}.yaml"), "standin"))
+    experiment = Experiment(load_recipe(Path(f"recipes/{recipe}.yaml"), "standin"))
     cores = str(max(1, (os.cpu_count() or 1) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))))
     command = ["snakemake", "--cores", cores, "--configfile", f"recipes/{recipe}.yaml", "--config", "scale=standin"]
     run(folder, *command, env={"KOINE_MODELS": str(models)})
-    results = folder / plan.results
+    results = folder / experiment.results
     table = pl.read_csv(results / "table.csv")
     assert set(table["recipe"]) == {f"{recipe}@standin"}
-    assert {f"{b}/{s}" for b, s in table.select("backbone", "strategy").rows()} == {run.rpartition("/")[0] for run in plan.runs}
+    assert {f"{b}/{s}" for b, s in table.select("backbone", "strategy").rows()} == {
+        run.rpartition("/")[0] for run in experiment.models.runs
+    }
     assert table["mean"].is_finite().all()
     name, column, value = QUESTIONS[recipe]
     assert value in set(pl.read_csv(results / name)[column])

@@ -15,10 +15,9 @@ import pytest
 import yaml
 
 from koine import params
-from koine.doctor import load_recipe
-from koine.plan import Plan
+from koine.params.recipe import load_recipe, recipe_files
 from koine.records import CLAIMS, CONTRASTS, PAIRS, PUBLISHED, TABLE
-from koine.report import view
+from koine.report import style, view
 from koine.report.claims import Findings, verdicts
 from koine.report.commands import Commands
 from koine.report.groups import groups
@@ -27,6 +26,8 @@ from koine.report.origins import smooth
 from koine.report.page import Evidence, render
 from koine.report.svg import Scale
 from koine.report.view import View
+from koine.strategies import STRATEGIES as REGISTRY
+from koine.workflow.experiment import Experiment
 
 HOSTILE = "<script>alert(1)</script>"
 LANGUAGES = ("en", "ar", "zh", "pt-BR", "fi", "el")
@@ -125,7 +126,7 @@ def evidence(recipe: str = "test", languages: dict[str, tuple[str, ...]] = BENCH
         "indexes": {
             "static/hybrid/seed-1/xquad-r": {"kind": "flat", "vectors": 13014, "dim": 128, "bytes": 5_000_000, "recall@10": 1.0}
         },
-        "settings": params.Report(),
+        "report": params.Report(),
     }  # fmt: skip
     return Evidence(**(given | parts))
 
@@ -137,7 +138,7 @@ NO_GROUPS = groups(PAIRS.frame([]), ["map"])
 EMPTY = Evidence(
     table=TABLE.frame([]), pairs=PAIRS.frame([]), answers=NO_ANSWERS.with_columns(share=0.0), contrasts=CONTRASTS.frame([]),
     groups=NO_GROUPS, published=PUBLISHED.frame([]),
-    claims=CLAIMS.frame([]), collected={}, filtered=[], models=[], curves=[], indexes={}, settings=params.Report(confidence=0.9),
+    claims=CLAIMS.frame([]), collected={}, filtered=[], models=[], curves=[], indexes={}, report=params.Report(confidence=0.9),
 )  # fmt: skip
 
 
@@ -296,7 +297,7 @@ def test_missing_values_are_dashes() -> None:
 
 def test_languages_that_gave_no_pairs_are_marked() -> None:
     given = evidence()
-    view = View.of(given.table, given.pairs, given.models, given.settings.confidence)
+    view = View.of(given.table, given.pairs, given.models, given.report)
     assert view.trained["static", "en-en"] == ["en"]
     assert view.trained["static", "untrained"] == []
     assert view.trained["static", "hybrid"] == ["en", "ar", "zh"]
@@ -309,7 +310,7 @@ def test_languages_that_gave_no_pairs_are_marked() -> None:
 
 def test_best_of_each_backbone_is_bold_and_lowest_rank_distance_is_best() -> None:
     given = evidence()
-    view = View.of(given.table, given.pairs, given.models, given.settings.confidence)
+    view = View.of(given.table, given.pairs, given.models, given.report)
     best = view.best("xquad-r", "static", "multi", "rank_distance")
     assert best is not None and best.mean == 400.0
     # Three settings of three benchmarks with two metrics, and rank distance of two, for two backbones.
@@ -347,11 +348,11 @@ def test_every_number_of_the_results_opens_the_commands_of_its_row() -> None:
     )
 
 
-@pytest.mark.parametrize("recipe", ["params.yaml", *sorted(map(str, Path("recipes").glob("*.yaml")))])
+@pytest.mark.parametrize("recipe", ["params.yaml", *map(str, recipe_files())])
 def test_commands_name_the_files_of_the_workflow(recipe: str, monkeypatch: pytest.MonkeyPatch) -> None:
     given = yaml.safe_load(Path(recipe).read_text(encoding="utf-8")) if recipe == "params.yaml" else load_recipe(Path(recipe))
-    plan = Plan(given)
-    runs = [(run.split("/"), benchmark) for run in plan.evaluated for benchmark in plan.benchmarks]
+    experiment = Experiment(given)
+    runs = [(run.split("/"), name) for run in experiment.models.evaluated for name in experiment.sources.tested]
     columns = {
         "backbone": pl.String(),
         "strategy": pl.String(),
@@ -359,20 +360,20 @@ def test_commands_name_the_files_of_the_workflow(recipe: str, monkeypatch: pytes
         "benchmark": pl.String(),
         "recipe": pl.String(),
     }
-    rows = [(b, s, int(seed.removeprefix("seed-")), name, plan.params.recipe) for (b, s, seed), name in runs]
-    commands = Commands.of(pl.DataFrame(rows, schema=columns, orient="row"), [], plan.params.report)
+    rows = [(b, s, int(seed.removeprefix("seed-")), name, experiment.params.recipe) for (b, s, seed), name in runs]
+    commands = Commands.of(pl.DataFrame(rows, schema=columns, orient="row"), [], experiment.params.report)
     targets, models = set(), set()
     for backbone, strategy, _, benchmark, _ in rows:
         lines = (commands.row(backbone, strategy, benchmark) or "").splitlines()
         words = subprocess.run(["bash", "-c", f"printf '%s\\n' {lines[0]}"], capture_output=True, text=True, check=True).stdout
         assert words.split()[:3] == ["snakemake", "--cores", "all"]
-        targets |= {word for word in words.split() if word.startswith(plan.data)}
+        targets |= {word for word in words.split() if word.startswith(experiment.data)}
         assert words.split()[-2:] == ["--configfile", recipe] or recipe == "params.yaml"
         if alone := commands.alone(backbone, strategy, benchmark):
             models.add(shlex.split(alone)[3])
-            assert shlex.split(alone)[5] == f"{plan.data}/collect/benchmarks/{benchmark}"
-    assert targets == set(plan.per_run(f"{plan.data}/evaluate/{{run}}/{{benchmark}}/pairs.csv", plan.evaluated))
-    assert models <= set(plan.per_run(f"{plan.models}/{{run}}", plan.shown)) and models
+            assert shlex.split(alone)[5] == f"{experiment.data}/collect/benchmarks/{benchmark}"
+    assert targets == {f"{experiment.data}/evaluate/{'/'.join(run)}/{name}/pairs.csv" for run, name in runs}
+    assert models <= {f"{experiment.model_folder}/{run}" for run in experiment.models.shown} and models
 
 
 def test_commands_of_languages_not_trained_in_say_which_were() -> None:
@@ -386,7 +387,7 @@ def test_commands_of_languages_not_trained_in_say_which_were() -> None:
     assert changed is None  # nothing was evaluated
     assert commands.alone("static", "en-en", "xquad-r:en+fi") == (
         "koine evaluate --model models/test/static/en-en/seed-1 --benchmark data/test/collect/benchmarks/xquad-r "
-        "--pool en+fi --out cell"
+        "--pools en+fi --out cell"
     )
 
 
@@ -415,7 +416,7 @@ def test_cost_is_counted() -> None:
     assert "untrained" not in dict(rows)
     deep = evidence()
     for model in deep.models:
-        model["architecture"] = {"layers": 2, "dim": 10}
+        model["architecture"] = {"num_hidden_layers": 2, "hidden_size": 10}
     for log in deep.curves:
         for line in log:
             line["tokens"] = 100
@@ -488,8 +489,52 @@ def test_smoothing_keeps_the_ends_and_bounds_the_points() -> None:
     assert smooth([(5, 3.0)]) == [(5, 3.0)]
 
 
-def test_the_page_knows_every_strategy_that_can_be_trained() -> None:
-    assert set(view.STRATEGIES) == set(params.STRATEGIES)
+def test_colours_are_those_of_the_registry_and_stand_nowhere_else() -> None:
     css = (Path(view.__file__).parent / "page.css").read_text(encoding="utf-8")
-    for name in view.STRATEGIES:
-        assert css.count(f"--{name.removesuffix('-half')}: light-dark(") == 1, name
+    sheet = style.colours(view_of(["hybrid@0.3", "mlm+hybrid", "given", *REGISTRY]))
+    for name, strategy in REGISTRY.items():
+        assert sheet.count(f"--{name}: light-dark({', '.join(strategy.colour)});") == 1
+        assert f"--{name}:" not in css
+    rules = dict(re.findall(r"\.s(\d+) { --own: (.*?); color", sheet))
+    assert len(rules) == len(REGISTRY) + 3 and sum(rule == "var(--other)" for rule in rules.values()) == 1
+    # At its own α, of half the steps and a chain: no two of a family have one colour.
+    family = [rule for rule in rules.values() if "--hybrid)" in rule]
+    assert len(family) == len(set(family)) == 3 and "color-mix" in next(r for r in rules.values() if "--pcgrad-half" in r)
+
+
+def view_of(strategies: list[str], reference: str = "hybrid") -> View:
+    """Strategies without results."""
+    models = [{"backbone": "static", "strategy": name, "languages": ["en", "fi"]} for name in strategies]
+    return View.of(TABLE.frame([]), PAIRS.frame([]), models, params.Report(reference=reference))
+
+
+def test_what_the_page_shows_of_many_strategies_follows_from_the_registry_and_the_reference() -> None:
+    many = view_of([*REGISTRY, "hybrid@0.3"])
+    assert many.mapped() == ["untrained", "en-en", "x-x", "x-x-mono", "x-y", "hybrid"]
+    assert view_of([*REGISTRY], "daft").mapped() == [*many.mapped(), "daft"]
+    assert view_of(["hybrid", "daft"]).mapped() == ["hybrid", "daft"]
+    assert many.contrasted() == ["x-x-mono", "x-y", "hybrid"]
+    assert view_of([*REGISTRY], "pcgrad-half").contrasted() == ["x-x-mono", "x-y", "pcgrad-half"]
+    assert view_of([*REGISTRY], "x-x").contrasted() == ["x-x"]
+    assert many.mixtures() == {"hybrid": ["hybrid", "hybrid@0.3", "x-y", "x-x-mono"]}
+
+
+def test_the_summary_is_about_the_reference() -> None:
+    text = "".join(parse(render(evidence(report=params.Report(reference="en-en")))).text)
+    assert "With en-en batches, a question finds its passage in another language with mAP .40; with monolingual" in text
+    own = "".join(parse(render(evidence(report=params.Report(reference="hybrid@0.7")))).text)
+    assert "With hybrid@0.7, a question finds" in own
+
+
+def test_no_value_of_what_is_neither_good_nor_bad_is_bold() -> None:
+    given = evidence()
+    rows = given.table.filter(setting="multi", metric="map", benchmark="xquad-r").with_columns(metric=pl.lit("same_language@1"))
+    page = render(evidence(table=pl.concat([given.table, rows])))
+    assert page.count('<th class="n" scope="col">same_language@1</th>') == 1
+    assert page.count(" best") == render(given).count(" best")
+
+
+def test_what_is_better_when_lower_is_sorted_so() -> None:
+    page = render(evidence())
+    heads = re.findall(r'<th[^>]*data-better="lower"[^>]*>([^<]*)', page)
+    assert set(heads) == {"rank distance", "multi rank_distance"}

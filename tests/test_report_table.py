@@ -9,15 +9,17 @@ import polars as pl
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from koine.evaluate.steps import summarise
-from koine.params import METRICS, POOLED, Report
+from koine.evaluate.tables import summarise
+from koine.metrics import USUAL, metric
+from koine.params import Report
 from koine.records import SCORES, TABLE, Run
 from koine.report import table as tables
+from koine.report.evaluations import read_evaluations
 from koine.report.table import sampled
 from koine.runtime.errors import KoineError
 
 SETTINGS = Report(resamples=400)
-POOLED_NAMES = [name for name in METRICS if POOLED.fullmatch(name)]
+POOLED_NAMES = [name for name in USUAL if metric(name).entry.settings == "multi"]
 Effect = Callable[[str, str, int, int], float]  # (query language, corpus language, question, seed) to a score
 
 
@@ -29,13 +31,13 @@ def scores_of(effect: Effect, languages: Sequence[str], questions: int, seed: in
             setting = "multi" if doc_lang == "all" else "mono" if doc_lang == query_lang else "cross"
             for question in range(questions):
                 value = effect(query_lang, doc_lang, question, seed)
-                named = {name: value - 0.01 * number for number, name in enumerate(METRICS)}
+                named = {name: value - 0.01 * number for number, name in enumerate(USUAL)}
                 if setting != "multi":
                     named |= dict.fromkeys(POOLED_NAMES)  # type: ignore[arg-type]
                 cell = {"benchmark": benchmark, "setting": setting, "query_lang": query_lang, "doc_lang": doc_lang}
                 rows.append({**cell, "query_id": f"q{question:04}", "top_lang": None, **named})
     return SCORES.check(
-        pl.DataFrame(rows, schema_overrides={"top_lang": pl.String()} | dict.fromkeys(METRICS, pl.Float64())), "toy"
+        pl.DataFrame(rows, schema_overrides={"top_lang": pl.String()} | dict.fromkeys(USUAL, pl.Float64())), "toy"
     )
 
 
@@ -47,7 +49,9 @@ def write_run(folder: Path, scores: pl.DataFrame, seed: int, strategy: str = "hy
 
 def intervals(folders: Sequence[Path], settings: Report) -> pl.DataFrame:
     """The headline table's macro means."""
-    return tables.intervals("recipe", sampled(folders, settings), settings).filter(~pl.col("metric").str.ends_with(":micro"))
+    return tables.intervals("recipe", sampled(read_evaluations(folders), settings), settings).filter(
+        ~pl.col("metric").str.ends_with(":micro")
+    )
 
 
 def noise(*key: object) -> float:
@@ -197,7 +201,7 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say(tmp_path: Path, se
 
     Each benchmark and each metric of one folder is an experiment of its own.
     """
-    benchmarks, names, questions, truth = 60, METRICS[:6], 60, 0.5
+    benchmarks, names, questions, truth = 60, USUAL[:6], 60, 0.5
     rng = np.random.default_rng(7)
     shared = rng.normal(scale=0.1, size=(benchmarks, questions, len(names)))
     folders = []

@@ -8,7 +8,11 @@ from typing import Any
 
 import pytest
 
-from koine.collect.sample import DEFECTS, LANGUAGES, facts, make_sample, render, sample_files, split
+from koine.collect.cldr import facts
+from koine.collect.defects import DEFECTS
+from koine.collect.sample import collect_sample, sample_files, split
+from koine.collect.wording import LANGUAGES, by_hand, render
+from koine.params import Sample
 from koine.runtime.errors import KoineError
 
 SEED = 7
@@ -22,40 +26,40 @@ def rows(path: Path) -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("sample")
-    make_sample(path, languages=LANGUAGES, seed=SEED, defect_rate=RATE)
+    collect_sample(path, sample=Sample(languages=list(LANGUAGES), seed=SEED, defect_rate=RATE))
     return path
 
 
 @pytest.fixture(scope="module")
 def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("clean")
-    make_sample(path, languages=LANGUAGES, seed=SEED, defect_rate=0)
+    collect_sample(path, sample=Sample(languages=list(LANGUAGES), seed=SEED, defect_rate=0))
     return path
 
 
 def test_same_seed_same_bytes_and_only_the_listed_files(out: Path, tmp_path: Path) -> None:
-    make_sample(tmp_path, languages=LANGUAGES, seed=SEED, defect_rate=RATE)
+    collect_sample(tmp_path, sample=Sample(languages=list(LANGUAGES), seed=SEED, defect_rate=RATE))
     written = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert written == set(sample_files(LANGUAGES))
     assert all((tmp_path / name).read_bytes() == (out / name).read_bytes() for name in written)
 
 
 def test_another_seed_deals_other_cells() -> None:
-    assert split(facts(), 1) != split(facts(), 2)
+    assert split(facts(LANGUAGES), 1) != split(facts(LANGUAGES), 2)
 
 
 def test_languages_can_be_fewer_but_not_other(tmp_path: Path) -> None:
-    make_sample(tmp_path, languages=["en", "fi"], seed=SEED, defect_rate=RATE)
+    collect_sample(tmp_path, sample=Sample(languages=["en", "fi"], seed=SEED, defect_rate=RATE))
     assert all((tmp_path / name).exists() for name in sample_files(["en", "fi"]))
     with pytest.raises(KoineError, match="languages"):
-        make_sample(tmp_path, languages=["en", "xx"], seed=SEED, defect_rate=RATE)
+        collect_sample(tmp_path, sample=Sample(languages=["en", "xx"], seed=SEED, defect_rate=RATE))
     with pytest.raises(KoineError, match="languages"):
-        make_sample(tmp_path, languages=["fi"], seed=SEED, defect_rate=RATE)
+        collect_sample(tmp_path, sample=Sample(languages=["fi", "de"], seed=SEED, defect_rate=RATE))
 
 
 def test_languages_without_sentences_are_made_of_cldrs_own_words(tmp_path: Path) -> None:
     languages = ["en", "fi", "ja", "am"]
-    make_sample(tmp_path, languages=languages, seed=SEED, defect_rate=0)
+    collect_sample(tmp_path, sample=Sample(languages=list(languages), seed=SEED, defect_rate=0))
     assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()} == set(sample_files(languages))
     asked = {row["id"]: row for row in rows(tmp_path / "qa.jsonl")}
     assert len(asked) > 800
@@ -66,11 +70,11 @@ def test_languages_without_sentences_are_made_of_cldrs_own_words(tmp_path: Path)
     pools = [{row["_id"] for row in rows(tmp_path / f"beir/{lang}/corpus.jsonl")} for lang in languages]
     assert all(pool == pools[0] for pool in pools)
     with pytest.raises(KoineError, match="CLDR names too little in 'kl'"):
-        make_sample(tmp_path, languages=["en", "kl"], seed=SEED, defect_rate=0)
+        collect_sample(tmp_path, sample=Sample(languages=["en", "kl"], seed=SEED, defect_rate=0))
 
 
 def test_enough_cells_of_enough_attributes() -> None:
-    cells = facts()
+    cells = facts(LANGUAGES)
     assert len(cells) == len({cell.id for cell in cells}) >= 2500
     assert len({cell.template for cell in cells}) >= 12
 
@@ -91,22 +95,22 @@ def test_enough_cells_of_enough_attributes() -> None:
     ],
 )
 def test_known_facts(cell_id: str, lang: str, value: str) -> None:
-    (cell,) = (cell for cell in facts() if cell.id == cell_id)
+    (cell,) = (cell for cell in facts(LANGUAGES) if cell.id == cell_id)
     assert cell.value[lang] == value
 
 
 def test_names_are_in_the_script_of_their_language() -> None:
     for lang, letters in {"ru": "[а-яё]", "zh": "[一-鿿]", "ar": "[ء-ي]", "hi": "[ऀ-ॿ]"}.items():
-        assert all(re.search(letters, cell.names[lang], re.IGNORECASE) for cell in facts())
+        assert all(re.search(letters, cell.names[lang], re.IGNORECASE) for cell in facts(LANGUAGES))
 
 
 def test_an_english_value_has_one_translation() -> None:
-    meanings = {(cell.value["en"], *cell.value.values()) for cell in facts()}
+    meanings = {(cell.value["en"], *cell.value.values()) for cell in facts(LANGUAGES)}
     assert len(meanings) == len({english for english, *_ in meanings})
 
 
 def test_passages_hold_the_answer_and_are_distinct() -> None:
-    items = render(facts(), SEED)
+    items = render(facts(LANGUAGES), by_hand(), LANGUAGES, SEED)
     for lang in LANGUAGES:
         assert all(item.cell.value[lang] in item.passage[lang] for item in items)
         assert len({item.passage[lang] for item in items}) == len(items)
@@ -114,7 +118,7 @@ def test_passages_hold_the_answer_and_are_distinct() -> None:
 
 
 def test_what_is_asked_is_new_but_what_it_is_about_is_not() -> None:
-    cells = facts()
+    cells = facts(LANGUAGES)
     dealt = split(cells, SEED)
     train = [cell for cell in cells if dealt[cell.id] == "train"]
     asked = [cell for cell in cells if dealt[cell.id] == "eval"]

@@ -15,24 +15,24 @@ import pytest
 from toy import train_one
 from typer.testing import CliRunner
 
-import koine.search
 from koine.cli import app
-from koine.encode.debias import debias
-from koine.encode.steps import encode
+from koine.encode.debias import encode_debias
+from koine.encode.texts import encode
 from koine.index import files
+from koine.index.build import index
 from koine.index.files import open_files
-from koine.index.steps import index
 from koine.params import Architecture, IndexKind, Optimisation
+from koine.people import search as searching
+from koine.people.search import Found, Hit, find, identify, preference
 from koine.records import PASSAGES
 from koine.runtime.errors import KoineError
 from koine.runtime.files import sha256, write_json
-from koine.search import Found, Hit, identify, preference, search
 
 FILES = ("index.faiss", "ids.parquet", "index.json")  # in the order in which they are renamed
 
 
 def encoded(model: Path, corpus: Path, out: Path) -> Path:
-    encode(str(model), corpus / "toy", out, tokens=None, dtype="float32", batch_size=8, device="cpu")
+    encode(str(model), corpus / "toy", out, device="cpu", encode_batch_size=8)
     return out
 
 
@@ -44,7 +44,7 @@ def indexed(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, strategy, dim in (("words", "untrained", 2048), ("aligned", "x-y", 32)):  # many: words do not meet by chance
         own = folder / name
         train_one(corpus, own / "model", strategy=strategy, optimisation=settings, architecture=Architecture(hidden_size=dim))
-        index(encoded(own / "model", corpus, own / "vectors"), corpus / "toy", own / "index", settings=IndexKind())
+        index(encoded(own / "model", corpus, own / "vectors"), corpus / "toy", own / "index")
     return folder
 
 
@@ -125,7 +125,7 @@ def others(indexed: Path, corpus: Path, tmp_path_factory: pytest.TempPathFactory
         path = folder / kind / "toy/passages.parquet"
         PASSAGES.write(changed(kind, PASSAGES.read(path)), path)
         vectors = encoded(indexed / "words/model", folder / kind, folder / kind / "vectors")
-        index(vectors, folder / kind / "toy", folder / kind / "index", settings=IndexKind())
+        index(vectors, folder / kind / "toy", folder / kind / "index")
     return folder
 
 
@@ -133,7 +133,7 @@ def others(indexed: Path, corpus: Path, tmp_path_factory: pytest.TempPathFactory
 def ask(indexed: Path, corpus: Path) -> Callable[[Path], Found]:
     """Asks an index for the ten passages nearest to a text."""
     question = PASSAGES.read(corpus / "toy/passages.parquet")["text"][5]
-    return lambda folder: search(str(indexed / "words/model"), folder, question, count=10, lang="en", device="cpu")
+    return lambda folder: find(str(indexed / "words/model"), folder, question, count=10, lang="en", device="cpu")
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -141,7 +141,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_the_same_input_gives_the_same_bytes_and_index_json_names_them(indexed: Path, corpus: Path, tmp_path: Path) -> None:
-    index(indexed / "words/vectors", corpus / "toy", tmp_path / "again", settings=IndexKind())
+    index(indexed / "words/vectors", corpus / "toy", tmp_path / "again")
     assert contents(tmp_path / "again") == contents(indexed / "words/index")
     about = json.loads((tmp_path / "again/index.json").read_text())
     for name in FILES[:2]:
@@ -153,7 +153,7 @@ def test_the_same_input_gives_the_same_bytes_and_index_json_names_them(indexed: 
 
 @pytest.mark.parametrize("kind", ["ivf", "sq", "ivfpq", "hnsw"])
 def test_every_kind_bears_its_stamp(indexed: Path, corpus: Path, tmp_path: Path, ask: Callable[[Path], Found], kind: str) -> None:
-    index(indexed / "words/vectors", corpus / "toy", tmp_path, settings=IndexKind.model_validate({"kind": kind}))
+    index(indexed / "words/vectors", corpus / "toy", tmp_path, IndexKind.model_validate({"kind": kind}))
     assert ask(tmp_path).hits[0].id == "p5"
 
 
@@ -161,7 +161,7 @@ def test_texts_come_from_any_group_of_rows(
     indexed: Path, corpus: Path, tmp_path: Path, ask: Callable[[Path], Found], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(files, "GROUP", 7)
-    index(indexed / "words/vectors", corpus / "toy", tmp_path, settings=IndexKind())
+    index(indexed / "words/vectors", corpus / "toy", tmp_path)
     assert ask(tmp_path) == ask(indexed / "words/index")
     table = PASSAGES.read(corpus / "toy/passages.parquet").select("id", "lang", "text")
     with open_files(tmp_path) as opened:
@@ -192,7 +192,7 @@ def test_a_kill_between_any_two_writes_leaves_the_old_index_or_one_that_is_refus
         return replace(self, target)
 
     def rebuild() -> None:
-        index(others / change / "vectors", others / change / "toy", tmp_path / "index", settings=IndexKind())
+        index(others / change / "vectors", others / change / "toy", tmp_path / "index")
 
     with monkeypatch.context() as patched:
         patched.setattr(Path, "replace", killed)
@@ -216,7 +216,7 @@ def test_a_kill_between_any_two_writes_leaves_the_old_index_or_one_that_is_refus
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from koine.index.steps import index
+from koine.index.build import index
 from koine.params import IndexKind
 replace = Path.replace
 def killed(self, target):
@@ -224,7 +224,7 @@ def killed(self, target):
         os.kill(os.getpid(), signal.SIGKILL)
     return replace(self, target)
 Path.replace = killed
-index(*map(Path, sys.argv[1:]), settings=IndexKind())
+index(*map(Path, sys.argv[1:]))
 """
 
 
@@ -272,7 +272,7 @@ def test_a_search_during_a_rebuild_never_mixes(
         "read_about": (files, "read_about"),
         "open_index": (files, "open_index"),
         "ParquetFile": (files.pyarrow.parquet, "ParquetFile"),
-        "load": (koine.search.backbones, "load"),
+        "load": (searching.backbones, "load"),
         "texts": (files.Opened, "texts"),
     }
     where, name = places.get(point, (files, "_open"))
@@ -330,20 +330,20 @@ def test_another_model_of_the_same_width_is_refused_and_a_copy_of_the_same_is_no
     folder = indexed / "aligned"
     other = train_one(corpus, tmp_path / "other", strategy="x-y", seed=2)
     with pytest.raises(KoineError, match=rf"{other}: not the model that made {folder / 'index'}: .*index\.json"):
-        search(str(other), folder / "index", "words", count=3, lang="en", device="cpu")
+        find(str(other), folder / "index", "words", count=3, lang="en", device="cpu")
     shutil.copytree(folder / "model", tmp_path / "copy")
     (tmp_path / "copy/README.md").write_text("a card")
     question = PASSAGES.read(corpus / "toy/passages.parquet")["text"][5]
-    found = search(str(tmp_path / "copy"), folder / "index", question, count=3, lang="en", device="cpu")
-    assert found.hits == search(str(folder / "model"), folder / "index", question, count=3, lang="en", device="cpu").hits
+    found = find(str(tmp_path / "copy"), folder / "index", question, count=3, lang="en", device="cpu")
+    assert found.hits == find(str(folder / "model"), folder / "index", question, count=3, lang="en", device="cpu").hits
 
 
 def test_an_index_of_debiased_vectors_is_refused(indexed: Path, corpus: Path, tmp_path: Path) -> None:
-    debias(indexed / "aligned/vectors", corpus / "toy", tmp_path / "once", method="centre", dtype="float32")
-    debias(tmp_path / "once", corpus / "toy", tmp_path / "twice", method="lir", dtype="float32")
-    index(tmp_path / "twice", corpus / "toy", tmp_path / "index", settings=IndexKind())
+    encode_debias(indexed / "aligned/vectors", corpus / "toy", tmp_path / "once", "centre")
+    encode_debias(tmp_path / "once", corpus / "toy", tmp_path / "twice", "lir")
+    index(tmp_path / "twice", corpus / "toy", tmp_path / "index")
     with pytest.raises(KoineError, match=r"index: holds vectors after encode-debias \(centre\+lir\)"):
-        search(str(indexed / "aligned/model"), tmp_path / "index", "words", count=3, lang="en", device="cpu")
+        find(str(indexed / "aligned/model"), tmp_path / "index", "words", count=3, lang="en", device="cpu")
 
 
 @pytest.mark.parametrize("about", [None, {"encoder_calls": 4}, []])
@@ -353,7 +353,7 @@ def test_vectors_of_an_unknown_model_get_no_index(indexed: Path, corpus: Path, t
     if about is not None:
         write_json(tmp_path / "vectors/encode.json", about)
     with pytest.raises(KoineError, match=r"encode\.json: does not say which model .* koine encode"):
-        index(tmp_path / "vectors", corpus / "toy", tmp_path / "index", settings=IndexKind())
+        index(tmp_path / "vectors", corpus / "toy", tmp_path / "index")
     assert not (tmp_path / "index").exists()
 
 
@@ -456,7 +456,7 @@ def test_a_broken_index_is_refused_in_words(
 )
 def test_a_question_without_words_or_that_is_no_unicode_is_refused(indexed: Path, question: str, message: str) -> None:
     with pytest.raises(KoineError, match=message):
-        search(str(indexed / "words/model"), indexed / "words/index", question, count=3, lang=None, device="cpu")
+        find(str(indexed / "words/model"), indexed / "words/index", question, count=3, lang=None, device="cpu")
 
 
 # --- what is shown -------------------------------------------------------------------------------------------------
@@ -478,7 +478,7 @@ def nasty(indexed: Path, corpus: Path, tmp_path: Path) -> Iterator[list[str]]:
         ),
         tmp_path / "toy/passages.parquet",
     )
-    index(indexed / "words/vectors", tmp_path / "toy", tmp_path / "index", settings=IndexKind())  # row 5 keeps its vector
+    index(indexed / "words/vectors", tmp_path / "toy", tmp_path / "index")  # row 5 keeps its vector
     question = f"[b] \x1b[2J \u202e {table['text'][5]}"
     yield ["search", "--model", str(indexed / "words/model"), "--index", str(tmp_path / "index"), question]
 

@@ -168,7 +168,7 @@ def test_a_job_out_of_time_is_given_more_and_its_training_goes_on_to_the_same_we
     done = submit(folder, f"{MODEL}/koine.json", memory=("train:runtime=attempt",))
     assert done.returncode == 0, done.stdout
     assert "Trying to restart job" in done.stdout
-    assert "goes on after step" in (folder / "logs" / MODEL / "train.log").read_text()
+    assert "resumes after step" in (folder / "logs" / MODEL / "train.log").read_text()
     assert weights(folder) == weights(unbroken)
 
 

@@ -19,6 +19,7 @@ from koine.records import CLAIMS, CONTRASTS, PAIRS
 from koine.report import groups as groups_module
 from koine.report.claims import Findings, claims, markdown, overall, verdicts
 from koine.report.contrasts import contrasts
+from koine.report.evaluations import read_evaluations
 from koine.report.groups import TYPOLOGY, answers, groups, typology
 from koine.report.statistics import Sample, compare, holm, resample
 
@@ -50,7 +51,7 @@ def samples(values: np.ndarray, settings: Report = FAST, metric: str = "map") ->
 
 @given(st.integers(1, 3), st.integers(1, 4), st.integers(2, 9), st.integers(0, 2**32 - 1))
 @given_settings(max_examples=30, deadline=None)
-def test_means_are_those_of_plain_formulas_and_parts_sum_to_the_macro_mean(
+def test_means_are_those_of_plain_formulas_and_contributions_sum_to_the_macro_mean(
     seeds: int, cells: int, questions: int, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
@@ -60,7 +61,7 @@ def test_means_are_those_of_plain_formulas_and_parts_sum_to_the_macro_mean(
     found = samples(values, Report(resamples=20))
     macro, micro = np.nanmean(values, axis=2).mean(), np.nanmean(values, axis=(1, 2)).mean()
     assert found["map"].mean == pytest.approx(macro)
-    assert found["map"].parts.sum() == pytest.approx(macro)
+    assert found["map"].contributions.sum() == pytest.approx(macro)
     assert ("map:micro" in found) == (len(set(np.isfinite(values[0]).sum(axis=1))) > 1)
     if "map:micro" in found:
         assert found["map:micro"].mean == pytest.approx(micro)
@@ -351,7 +352,7 @@ def test_answers_are_shares_of_the_first_passages_languages(tmp_path: Path) -> N
         scores = [{"benchmark": "x", "setting": "multi", "query_lang": q, "doc_lang": "all", "query_id": f"q{i}", "top_lang": top}
                   for i, (q, top) in enumerate(rows)]  # fmt: skip
         pl.DataFrame(scores).write_parquet(tmp_path / str(seed) / "scores.parquet")
-    found = answers([tmp_path / "1", tmp_path / "2"])
+    found = answers(read_evaluations([tmp_path / "1", tmp_path / "2"]))
     assert dict(zip(found.select("query_lang", "answer_lang").rows(), found["share"], strict=True)) == {
         ("en", "en"): pytest.approx(2 / 3), ("en", "fi"): pytest.approx(1 / 3), ("fi", "en"): 1.0,
     }  # fmt: skip

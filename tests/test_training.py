@@ -14,19 +14,20 @@ import torch
 from torch.nn.utils import clip_grad_norm_, get_total_norm
 from toy import FEW, STATIC, TRANSFORMER, VARIED, files, log_of, train_one
 
-from koine import backbones
-from koine.backbones.base import Kind
+from koine import backbones, code
 from koine.backbones.tokenizer import Tokens
-from koine.encode.steps import encode, encode_tokens
-from koine.evaluate.steps import evaluate
+from koine.encode.texts import encode
+from koine.encode.tokens import encode_tokens
+from koine.evaluate.vectors import evaluate_vectors
 from koine.params import Architecture, Optimisation, Start, Tokenizer
 from koine.records import Run
+from koine.runtime import resume
 from koine.runtime.errors import KoineError
 from koine.runtime.files import sha256
 from koine.train.checkpoint import REQUEUE
 from koine.train.optimiser import AdamW, biases_and_norms
-from koine.train.surgery import Surgery
-from koine.train.tokens import tokenise
+from koine.train.surgery import gradvac, pcgrad
+from koine.train.tokens import train_tokens
 
 
 @pytest.mark.parametrize("strategy", ["untrained", "hybrid"])
@@ -94,6 +95,7 @@ def test_koine_json_says_how_the_model_was_made_and_its_checksums_match(corpus: 
     assert (made["languages"], made["questions"]) == (["en", "xo"], 400)
     assert Optimisation.model_validate(made["optimisation"]) == FEW
     assert Architecture.model_validate(made["architecture"]) == STATIC
+    assert (made["device"], made["processes"]) == ("cpu", 1)
 
 
 @pytest.mark.parametrize(
@@ -119,10 +121,9 @@ def test_the_learning_rate_rises_to_its_peak_and_falls(corpus: Path, tmp_path: P
 
 
 def test_a_loss_that_is_no_number_stops_the_training_with_the_remedy(corpus: Path, tmp_path: Path) -> None:
+    settings = Optimisation(max_steps=20, batch_size=16).model_copy(update={"learning_rate": 1e38})  # a recipe may not say it
     with pytest.raises(KoineError, match=r"lower optimisation\.learning_rate"):
-        train_one(
-            corpus, tmp_path / "m", "transformer", optimisation=Optimisation(max_steps=20, batch_size=16, learning_rate=1e38)
-        )
+        train_one(corpus, tmp_path / "m", "transformer", optimisation=settings)
     assert not (tmp_path / "m/model.safetensors").exists()
 
 
@@ -133,8 +134,8 @@ def test_too_little_data_for_a_batch_stops_before_anything_is_written(corpus: Pa
 
 
 def mean_average_precision(corpus: Path, model: Path, out: Path) -> dict[str, float]:
-    encode(str(model), corpus / "toy", out / "vectors", tokens=None, dtype="float32", batch_size=64, device="cpu")
-    evaluate(out / "vectors", corpus / "toy", out, run=Run("r", "b", "s", 1))
+    encode(str(model), corpus / "toy", out / "vectors", device="cpu", encode_batch_size=64)
+    evaluate_vectors(out / "vectors", corpus / "toy", out, run=Run("r", "b", "s", 1))
     pairs = pl.read_csv(out / "pairs.csv").filter(metric="map")
     return {setting: pairs.filter(setting=setting)["value"].mean() for setting in ("mono", "cross", "multi")}  # type: ignore[misc]
 
@@ -173,21 +174,20 @@ def test_a_trained_model_opens_as_the_encoder_of_its_kind(corpus: Path, tmp_path
 @pytest.mark.parametrize("kind", ["static", "transformer"])
 def test_vectors_from_tokens_made_once_equal_those_made_on_the_way(corpus: Path, tmp_path: Path, kind: str) -> None:
     model, toy = train_one(corpus, tmp_path / "model", kind), corpus / "toy"
-    prefixes: dict[Kind, str] = {"query": "q: " * (kind == "transformer"), "passage": ""}
-    special = kind == "transformer"
-    encode_tokens(corpus / kind / "tokenizer.json", toy, tmp_path / "ids", prefixes=prefixes, special=special)
+    prefix = "q: " * (kind == "transformer")
+    encode_tokens(corpus / kind / "tokenizer.json", toy, tmp_path / "ids", kind, query_prefix=prefix)
     for name, ids in (("direct", None), ("once", tmp_path / "ids")):
-        encode(str(model), toy, tmp_path / name, tokens=ids, dtype="float32", batch_size=64, device="cpu")
+        encode(str(model), toy, tmp_path / name, tokens=ids, device="cpu", encode_batch_size=64)
     for name in ("queries.npy", "passages.npy", "encode.json"):
         assert (tmp_path / "direct" / name).read_bytes() == (tmp_path / "once" / name).read_bytes()
 
 
 def test_tokens_of_another_tokenizer_are_refused(corpus: Path, tmp_path: Path) -> None:
     model, toy = train_one(corpus, tmp_path / "model", "static"), corpus / "toy"
-    tokenise(corpus / "qa.parquet", [], tmp_path / "other", Tokenizer(vocab_size=300), special=False)
-    encode_tokens(tmp_path / "other/tokenizer.json", toy, tmp_path / "ids", prefixes={"query": "", "passage": ""}, special=False)
+    train_tokens(corpus / "qa.parquet", tmp_path / "other", "static", Tokenizer(vocab_size=300))
+    encode_tokens(tmp_path / "other/tokenizer.json", toy, tmp_path / "ids", "static")
     with pytest.raises(KoineError, match="not made with"):
-        encode(str(model), toy, tmp_path / "out", tokens=tmp_path / "ids", dtype="float32", batch_size=64, device="cpu")
+        encode(str(model), toy, tmp_path / "out", tokens=tmp_path / "ids", device="cpu", encode_batch_size=64)
 
 
 def test_the_optimiser_is_torchs_with_two_groups_to_the_bit() -> None:
@@ -293,25 +293,25 @@ def test_half_as_many_steps_see_as_many_pairs(corpus: Path, tmp_path: Path, stra
 
 def test_pcgrad_takes_from_each_gradient_its_part_against_the_other() -> None:
     one, two = torch.tensor([1.0, 0.0, 2.0]), torch.tensor([-2.0, 1.0, 0.5])
-    joint, cosine = Surgery("pcgrad").join([[one[:1], one[1:]], [two[:1], two[1:]]])
+    joint, cosine = pcgrad().join([[one[:1], one[1:]], [two[:1], two[1:]]])
     dot = one @ two
     assert dot < 0
     expected = ((one - dot / (two @ two) * two) + (two - dot / (one @ one) * one)) / 2
     torch.testing.assert_close(torch.cat(joint), expected)
     assert cosine == pytest.approx(float(dot / one.norm() / two.norm()))
-    alike, _ = Surgery("pcgrad").join([[one], [one + two * two]])
+    alike, _ = pcgrad().join([[one], [one + two * two]])
     torch.testing.assert_close(alike[0], one + two * two / 2)  # no conflict: the mean
 
 
 def test_gradvac_moves_gradients_towards_their_usual_cosine() -> None:
-    surgery = Surgery("gradvac")
+    surgery = gradvac()
     one, two = torch.tensor([1.0, 0.1]), torch.tensor([1.0, -0.1])
     for _ in range(20):  # usually they agree
         surgery.join([[one], [two]])
     joint, cosine = surgery.join([[torch.tensor([1.0, 0.0])], [torch.tensor([0.0, 1.0])]])
     assert cosine == 0
     assert float(joint[0].norm()) > float(torch.tensor([0.5, 0.5]).norm())
-    again = Surgery("gradvac")
+    again = gradvac()
     again.load(surgery.state())
     assert again.state().keys() == surgery.state().keys()
     torch.testing.assert_close(again.join([[one], [two]])[0], surgery.join([[one], [two]])[0], rtol=0, atol=0)
@@ -358,7 +358,7 @@ else:
             os.truncate(path, os.path.getsize(path) // 2)
         count()
     safetensors, checkpoint.save_file = checkpoint.save_file, half
-toy.train_one(corpus, out, kind, strategy, optimisation=toy.VARIED, checkpoint_seconds=0)
+toy.train_one(corpus, out, kind, strategy, optimisation=toy.VARIED, checkpoint_minutes=0)
 """
 
 
@@ -423,3 +423,30 @@ def test_a_checkpoint_of_other_settings_is_not_gone_on_with(corpus: Path, tmp_pa
     killed(corpus, tmp_path / "broken", "static", "step", signal.SIGKILL, 9)
     whole = train_one(corpus, tmp_path / "whole")
     assert files(train_one(corpus, tmp_path / "broken")) == files(whole)
+
+
+@pytest.mark.parametrize("entry", ["koine.strategies:STRATEGIES[hybrid]", "koine.backbones.kinds:KINDS[static]"])
+def test_a_checkpoint_belongs_to_the_code_of_its_strategy_and_kind(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entry: str
+) -> None:
+    killed(corpus, tmp_path / "broken", "static", "step", signal.SIGKILL, 9)
+    steps: list[float] = []
+    step, digest = AdamW.step, code.digest
+    monkeypatch.setattr(AdamW, "step", lambda self, lr: (step(self, lr), steps.append(lr))[0])
+    monkeypatch.setattr(code, "digest", lambda rule, entries=(): digest(rule, entries) + ("edited" if entry in entries else ""))
+    train_one(corpus, tmp_path / "broken", optimisation=VARIED)
+    assert len(steps) == VARIED.max_steps
+
+
+def test_a_key_is_of_inputs_files_and_code(tmp_path: Path) -> None:
+    for name, text in (("a", "one"), ("b", "one"), ("c", "two")):
+        (tmp_path / name).write_text(text)
+    usual = resume.key([1, "x"], [tmp_path / "a"], "0123")
+    assert usual == resume.key([1, "x"], [tmp_path / "b"], "0123")
+    others = {
+        resume.key([2, "x"], [tmp_path / "a"], "0123"),
+        resume.key([1, "x"], [tmp_path / "c"], "0123"),
+        resume.key([1, "x"], [], "0123"),
+        resume.key([1, "x"], [tmp_path / "a"], "4567"),
+    }
+    assert len({usual, *others}) == 5

@@ -1,23 +1,31 @@
 """Translate: memories and dictionaries are looked up faithfully, and every distinct text is translated just once."""
 
+import inspect
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+import yaml
+from extending import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from koine.collect.normalise import words
+from koine import names
+from koine.params import parse
 from koine.records import QA, TRANSLATION
 from koine.runtime.errors import KoineError
 from koine.runtime.files import text_id
+from koine.text.normalise import words
+from koine.text.scripts import joiner
+from koine.text.sentences import split
+from koine.translate.backends import BACKENDS
 from koine.translate.lexicon import FUNCTION_WORDS, Lexicon, stems
 from koine.translate.memory import Memory
-from koine.translate.sentences import joiner, split
-from koine.translate.steps import translate
+from koine.translate.shard import translate
 
 Frames = Callable[..., pl.DataFrame]
 
@@ -286,3 +294,30 @@ def test_without_memories_back_there_is_no_back_translation(tmp_path: Path, coll
 def test_unknown_latin_words_stay_apart_in_a_language_without_spaces(tmp_path: Path) -> None:
     chinese = Lexicon([dictionary(tmp_path / "zh", "house {n} :: 房子 /fángzi/")], "en", "zh")
     assert chinese.translate(["the Harry Potter house, 20th."]) == ["Harry Potter房子,20th."]
+
+
+# --- backends --------------------------------------------------------------------------------------------
+
+
+def test_every_entry_is_complete_and_its_class_is_called_as_its_kind_is() -> None:
+    rates = yaml.safe_load(next((ROOT / "src/koine").rglob("rates.yaml")).read_text(encoding="utf-8"))
+    for name, backend in BACKENDS.items():
+        made = names.target(backend.make)
+        wanted = ["files", "source", "target", "rows"] if backend.kind == "lookup" else ["source", "target", "options"]
+        assert list(inspect.signature(made).parameters) == wanted, name
+        assert hasattr(made, "translate") and backend.words and backend.rate in rates, name
+        assert backend.needs_model or not backend.needs_conversion, name
+
+
+def test_the_page_says_of_each_backend_what_its_entry_says() -> None:
+    page = (ROOT / "docs/translate.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|.*\|$", page.partition("| backend |")[2].partition("\n\n")[0], re.MULTILINE))
+    assert rows == {name: BACKENDS[name].words for name in rows}
+
+
+def test_an_unknown_backend_is_an_error_that_names_the_nearest(tmp_path: Path, collected: tuple[Path, Path, Path]) -> None:
+    with pytest.raises(ValueError, match=r"unknown backend 'memroy'; did you mean 'memory'\? \(known: memory, released"):
+        run(collected, tmp_path / "never", backend="memroy")
+    for changed in ({"backend": "transformer"}, {"backends": {"fi": "transformer"}}):
+        with pytest.raises(KoineError, match="did you mean 'transformers'"):
+            parse({"translate": changed})

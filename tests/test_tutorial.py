@@ -69,7 +69,7 @@ def test_every_command_of_the_tutorial_works(tmp_path: Path) -> None:
             recipe.write_text(yaml.safe_dump(chosen), encoding="utf-8")
     collected = json.loads((clone / "data/medquad/collect/collect.json").read_text(encoding="utf-8"))
     assert collected["collected"] == len(health())  # no question is lost because of its id
-    assert "hybrid" in said["koine show results/medquad"]
+    assert "hybrid" in said["koine show recipes/medquad.yaml"]
     assert {"en", "es", "ca"} & set(said["koine search"].split())
     assert "least cosine" in said["koine export"]
     card = (clone / "models/medquad" / model / "README.md").read_text(encoding="utf-8")

@@ -1,7 +1,7 @@
 """Both engines, one truth: Snakemake and DVC agree on what is up to date, in a clone whose file times are scrambled.
 
-One scratch repository runs a small version of the default experiment through `dvc repro`, pushes to a local
-remote and is cloned; the tests look at the clone. Slow (minutes): `pytest -m workflow`.
+One scratch repository runs two small recipes that share a data set through `dvc repro`, pushes to a folder and is
+cloned; the tests look at the clone. Slow (minutes): `pytest -m workflow`.
 """
 
 import itertools
@@ -26,22 +26,38 @@ from moto.server import ThreadedMotoServer
 from standins import save_marian, sentences
 
 from koine.params import Block, Params, laid_over
+from koine.runtime.files import sha256
+from koine.workflow.experiment import Experiment
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]  # one worker makes the scratch repository
 
 ROOT = Path(__file__).parents[1]
-# Small enough for CI: three languages, two strategies, one seed, few steps. The shape of the DAG is the same.
+# Small enough for CI: two languages, one strategy, one seed, few steps. The shape of the DAG is the same.
 SMALL = {
-    "collect": {"sample": {"languages": ["en", "fi", "zh"]}},
-    "translate": {"languages": ["fi", "zh"]},
-    "backbones": {"static": {"optimisation": {"steps": 20, "batch_size": 64}, "architecture": {"dim": 16}}},
+    "collect": {"sample": {"languages": ["en", "fi"]}},
+    "translate": {"languages": ["fi"]},
+    "backbones": {"static": {"optimisation": {"max_steps": 20, "batch_size": 64}, "architecture": {"hidden_size": 16}}},
     "train": {
-        "strategies": ["x-x-mono", "hybrid", "hybrid+lir"],
+        "strategies": ["hybrid", "hybrid+lir"],
         "seeds": [1],
         "validation": {"share": 0.1, "eval_steps": 5, "early_stopping_patience": 9},
     },
-    "report": {"resamples": 50},
+    "report": {"resamples": 50, "permutations": 100},
 }
+#: The smallest experiment.
+LEAST = {"train": {"strategies": ["hybrid"]}}
+#: A data set of the mirror, which both recipes read.
+TOY = {
+    "lang": "en",
+    "licence": "CC0-1.0",
+    "mirror": "local/toy/{name}",
+    "files": {"en": {"name": "toy.jsonl"}},
+    "reader": "jsonl",
+}
+SHARED = {"collect": {"sources": ["sample", "toy"], "registry": {"toy": TOY}}}
+RECIPES = {"one": laid_over(SMALL, SHARED), "two": laid_over(laid_over(SMALL, LEAST), SHARED)}
+STAGES = {name: f"recipes/dvc.yaml:{name}" for name in RECIPES}
+RAW = "recipes/dvc.yaml:raw"
 #: What stands in the environment and must stand in no file.
 SECRET = "a-secret-of-the-environment"
 ENV = {
@@ -65,14 +81,16 @@ def nested(path: tuple[str, ...], value: object) -> dict[str, Any]:
     return {path[0]: nested(path[1:], value) if len(path) > 1 else value}
 
 
-def planned(folder: Path, overrides: dict[str, Any] | None = None, name: str = "none") -> dict[str, str]:
-    """Rules that Snakemake would run, with the reason of their first job; `overrides` are laid over params.yaml."""
-    options = []
+def planned(
+    folder: Path, overrides: dict[str, Any] | None = None, name: str = "none", recipe: str = "one", package: Path = ROOT
+) -> dict[str, str]:
+    """Rules that Snakemake would run, with the reasons of their jobs; `overrides` are laid over the recipe."""
+    options = ["--configfile", f"recipes/{recipe}.yaml"]
     if overrides:
-        recipe = folder / f".override-{name}.yaml"
-        recipe.write_text(yaml.safe_dump(overrides), encoding="utf-8")
-        options = ["--configfile", str(recipe)]
-    output = run(folder, "snakemake", "-n", "--nolock", *options)
+        changed = folder / f".override-{name}.yaml"
+        changed.write_text(yaml.safe_dump(overrides), encoding="utf-8")
+        options.append(str(changed))
+    output = run(folder, "snakemake", "-n", "--nolock", *options, env={"PYTHONPATH": str(package / "src")})
     jobs = re.findall(r"^(?:local)?rule (\w+):\n(?:    .*\n)*?    reason: (.*)$", output, flags=re.MULTILINE)
     reasons: dict[str, str] = {}
     for rule, reason in jobs:
@@ -98,36 +116,55 @@ def checkout(folder: Path) -> Path:
     """A copy of what git tracks, as it is now, without results."""
     tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
     for name in filter(None, tracked):
-        if (ROOT / name).is_file() and not name.startswith(("results/", "dvc.lock")):
+        if (ROOT / name).is_file() and not name.startswith("results/") and not name.endswith("dvc.lock"):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, folder / name)
     return folder
 
 
+def edit(path: Path, changes: dict[str, Any]) -> None:
+    """Lay parameters over a recipe, or stages over dvc.yaml."""
+    before = yaml.safe_load(path.read_text(encoding="utf-8"))
+    path.write_text(yaml.safe_dump(laid_over(before, changes), allow_unicode=True, sort_keys=False), encoding="utf-8")
+
+
 @pytest.fixture(scope="module")
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository whose small experiment went through `dvc repro`, committed and pushed."""
+    """A repository whose two recipes and their data set went through `dvc repro`, committed and pushed."""
     base = tmp_path_factory.mktemp("origin")
     repository = checkout(base / "repository")
-    params = yaml.safe_load((repository / "params.yaml").read_text(encoding="utf-8"))
-    (repository / "params.yaml").write_text(yaml.safe_dump(laid_over(params, SMALL), allow_unicode=True), encoding="utf-8")
+    questions = [{"question": f"What is item {n}?", "passage": f"Item {n} weighs {n * 7} grams."} for n in range(40)]
+    (base / "mirror/local/toy").mkdir(parents=True)
+    (base / "mirror/local/toy/toy.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in questions), encoding="utf-8")
+    stages = yaml.safe_load((repository / "recipes/dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    for path in (repository / "recipes").glob("*.yaml"):
+        path.unlink()
+    mine = {"raw": {**stages["raw-squad-dev-en-fi"], "outs": [{"data/raw/toy": {"persist": True}}]}}
+    mine["raw"] |= {
+        "cmd": "snakemake --cores all data/raw/toy/toy.jsonl --configfile recipes/one.yaml",
+        "params": [{"recipes/one.yaml": ["collect.registry.toy"]}],
+    }
+    for name, recipe in RECIPES.items():
+        (repository / f"recipes/{name}.yaml").write_text(yaml.safe_dump({"recipe": name, **recipe}), encoding="utf-8")
+        mine[name] = {**stages["alpha"], "vars": [{"file": name, "name": name, "results": f"results/{name}", "options": ""}]}
+    (repository / "recipes/dvc.yaml").write_text(yaml.safe_dump({"stages": mine}, sort_keys=False), encoding="utf-8")
     run(repository, "git", "init", "-q", "-b", "main")
     for key, value in (("user.name", "test"), ("user.email", "test@example.org")):
         run(repository, "git", "config", key, value)
     run(repository, "dvc", "remote", "add", "-d", "local", str(base / "remote"))
-    run(repository, "dvc", "repro", "-q")
+    run(repository, "dvc", "repro", "-q", "recipes/dvc.yaml", env={"KOINE_MIRROR": str(base / "mirror")})
     run(repository, "git", "add", "-A")
-    run(repository, "git", "commit", "-q", "-m", "An experiment")
+    run(repository, "git", "commit", "-q", "-m", "Two experiments")
     run(repository, "dvc", "push", "-q")
     return repository
 
 
 @pytest.fixture(scope="module")
 def clone(origin: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A fresh clone after `dvc pull`, every file time set to a random moment."""
+    """A fresh clone after `dvc pull` of both recipes, every file time set to a random moment."""
     folder = tmp_path_factory.mktemp("clone") / "repository"
     run(origin, "git", "clone", "-q", str(origin), str(folder))
-    run(folder, "dvc", "pull", "-q")
+    run(folder, "dvc", "pull", "-q", *STAGES.values())
     draw = random.Random(0)
     for path in folder.rglob("*"):
         if path.is_file() and ".git/" not in str(path):
@@ -137,8 +174,45 @@ def clone(origin: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_scrambled_clone_has_nothing_to_do_in_either_engine(clone: Path) -> None:
-    assert planned(clone) == {}
-    assert "up to date" in run(clone, "dvc", "status")
+    """Nor does one recipe's run make the other forget; the data set, which nothing needs now, did not come along."""
+    assert not (clone / "data/raw").exists()
+    assert planned(clone) == planned(clone, recipe="two") == {}
+    assert "up to date" in run(clone, "dvc", "status", *STAGES.values())
+    assert run(clone / "recipes", "dvc", "repro", "-s", *RECIPES).count("didn't change, skipping") == 2
+
+
+def test_a_table_names_the_data_and_models_that_it_was_made_of(origin: Path) -> None:
+    for name in RECIPES:
+        inputs = json.loads((origin / f"results/{name}/inputs.json").read_text(encoding="utf-8"))
+        assert inputs["table"] == sha256(origin / f"results/{name}/table.csv")
+        assert inputs["sources"]["toy"]["files"] == {"toy.jsonl": sha256(origin / "data/raw/toy/toy.jsonl")}
+        assert inputs["sources"]["toy"]["licence"] == TOY["licence"]
+        for file, digest in inputs["models"].items():
+            assert digest == sha256(origin / file)
+        assert {"train", "report"} < set(inputs["code"])
+
+
+def test_a_data_set_comes_from_the_store_and_its_entry_alone_makes_it_stale(origin: Path, tmp_path: Path) -> None:
+    run(tmp_path, "git", "clone", "-q", str(origin), "clone")
+    clone = tmp_path / "clone"
+    run(clone, "dvc", "pull", "-q", RAW)
+    assert (clone / "data/raw/toy/toy.jsonl").read_bytes() == (origin / "data/raw/toy/toy.jsonl").read_bytes()
+    edit(clone / "recipes/one.yaml", {"collect": {"registry": {"toy": {"files": {"en": {"sha256": "0" * 64}}}}}})
+    assert "recipes/one.yaml" in run(clone, "dvc", "status", RAW)
+    output = run(clone, "snakemake", "-n", "data/raw/toy/toy.jsonl", "--configfile", "recipes/one.yaml")
+    assert "Params have changed" in output
+
+
+def test_without_the_store_it_is_said_which_versions_are_missing(origin: Path, tmp_path: Path) -> None:
+    run(tmp_path, "git", "clone", "-q", str(origin), "clone")
+    clone = tmp_path / "clone"
+    run(clone, "dvc", "remote", "add", "-f", "-d", "local", str(tmp_path / "empty"))
+    said = run(clone, "dvc", "status", "-c")
+    for out in yaml.safe_load((clone / "recipes/dvc.lock").read_text(encoding="utf-8"))["stages"]["two"]["outs"]:
+        if out["path"].startswith(("data", "models")):
+            assert out["md5"] in said
+    assert re.search("missing: +results/two/pairs.csv", said)
+    assert re.search("not in cache: +data/two", run(clone, "dvc", "status", STAGES["two"]))
 
 
 def test_no_secret_of_the_environment_is_written(origin: Path) -> None:
@@ -150,20 +224,20 @@ def test_no_secret_of_the_environment_is_written(origin: Path) -> None:
 
 def test_a_clone_without_the_store_makes_its_committed_tables_again(origin: Path, tmp_path: Path) -> None:
     run(tmp_path, "git", "clone", "-q", str(origin), "bare")
-    assert (tmp_path / "bare" / "results" / "table.csv").is_file()
-    output = run(tmp_path / "bare", "snakemake", "-n", "results/table.csv")
+    assert (tmp_path / "bare" / "results/one/table.csv").is_file()
+    output = run(tmp_path / "bare", "snakemake", "-n", "results/one/table.csv", "--configfile", "recipes/one.yaml")
     made = set(re.findall(r"^(?:local)?rule (\w+):$", output, flags=re.MULTILINE))
     assert made == set(FEEDS) - {"report_cards"}  # which come after the table
 
 
 def test_execution_settings_rerun_nothing_in_either_engine(clone: Path) -> None:
-    other = {"execution": {"device": "cpu", "encode_batch": 7, "workers": 1}}
+    other = {"execution": {"workers": 2, "translate_threads": 2, "translate_batch_tokens": 7, "checkpoint_minutes": 1}}
     assert planned(clone, other, "execution") == {}
     params = clone / "params.yaml"
     before = params.read_text(encoding="utf-8")
     try:
-        params.write_text(yaml.safe_dump(laid_over(yaml.safe_load(before), other)), encoding="utf-8")
-        assert "up to date" in run(clone, "dvc", "status")
+        edit(params, other)
+        assert "up to date" in run(clone, "dvc", "status", *STAGES.values())
     finally:
         params.write_text(before, encoding="utf-8")
 
@@ -187,12 +261,15 @@ READERS = {
     ("encode",): "encode",  # and `encode_debias`, which follows it
     ("index",): "index",
     ("report",): "report",
+    ("compute",): "train",
+    ("compute", "encode_batch_size"): "encode",
 }
 # Which rules read a rule's output.
 FEEDS = {
+    "collect_download": ["collect_source"],
     "collect_sample": ["collect_source", "collect_benchmark", "translate", "filter"],
     "collect_source": ["collect"],
-    "collect_benchmark": ["collect", "filter_score", "encode_tokens", "encode", "index", "evaluate", "evaluate_bm25"],
+    "collect_benchmark": ["collect", "filter_score", "encode_tokens", "encode", "index", "evaluate_vectors", "evaluate_bm25"],
     "collect": ["translate", "filter_score", "train_tokens", "report"],
     "translate": ["filter_score"],
     "filter_score": ["filter"],
@@ -200,10 +277,10 @@ FEEDS = {
     "train_tokens": ["train", "encode_tokens"],
     "encode_tokens": ["encode"],
     "train": ["encode", "report", "report_cards"],
-    "encode": ["encode_debias", "index", "evaluate"],
-    "encode_debias": ["evaluate"],
+    "encode": ["encode_debias", "index", "evaluate_vectors"],
+    "encode_debias": ["evaluate_vectors"],
     "index": ["report"],
-    "evaluate": ["report"],
+    "evaluate_vectors": ["report"],
     "evaluate_bm25": ["report"],
     "report": ["report_cards"],
     "report_cards": [],
@@ -257,21 +334,24 @@ def other_value(path: tuple[str, ...], value: Any) -> Any:
         "recipe": "other",
         "kind": "transformer",
         "dtype": "float16",
+        "device": "cpu",
         "neighbours": ["sv"],
         "languages": ["en", "fi"],
         "query_prefix": "Q: ",
         "passage_prefix": "P: ",
         "model": "org/model",
         "revision": "main",
-        "precision": "float32",
+        "compute_type": "float32",
         "pooling": "mean",
-        "pairs": "batch",
+        "pair_per": "batch",
         "encoder": "org/encoder",
+        "encoder_revision": "main",
+        "partition_mode": "per_direction",
+        "reference": "hybrid+lir",
         "external": "scores.jsonl",
         "directions": ["query_to_doc", "doc_to_doc"],
         "metrics": ["map"],
-        "reference": "x-x-mono",
-        "home": "sample",
+        "home_benchmark": "sample",
     }
     if path[-1] in special and value is not None:  # a rule that is off, such as `external`, gets a number below
         return special[path[-1]]
@@ -297,23 +377,45 @@ def result_parameters() -> list[tuple[tuple[str, ...], Any]]:
     return [(p, v) for p, v in leaves(Params.model_validate(small)) if p[0] != "execution" and p not in CHOOSING]
 
 
+def with_another(path: tuple[str, ...], value: Any) -> dict[str, Any]:
+    """The layer of a recipe that changes one parameter."""
+    changed = nested(path, other_value(path, value))
+    return laid_over(changed, nested(path[:-1], TOGETHER[path])) if path in TOGETHER else changed
+
+
+def test_each_result_parameter_stands_in_the_flags_of_its_rule_and_of_none_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without Snakemake, which reruns what has other flags: the next test asks it for one parameter of each rule."""
+    monkeypatch.chdir(tmp_path)
+    small = laid_over(Params().model_dump(), SMALL)
+
+    def compared(layer: dict[str, Any]) -> dict[str, Any]:
+        experiment = Experiment(laid_over(small, layer))
+        found = {rule: jobs for rule, jobs in vars(experiment.jobs).items() if rule in FEEDS}
+        return {**found, "train": (found["train"], experiment.launch)}
+
+    before = compared({})
+    for path, value in result_parameters():
+        if reader := reader_of(path):
+            after = compared(with_another(path, value))
+            found = {rule for rule in before if before[rule] != after[rule]}
+            assert reader in found, path
+            assert found <= and_what_follows(reader), (path, found)
+
+
 def test_a_result_parameter_of_each_rule_reruns_it_and_what_follows_in_both_engines(clone: Path) -> None:
-    """That each of the others stands in its rule's flags, and in no other's, is test_plan's."""
-    blocks: dict[tuple[str | None, str], tuple[tuple[str, ...], Any]] = {}
-    for path, value in result_parameters():  # of a rule, one from each block that it reads
-        blocks.setdefault((reader_of(path), ".".join(path[:-1])), (path, value))
-    parameters = list(blocks.values())
-    assert {reader_of(path) for path, _ in parameters} == set(READERS.values())
+    first: dict[str | None, tuple[tuple[str, ...], Any]] = {}
+    for path, value in result_parameters():
+        first.setdefault(reader_of(path), (path, value))
+    assert set(first) == set(READERS.values())
 
     def look(item: tuple[tuple[str, ...], Any]) -> tuple[tuple[str, ...], dict[str, str]]:
         path, value = item
-        changed = nested(path, other_value(path, value))
-        if path in TOGETHER:
-            changed = laid_over(changed, nested(path[:-1], TOGETHER[path]))
-        return path, planned(clone, changed, "-".join(path))
+        return path, planned(clone, with_another(path, value), "-".join(path))
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for path, reasons in pool.map(look, parameters):
+        for path, reasons in pool.map(look, first.values()):
             reader = reader_of(path)
             if reader is None:
                 assert reasons == {}, path
@@ -322,56 +424,29 @@ def test_a_result_parameter_of_each_rule_reruns_it_and_what_follows_in_both_engi
             else:
                 assert set(reasons) == and_what_follows(reader), (path, reasons)
                 assert "Params have changed" in reasons[reader], (path, reasons)
-    # DVC watches whole blocks: one change in each makes its stage stale.
-    params = clone / "params.yaml"
-    before = params.read_text(encoding="utf-8")
-    try:
-        for block in {path[0] for path, _ in parameters}:
-            path, value = next(item for item in parameters if item[0][0] == block)
-            changed = laid_over(yaml.safe_load(before), nested(path, other_value(path, value)))
-            params.write_text(yaml.safe_dump(changed, allow_unicode=True), encoding="utf-8")
-            assert "changed" in run(clone, "dvc", "status"), path
-    finally:
-        params.write_text(before, encoding="utf-8")
+    # DVC watches the recipe, and whole blocks of params.yaml: test_versions has them all.
+    for file in ("params.yaml", "recipes/one.yaml"):
+        before = (clone / file).read_text(encoding="utf-8")
+        edit(clone / file, {"report": {"resamples": 60}})
+        assert file in run(clone, "dvc", "status", STAGES["one"])
+        (clone / file).write_text(before, encoding="utf-8")
 
 
-def test_an_edited_module_reruns_its_step_and_what_follows(clone: Path) -> None:
-    # Snakemake imports koine from where it is installed; the digest is what tells, so change that.
-    module = clone / "src" / "koine" / "index" / "steps.py"
+def test_a_comment_reruns_nothing_and_a_statement_its_step_and_what_follows(clone: Path) -> None:
+    """In the clone's own package; of each module and rule, test_code has it."""
+    module = clone / "src/koine/index/build.py"
     before = module.read_text(encoding="utf-8")
-    env = dict(ENV)
+    statement = "    made = read_made(vectors)\n"
+    assert statement in before
     try:
-        ENV["PYTHONPATH"] = str(clone / "src")
-        assert planned(clone) == {}
-        module.write_text(before + "\n# edited\n", encoding="utf-8")
-        reasons = planned(clone)
+        module.write_text(before + "\n# A comment.\n", encoding="utf-8")
+        assert planned(clone, package=clone) == {}
+        module.write_text(before.replace(statement, statement + "    assert made\n"), encoding="utf-8")
+        reasons = planned(clone, package=clone)
         assert "Params have changed" in reasons["index"]
         assert set(reasons) == and_what_follows("index")
     finally:
-        ENV.clear()
-        ENV.update(env)
         module.write_text(before, encoding="utf-8")
-
-
-def test_a_changed_threshold_reruns_for_real_in_dvc_and_gives_snakemakes_bytes(clone: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "repository"
-    shutil.copytree(clone, folder, symlinks=True)
-    params = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))
-    params["filter"]["rules"]["round_trip_chrf"] = 0.5
-    (folder / "params.yaml").write_text(yaml.safe_dump(params, allow_unicode=True), encoding="utf-8")
-    output = run(folder, "dvc", "repro")
-    ran = set(re.findall(r"^(?:local)?rule (\w+):$", output, flags=re.MULTILINE)) - {"all"}
-    assert ran == and_what_follows("filter")
-    by_dvc = (folder / "results" / "table.csv").read_bytes()
-
-    scratch = tmp_path / "from-scratch"
-    run(folder, "git", "clone", "-q", str(folder), str(scratch))
-    shutil.copyfile(folder / "params.yaml", scratch / "params.yaml")
-    shutil.rmtree(scratch / "results")
-    run(scratch, "snakemake", "--cores", "all")
-    assert (scratch / "results" / "table.csv").read_bytes() == by_dvc
-    assert (scratch / "results" / "pairs.csv").read_bytes() == (folder / "results" / "pairs.csv").read_bytes()
-    assert (scratch / "results" / "report.html").read_bytes() == (folder / "results" / "report.html").read_bytes()
 
 
 @pytest.fixture
@@ -386,48 +461,60 @@ def s3() -> Iterator[dict[str, str]]:
     server.stop()
 
 
-def test_an_older_version_comes_back_from_s3_and_its_table_can_be_made_again(
+def test_a_changed_recipe_reruns_for_real_and_its_older_version_comes_back_from_s3(
     origin: Path, tmp_path: Path, s3: dict[str, str]
 ) -> None:
-    """Data and models of two versions in a real object store; a colleague takes the first one back."""
+    """DVC makes what Snakemake makes from scratch; of two versions in an object store, a colleague takes the first one back."""
     session = boto3.session.Session(s3["AWS_ACCESS_KEY_ID"], s3["AWS_SECRET_ACCESS_KEY"], region_name=s3["AWS_DEFAULT_REGION"])
     session.client("s3", endpoint_url=s3["ENDPOINT"]).create_bucket(Bucket="koine")
-    mine, theirs = tmp_path / "mine", tmp_path / "theirs"
+    mine, theirs, scratch = tmp_path / "mine", tmp_path / "theirs", tmp_path / "scratch"
     shutil.copytree(origin, mine, symlinks=True)
     run(mine, "dvc", "remote", "add", "-f", "-d", "store", "s3://koine/store")
     run(mine, "dvc", "remote", "modify", "store", "endpointurl", s3["ENDPOINT"])
     run(mine, "dvc", "push", "-q", env=s3)
     run(mine, "git", "commit", "-q", "-am", "A store")
     run(mine, "git", "tag", "old")
-    params = yaml.safe_load((mine / "params.yaml").read_text(encoding="utf-8"))
-    params["backbones"]["static"]["optimisation"]["steps"] = 30
-    (mine / "params.yaml").write_text(yaml.safe_dump(params, allow_unicode=True), encoding="utf-8")
-    run(mine, "dvc", "repro", "-q")
-    run(mine, "git", "commit", "-q", "-am", "More steps")
-    run(mine, "dvc", "push", "-q", env=s3)
+    changes = ["+filter.rules.round_trip_chrf=0.5", "backbones.static.optimisation.max_steps=30"]
+    options = [word for change in changes for word in ("-S", f"recipes/two.yaml:{change}")]
+    output = run(mine, "dvc", "exp", "run", STAGES["two"], *options)
+    ran = set(re.findall(r"^(?:local)?rule (\w+):$", output, flags=re.MULTILINE)) - {"all"}
+    assert ran == and_what_follows("filter") - {"encode_debias"}  # which this recipe lacks
+    assert planned(mine) == {}  # the other one
+    run(mine, "git", "commit", "-q", "-am", "Other parameters")
+    run(mine, "dvc", "push", "-q", STAGES["two"], env=s3)
+
+    run(tmp_path, "git", "clone", "-q", str(mine), str(scratch))
+    shutil.rmtree(scratch / "results")
+    mirror = {"KOINE_MIRROR": str(origin.parent / "mirror")}
+    run(scratch, "snakemake", "--cores", "all", "--configfile", "recipes/two.yaml", env=mirror)
+    for name in ("table.csv", "pairs.csv", "report.html", "inputs.json", "../../data/two/provenance.jsonl"):
+        assert (scratch / "results/two" / name).read_bytes() == (mine / "results/two" / name).read_bytes(), name
 
     run(tmp_path, "git", "clone", "-q", str(mine), str(theirs))
-    run(theirs, "dvc", "pull", "-q", env=s3)
-    weights = "models/sample/static/hybrid/seed-1/model.safetensors"
+    run(theirs, "dvc", "pull", "-q", STAGES["two"], RAW, env=s3)
+    weights, raw = "models/two/static/hybrid/seed-1/model.safetensors", "data/raw/toy/toy.jsonl"
     new = (theirs / weights).read_bytes()
-    assert new == (mine / weights).read_bytes() and planned(theirs) == {}
+    assert new == (mine / weights).read_bytes() and planned(theirs, recipe="two") == {}
+    assert (theirs / raw).read_bytes() == (origin / raw).read_bytes()
     run(theirs, "git", "checkout", "-q", "old")
-    run(theirs, "dvc", "fetch", "-q", env=s3)
-    run(theirs, "dvc", "checkout", "-q", "--force")
+    run(theirs, "dvc", "pull", "-q", STAGES["two"], env=s3)
     assert new != (theirs / weights).read_bytes() == (origin / weights).read_bytes()
-    assert planned(theirs) == {}
-    (theirs / "results/table.csv").unlink()
-    run(theirs, "snakemake", "--cores", "all")
-    assert (theirs / "results/table.csv").read_bytes() == (origin / "results/table.csv").read_bytes()
+    assert planned(theirs, recipe="two") == {}
+    (theirs / "results/two/table.csv").unlink()
+    run(theirs, "snakemake", "--cores", "all", "--configfile", "recipes/two.yaml")
+    assert (theirs / "results/two/table.csv").read_bytes() == (origin / "results/two/table.csv").read_bytes()
 
-    changed = json.loads(run(mine, "dvc", "metrics", "diff", "old", "--json"))["results/metrics.json"]
-    moved = {name: row["diff"] for name, row in changed.items() if row["diff"]}
+    results = "results/two"  # the sample was not made here
+    changed = json.loads(run(mine, "dvc", "metrics", "diff", "old", "--json", "--targets", f"{results}/metrics.json"))
+    moved = {name: row["diff"] for name, row in changed[f"{results}/metrics.json"].items() if row["diff"]}
     assert "sample.static.hybrid.multi.map" in moved
     shown = run(mine, "dvc", "exp", "show", "--csv", "--rev", "HEAD", "-n", "2")
-    assert "backbones.static.optimisation.max_steps" in shown.splitlines()[0]
-    assert "table.csv" in run(mine, "dvc", "plots", "diff", "old", "--json")
+    assert "recipes/two.yaml:backbones.static.optimisation.max_steps" in shown.splitlines()[0]
+    shown = run(mine, "dvc", "plots", "diff", "old", "--json", "--targets", f"{results}/table.csv")
+    assert "errors" not in json.loads(shown) and f"{results}/table.csv" in shown
 
 
+@pytest.mark.slow
 def test_squad_runs_from_raw_file_to_table_with_opus_mt_of_its_own(tmp_path: Path) -> None:
     """The neural path of recipes/squad.yaml: converts, translates, translates back, scores, trains on what came out."""
     hub = tmp_path / "hub" / "Helsinki-NLP"
@@ -442,8 +529,8 @@ def test_squad_runs_from_raw_file_to_table_with_opus_mt_of_its_own(tmp_path: Pat
         "collect": {"sources": ["toy"], "registry": {"toy": source}, "clean": {"near_duplicate": 1.0}},
         # The toy's Finnish has no grammar and no case, and four words are too few to judge.
         "filter": {"rules": {"language": None, "alignment": None, "length": None}},
-        "translate": {"decoding": {"precision": "float32"}, "shards": 2},
-        "backbones": {"static": {"tokenizer": {"vocab_size": 300}, "optimisation": {"steps": 5, "batch_size": 16}}},
+        "translate": {"decoding": {"compute_type": "float32"}, "shards": 2},
+        "backbones": {"static": {"tokenizer": {"vocab_size": 300}, "optimisation": {"max_steps": 5, "batch_size": 16}}},
         "train": {"strategies": ["hybrid"], "seeds": [1]},
         "evaluate": {"benchmarks": ["sample"]},
         "report": {"resamples": 50},

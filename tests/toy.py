@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from koine.params import Architecture, Languages, Optimisation, Tokenizer
+from koine.params import Architecture, Optimisation, Tokenizer
 from koine.records import PARALLEL, PASSAGES, QA, QRELS, QUERIES
-from koine.train.steps import train
-from koine.train.tokens import tokenise
+from koine.train.model import train
+from koine.train.tokens import train_tokens
 
 torch.set_num_threads(1)
 
@@ -50,7 +50,7 @@ def write_corpus(folder: Path) -> None:
     for kind in ("static", "transformer"):
         # Large enough for each word of both languages to become one token.
         settings = Tokenizer(vocab_size=2000, max_length=16, query_prefix="q: " * (kind == "transformer"))
-        tokenise(folder / "qa.parquet", [folder / "xo.parquet"], folder / kind, settings, kind == "transformer")
+        train_tokens(folder / "qa.parquet", folder / kind, kind, settings, parallel=[folder / "xo.parquet"])
     unseen = texts(2, 60)
     languages = {"en": str, "xo": other}
     named = [(lang, i, make(q), make(p)) for lang, make in languages.items() for i, (q, p) in enumerate(unseen)]
@@ -72,15 +72,14 @@ def train_one(
     **more: Any,
 ) -> Path:  # fmt: skip
     """Train on the toy corpus; `more` goes to `train`."""
-    settings = {
-        "alpha": 0.5,
-        "languages": Languages(),
+    given = {
+        "backbone": f"toy-{kind}",
         "architecture": STATIC if kind == "static" else TRANSFORMER,
-        "prefixes": {"query": "q: " * (kind == "transformer"), "passage": ""},
+        "query_prefix": "q: " * (kind == "transformer"),
         "device": "cpu",
     }
-    named = {"kind": kind, "backbone": f"toy-{kind}", "source": "en", "strategy": strategy, "seed": seed}
-    train(corpus / kind, out, **named, optimisation=optimisation, **{**settings, **more})  # type: ignore[arg-type]
+    tokens = more.pop("tokens", corpus / kind)
+    train(tokens, out, strategy, kind, seed=seed, optimisation=optimisation, **{**given, **more})
     return out
 
 

@@ -3,7 +3,8 @@
 - A positional-only parameter is an argument, every other one an option of its name.
 - A block of parameters (`params.Block`), or a dataclass of plain fields, gives one option for each of its fields.
 - A sequence is an option that may be repeated; a mapping one of KEY=VALUE, repeated.
-- The line of a parameter in the docstring's `Args:` is its help; a block's fields bring their own.
+- The line of a parameter in the docstring's `Args:` is its help, else the description in its annotation; a block's fields bring
+  their own.
 - Values are checked by the annotation, also by pydantic's constraints in it.
 """
 
@@ -18,6 +19,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 
 import typer
 from pydantic import TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from koine.params import Block
@@ -73,7 +75,7 @@ def command(function: Callable[..., Any]) -> Callable[..., None]:
             makers.append(functools.partial(_made, name, hint, group))
         else:
             argument = parameter.kind is inspect.Parameter.POSITIONAL_ONLY
-            one = _Option(name, name, hint, parameter.default, help_of.get(name, ""), argument)
+            one = _Option(name, name, hint, parameter.default, help_of.get(name) or _described(hint), argument)
             parameters.append(one.parameter())
             makers.append(lambda given, name=name, one=one: (name, one.value(given)))  # type: ignore[misc]
     arguments = [
@@ -83,7 +85,8 @@ def command(function: Callable[..., Any]) -> Callable[..., None]:
     @functools.wraps(function)
     def run(**given: Any) -> None:
         values = dict(make(given) for make in makers)
-        function(*(values.pop(name) for name in arguments), **values)
+        by_place = [values.pop(name) for name in arguments]
+        function(*by_place, **values)
 
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
@@ -176,6 +179,11 @@ def _reason(error: ValidationError) -> str:
 
 def _is_group(hint: Any) -> bool:
     return isinstance(hint, type) and (issubclass(hint, Block) or dataclasses.is_dataclass(hint))
+
+
+def _described(hint: Any) -> str:
+    """The description in an annotation: the help of an option that the docstring does not tell."""
+    return next((str(about.description) for about in get_args(hint)[1:] if isinstance(about, FieldInfo)), "")
 
 
 def _plain(hint: Any) -> Any:

@@ -5,6 +5,7 @@ sides to one form (aliases, macrolanguages, likely scripts), and two codes that 
 """
 
 import difflib
+import re
 from collections.abc import Iterable
 from functools import cache
 
@@ -70,6 +71,23 @@ def canonical(tag: str) -> str:
     if not language.is_valid():
         raise KoineError(f"{tag!r} names no language; BCP 47 looks like en, pt-BR or zh-Hant")
     return language.simplify_script().to_tag()
+
+
+def is_tag(text: str) -> bool:
+    """Whether a text is formed as a language tag is; `canonical` asks whether it names a language."""
+    return re.fullmatch(r"[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*", text) is not None
+
+
+def likely(tag: str) -> str:
+    """A tag with its likely script and country, so that all names of one language are equal: `zh` and `zh-CN`, `he` and `iw`.
+
+    A tag that names no language is returned as it is.
+    """
+    try:
+        language = _standard(tag).maximize()
+    except langcodes.tag_parser.LanguageTagError:
+        return tag
+    return "-".join((_SAME.get(str(language.language), str(language.language)), str(language.script), str(language.territory)))
 
 
 def find(tag: str, codes: Iterable[str], what: str) -> str:

@@ -2,9 +2,15 @@
 
 import difflib
 from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from importlib import import_module
+from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+#: A registry: entries by name. What a command can reach counts as its code (`koine.code`); of a registry that is only the
+#: entries that a job names, so that a new one reruns nothing. An entry may name what it needs as `koine.module:name`, which
+#: `target` imports when it is used.
+Registry = dict[str, T]
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -35,3 +41,9 @@ def entry_of(registry: Mapping[str, T], name: str, what: str) -> T:
     if name not in registry:
         raise ValueError(f"unknown {what} {name!r}{nearest(name, registry)} (known: {', '.join(registry)})")
     return registry[name]
+
+
+def target(place: str) -> Any:
+    """What a registry's entry names: a function or class, as `koine.train.surgery:Surgery`; its module is imported now."""
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)

@@ -10,7 +10,7 @@ import os
 import re
 import signal
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,19 @@ class Schema:
     def read(self, path: Path) -> pl.DataFrame:
         """Read and check a parquet file."""
         return self.check(read_parquet(path), path)
+
+    def read_csv(self, path: Path) -> pl.DataFrame:
+        """Read and check a CSV file.
+
+        Raises:
+            KoineError: missing, no CSV, or of another schema.
+        """
+        if not path.is_file():
+            raise KoineError(f"{path}: no such file; the step before has not made it")
+        try:
+            return self.check(pl.read_csv(path, schema_overrides=self.columns), path)
+        except pl.exceptions.PolarsError as error:
+            raise KoineError(f"{path}: not a CSV of {self.name} ({str(error).splitlines()[0]}); make it again") from None
 
     def part(self, path: Path, columns: Sequence[str], start: int = 0, count: int | None = None) -> pl.DataFrame:
         """Read and check some columns, or `count` rows from `start` on, of a table that memory may not hold whole."""
@@ -135,12 +148,27 @@ def write_parquet(frame: pl.DataFrame, path: Path) -> None:
 
 @dataclass(frozen=True)
 class Run:
-    """What names a model in the tables."""
+    """What names a model in the tables.
 
-    recipe: str
-    backbone: str
-    strategy: str
-    seed: int
+    Attributes:
+        recipe: Name of the recipe in the tables.
+        backbone: Name of the backbone in the tables; by default the model's name.
+        strategy: Name of the strategy in the tables. Runs that differ in nothing but the seed count as one system.
+        seed: Number of the seed in the tables.
+    """
+
+    recipe: str = ""
+    backbone: str = ""
+    strategy: str = "given"
+    seed: int = 0
+
+    def of(self, model: str | Path) -> "Run":
+        """The same with the name of a model, a folder or a Hub id, where no backbone is named.
+
+        >>> Run().of("intfloat/multilingual-e5-small").backbone
+        'multilingual-e5-small'
+        """
+        return replace(self, backbone=self.backbone or Path(model).name)
 
 
 TEXT = pl.String()
@@ -296,7 +324,7 @@ CONTRASTS = Schema(
 )
 
 #: Results by domain, and how much they differ between domains: of a system, or of one less another (`other_`).
-CONSISTENCY = Schema(
+BY_DOMAIN = Schema(
     "result by domain",
     {
         "recipe": TEXT,

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal, Self
 
-from koine.names import nearest
+from koine.names import Registry, nearest
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Batches:
     Attributes:
         mono: probability that a batch is monolingual; None: alpha.
         rest: the other batches: `cross`, question and passage in different languages; `mixed`, each row in one language.
-        source_only: monolingual batches are all in the source language.
+        source_only: whether monolingual batches are all in the source language.
     """
 
     mono: float | None
@@ -30,26 +30,32 @@ class Batches:
     source_only: bool = False
 
 
-SOURCE = Batches(1.0, source_only=True)
-MONO = Batches(1.0)
-CROSS = Batches(0.0)
-MIXED = Batches(0.0, rest="mixed")
-HYBRID = Batches(None)
+SOURCE = Batches(mono=1.0, source_only=True)
+MONO = Batches(mono=1.0)
+CROSS = Batches(mono=0.0)
+MIXED = Batches(mono=0.0, rest="mixed")
+HYBRID = Batches(mono=None)
+
+#: Objectives: functions that make the task of a training (`train.task`).
+PAIRS = "koine.train.contrastive:contrastive"
+MLM = "koine.train.adapt:mlm"
+TSDAE = "koine.train.adapt:tsdae"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Strategy:
     """One entry.
 
     Attributes:
         words: what it does, after its name on the page.
         colour: on the page, on white and on black: CSS colours.
-        batches: the batches of a step, in the order of their losses; none of a strategy that does not train on pairs.
         example: three batches, where they show what it does: `ar→fi zh→en | …`.
-        objective: what is learnt: from pairs, from texts alone (`mlm`, `tsdae`), or nothing.
-        gradients: how the gradients of a step's batches become one.
+        objective: what is learnt: the function that makes the task; empty where nothing is, and the model stays as it starts.
+        batches: the batches of a step, in the order of their losses; none of an objective that learns from texts alone.
         weighted: whether the losses of a step's two batches are weighted with alpha and 1 - alpha.
-        steps: share of `max_steps` that it takes: half of them, where a step has two batches.
+        gradients: what joins the gradients of a step's batches, a function that makes a `train.surgery.Surgery`; empty: their
+            sum.
+        steps: share of `max_steps` that it takes.
         data: which questions it trains on: those outside of `train.datasets.domain`, those of it, or all. Texts alone are
             those of the domain, where there is one.
         languages: in which it trains: none, the source language, or all.
@@ -57,14 +63,19 @@ class Strategy:
 
     words: str
     colour: tuple[str, str]
-    batches: tuple[Batches, ...] = ()
     example: str = ""
-    objective: Literal["nothing", "pairs", "mlm", "tsdae"] = "pairs"
-    gradients: Literal["sum", "pcgrad", "gradvac"] = "sum"
+    objective: str
+    batches: tuple[Batches, ...] = ()
     weighted: bool = False
+    gradients: str = ""
     steps: float = 1.0
     data: Literal["outside", "domain", "all"] = "outside"
     languages: Literal["none", "source", "all"] = "all"
+
+    @property
+    def trains(self) -> bool:
+        """Whether it changes the weights that it starts from."""
+        return bool(self.objective)
 
     @property
     def takes_alpha(self) -> bool:
@@ -84,96 +95,124 @@ class Strategy:
     @property
     def needs_context(self) -> bool:
         """Whether it teaches to read tokens in their context, which an encoder without any cannot learn."""
-        return self.objective in ("mlm", "tsdae")
+        return self.trains and not self.batches
 
 
-STRATEGIES: dict[str, Strategy] = {
+STRATEGIES: Registry[Strategy] = {
     "untrained": Strategy(
-        "random or pretrained weights as they came", ("#878e99", "#959daa"), objective="nothing", languages="none"
+        words="random or pretrained weights as they came",
+        colour=("#878e99", "#959daa"),
+        objective="",
+        languages="none",
     ),
     "en-en": Strategy(
-        "every pair in the source language",
-        ("#c98a00", "#f0b429"),
-        (SOURCE,),
-        "en→en en→en | en→en en→en | en→en en→en",
+        words="every pair in the source language",
+        colour=("#c98a00", "#f0b429"),
+        example="en→en en→en | en→en en→en | en→en en→en",
+        objective=PAIRS,
+        batches=(SOURCE,),
         languages="source",
     ),
     "x-x": Strategy(
-        "each pair in one language, languages mixed in a batch",
-        ("#b8568f", "#e08fbd"),
-        (MIXED,),
-        "ar→ar fi→fi | en→en ar→ar | fi→fi zh→zh",
+        words="each pair in one language, languages mixed in a batch",
+        colour=("#b8568f", "#e08fbd"),
+        example="ar→ar fi→fi | en→en ar→ar | fi→fi zh→zh",
+        objective=PAIRS,
+        batches=(MIXED,),
     ),
     "x-x-mono": Strategy(
-        "monolingual batches: the whole batch in one language",
-        ("#0072b2", "#4ba6e3"),
-        (MONO,),
-        "ar→ar ar→ar | fi→fi fi→fi | zh→zh zh→zh",
+        words="monolingual batches: the whole batch in one language",
+        colour=("#0072b2", "#4ba6e3"),
+        example="ar→ar ar→ar | fi→fi fi→fi | zh→zh zh→zh",
+        objective=PAIRS,
+        batches=(MONO,),
     ),
     "x-y": Strategy(
-        "cross-lingual batches: question and passage in different languages",
-        ("#d55e00", "#f5803e"),
-        (CROSS,),
-        "ar→fi zh→en | fi→zh en→ar | zh→ar fi→en",
+        words="cross-lingual batches: question and passage in different languages",
+        colour=("#d55e00", "#f5803e"),
+        example="ar→fi zh→en | fi→zh en→ar | zh→ar fi→en",
+        objective=PAIRS,
+        batches=(CROSS,),
     ),
     "hybrid": Strategy(
-        "some batches monolingual (a share α), the others cross-lingual",
-        ("#00946b", "#2fc79b"),
-        (HYBRID,),
-        "ar→ar ar→ar | fi→zh en→ar | zh→zh zh→zh",
+        words="some batches monolingual (a share α), the others cross-lingual",
+        colour=("#00946b", "#2fc79b"),
+        example="ar→ar ar→ar | fi→zh en→ar | zh→zh zh→zh",
+        objective=PAIRS,
+        batches=(HYBRID,),
     ),
     "grad-mix": Strategy(
-        "a monolingual and a cross-lingual batch in each of as many steps; their losses weighted with α and 1 − α",
-        ("#6b5fc7", "#a59bf0"),
-        (MONO, CROSS),
+        words="a monolingual and a cross-lingual batch in each of as many steps; their losses weighted with α and 1 − α",
+        colour=("#6b5fc7", "#a59bf0"),
+        objective=PAIRS,
+        batches=(MONO, CROSS),
         weighted=True,
     ),
     "grad-mix-half": Strategy(
-        "a monolingual and a cross-lingual batch in each of half as many steps; their losses weighted with α and 1 − α",
-        ("#6b5fc7", "#a59bf0"),
-        (MONO, CROSS),
+        words="a monolingual and a cross-lingual batch in each of half as many steps; their losses weighted with α and 1 − α",
+        colour=("#6b5fc7", "#a59bf0"),
+        objective=PAIRS,
+        batches=(MONO, CROSS),
         weighted=True,
         steps=0.5,
     ),
     "pcgrad": Strategy(
-        "a monolingual and a cross-lingual batch in each of as many steps; each gradient without its part against the other",
-        ("#8a6d3b", "#c9a66b"),
-        (MONO, CROSS),
-        gradients="pcgrad",
+        words="a monolingual and a cross-lingual batch in each of as many steps; each gradient without its part against the "
+        "other",
+        colour=("#8a6d3b", "#c9a66b"),
+        objective=PAIRS,
+        batches=(MONO, CROSS),
+        gradients="koine.train.surgery:pcgrad",
     ),
     "pcgrad-half": Strategy(
-        "a monolingual and a cross-lingual batch in each of half as many steps; each gradient without its part against the other",
-        ("#8a6d3b", "#c9a66b"),
-        (MONO, CROSS),
-        gradients="pcgrad",
+        words="a monolingual and a cross-lingual batch in each of half as many steps; each gradient without its part against the "
+        "other",
+        colour=("#8a6d3b", "#c9a66b"),
+        objective=PAIRS,
+        batches=(MONO, CROSS),
+        gradients="koine.train.surgery:pcgrad",
         steps=0.5,
     ),
     "gradvac": Strategy(
-        "a monolingual and a cross-lingual batch in each of as many steps; their gradients turned towards their usual angle",
-        ("#3f8f9b", "#6cc3cf"),
-        (MONO, CROSS),
-        gradients="gradvac",
+        words="a monolingual and a cross-lingual batch in each of as many steps; their gradients turned towards their usual "
+        "angle",
+        colour=("#3f8f9b", "#6cc3cf"),
+        objective=PAIRS,
+        batches=(MONO, CROSS),
+        gradients="koine.train.surgery:gradvac",
     ),
     "gradvac-half": Strategy(
-        "a monolingual and a cross-lingual batch in each of half as many steps; their gradients turned towards their usual angle",
-        ("#3f8f9b", "#6cc3cf"),
-        (MONO, CROSS),
-        gradients="gradvac",
+        words="a monolingual and a cross-lingual batch in each of half as many steps; their gradients turned towards their usual "
+        "angle",
+        colour=("#3f8f9b", "#6cc3cf"),
+        objective=PAIRS,
+        batches=(MONO, CROSS),
+        gradients="koine.train.surgery:gradvac",
         steps=0.5,
     ),
-    "daft": Strategy("monolingual batches of the target domain's pairs alone", ("#a4452c", "#e08467"), (MONO,), data="domain"),
+    "daft": Strategy(
+        words="monolingual batches of the target domain's pairs alone",
+        colour=("#a4452c", "#e08467"),
+        objective=PAIRS,
+        batches=(MONO,),
+        data="domain",
+    ),
     "hybrid-daft": Strategy(
-        "as hybrid, on the target domain's pairs and all others", ("#2c7a4b", "#6fc592"), (HYBRID,), data="all"
+        words="as hybrid, on the target domain's pairs and all others",
+        colour=("#2c7a4b", "#6fc592"),
+        objective=PAIRS,
+        batches=(HYBRID,),
+        data="all",
     ),
     "mlm": Strategy(
-        "masked language modelling: no pairs, but texts some tokens of which are to be guessed",
-        ("#7d6b8f", "#b9a6cc"),
-        objective="mlm",
+        words="masked language modelling: no pairs, but texts some tokens of which are to be guessed",
+        colour=("#7d6b8f", "#b9a6cc"),
+        objective=MLM,
     ),
     "tsdae": Strategy(
-        "denoising: no pairs, but texts to be written again from the vector of a few of their tokens",
-        ("#5c7a8c", "#98b8cb"),
-        objective="tsdae",
+        words="denoising: no pairs, but texts to be written again from the vector of a few of their tokens",
+        colour=("#5c7a8c", "#98b8cb"),
+        objective=TSDAE,
     ),
 }
 
@@ -230,15 +269,19 @@ class Chain:
         Raises:
             ValueError: no strategy is called so; the message has the nearest one.
 
-        >>> Chain.parse("mlm+hybrid@0.3-of-8+lir").last
+        >>> chain = Chain.parse("mlm+hybrid@0.3-of-8+lir")
+        >>> chain.last
         Training(name='hybrid', alpha=0.3, count=8)
+        >>> chain.model, chain.before, chain.debias
+        ('mlm+hybrid@0.3-of-8', 'mlm', 'lir')
         """
-        parts = name.split("+")
-        debias = parts.pop() if len(parts) > 1 and DEBIASED.fullmatch(parts[-1]) else ""
-        trainings = tuple(_training(part, name) for part in parts)
-        if len(trainings) > 1 and any(training.strategy.objective == "nothing" for training in trainings):
-            raise ValueError(f"unknown strategy {name!r}: `untrained` begins no chain; leave it out")
-        return cls(trainings, debias, "+".join(parts), "+".join(parts[:-1]))
+        links = name.split("+")
+        debias = links.pop() if len(links) > 1 and DEBIASED.fullmatch(links[-1]) else ""
+        trainings = tuple(_training(link, name) for link in links)
+        idle = [training.name for training in trainings if not training.strategy.trains]
+        if len(trainings) > 1 and idle:
+            raise ValueError(f"unknown strategy {name!r}: {idle[0]!r} trains nothing, so it is no part of a chain; leave it out")
+        return cls(trainings, debias, "+".join(links), "+".join(links[:-1]))
 
     @property
     def last(self) -> Training:
@@ -246,13 +289,13 @@ class Chain:
         return self.trainings[-1]
 
 
-def _training(part: str, whole: str) -> Training:
-    found = _TRAINING.fullmatch(part)
+def _training(link: str, whole: str) -> Training:
+    found = _TRAINING.fullmatch(link)
     strategy = STRATEGIES.get(found["name"]) if found else None
     if found is None or strategy is None or (found["alpha"] and not strategy.takes_alpha) or (
         found["count"] and strategy.languages != "all"
     ):  # fmt: skip
-        single = re.split(r"@|-of-", part)[0]
+        single = re.split(r"@|-of-", link)[0]
         known = f"{', '.join(STRATEGIES)}; hybrid@ALPHA with ALPHA from 0 to 1; hybrid-of-N with N languages"
         near = f"; did you mean {single!r}?" if single in STRATEGIES else nearest(single, [*STRATEGIES, *DEBIASING])
         chains = "chains such as mlm+hybrid, hybrid+centre, hybrid+lir@2"

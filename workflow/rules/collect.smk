@@ -3,19 +3,19 @@
 
 rule collect_sample:
     output:
-        plan.sample_files,
+        sources.sample_files,
     log:
-        f"logs/{plan.sample}/collect_sample.log",
+        f"logs/{sources.sample}/collect_sample.log",
     params:
         out=subpath(output[0], parent=True),
-        flags=plan.given("collect_sample"),
-        code=plan.code("collect"),
+        flags=lookup(dpath="flags", within=jobs.collect_sample),
+        code=lookup(dpath="code", within=jobs.collect_sample),
     shell:
-        "koine collect-sample {params.flags} --out {params.out} > {log} 2>&1"
+        "koine collect-sample {params.flags} --out {params.out:q} > {log:q} 2>&1"
 
 
 # Downloads run where Snakemake runs: a cluster's nodes often have no internet.
-rule collect_fetch:
+rule collect_download:
     output:
         "data/raw/{source}/{file}",
     log:
@@ -23,9 +23,9 @@ rule collect_fetch:
     retries: 2
     localrule: True
     params:
-        flags=plan.fetched,
+        flags=experiment.download,
     shell:
-        "koine collect-fetch {params.flags} --out {output} > {log} 2>&1"
+        "koine collect-download {params.flags} --out {output:q} > {log:q} 2>&1"
 
 
 # Only files that are missing match {own}: what a person has put there is never a job's output.
@@ -36,28 +36,29 @@ rule collect_own:
         "logs/{own}.log",
     localrule: True
     params:
-        flags=plan.home,
+        flags=experiment.home,
     shell:
-        "koine collect-own {params.flags} --out {output} > {log} 2>&1"
+        "koine collect-own {params.flags} --out {output:q} > {log:q} 2>&1"
 
 
 rule collect_source:
     input:
-        lookup(dpath="{source}/files", within=plan.sources),
+        lookup(dpath="{source}/files", within=jobs.collect_source),
     output:
         "<data>/collect/sources/{source}.parquet",
     log:
         "logs/<data>/collect_source/{source}.log",
     params:
-        flags=lookup(dpath="{source}/flags", within=plan.sources),
-        code=plan.code("collect"),
+        flags=lookup(dpath="{source}/flags", within=jobs.collect_source),
+        code=lookup(dpath="{source}/code", within=jobs.collect_source),
+        content=lookup(dpath="{source}/content", within=jobs.collect_source),
     shell:
-        "koine collect-source {input} --name {wildcards.source} {params.flags} --out {output} > {log} 2>&1"
+        "koine collect-source {input:q} --name {wildcards.source} {params.flags} --out {output:q} > {log:q} 2>&1"
 
 
 rule collect_benchmark:
     input:
-        lookup(dpath="{benchmark}/files", within=plan.benchmarks),
+        lookup(dpath="{benchmark}/files", within=jobs.collect_benchmark),
     output:
         multiext(
             "<data>/collect/benchmarks/{benchmark}/",
@@ -69,38 +70,42 @@ rule collect_benchmark:
         "logs/<data>/collect_benchmark/{benchmark}.log",
     params:
         out=subpath(output[0], parent=True),
-        flags=lookup(dpath="{benchmark}/flags", within=plan.benchmarks),
-        code=plan.code("collect"),
+        flags=lookup(dpath="{benchmark}/flags", within=jobs.collect_benchmark),
+        code=lookup(dpath="{benchmark}/code", within=jobs.collect_benchmark),
+        content=lookup(dpath="{benchmark}/content", within=jobs.collect_benchmark),
     shell:
-        "koine collect-benchmark {params.flags} --out {params.out} > {log} 2>&1"
+        "koine collect-benchmark {params.flags} --out {params.out:q} > {log:q} 2>&1"
 
 
 rule collect_domains:
     input:
         passages="<data>/collect/benchmarks/{benchmark}/passages.parquet",
         qrels="<data>/collect/benchmarks/{benchmark}/qrels.parquet",
-        labels=lookup(dpath="{benchmark}/files", within=plan.domains),
+        labels=lookup(dpath="{benchmark}/files", within=jobs.collect_domains),
     output:
         "<data>/collect/benchmarks/{benchmark}/domains.parquet",
     log:
         "logs/<data>/collect_domains/{benchmark}.log",
     params:
         benchmark=subpath(input.passages, parent=True),
-        flags=lookup(dpath="{benchmark}/flags", within=plan.domains),
-        code=plan.code("collect"),
+        flags=lookup(dpath="{benchmark}/flags", within=jobs.collect_domains),
+        code=lookup(dpath="{benchmark}/code", within=jobs.collect_domains),
+        content=lookup(dpath="{benchmark}/content", within=jobs.collect_domains),
     shell:
-        "koine collect-domains {params.benchmark} {params.flags} --out {output} > {log} 2>&1"
+        "koine collect-domains {params.benchmark:q} {params.flags} --out {output:q} > {log:q} 2>&1"
 
 
 rule collect:
     input:
-        sources=expand("<data>/collect/sources/{source}.parquet", source=plan.sources),
+        sources=expand(
+            "<data>/collect/sources/{source}.parquet", source=jobs.collect_source
+        ),
         benchmarks=expand(
             "<data>/collect/benchmarks/{benchmark}/queries.parquet",
-            benchmark=plan.foreign,
+            benchmark=sources.foreign,
         ),
     output:
-        plan.heldout,
+        sources.heldout,
         qa="<data>/collect/qa.parquet",
         dropped="<data>/collect/dropped.parquet",
         summary="<data>/collect/collect.json",
@@ -108,8 +113,7 @@ rule collect:
         "logs/<data>/collect.log",
     params:
         out=subpath(output.qa, parent=True),
-        benchmarks=plan.tested,
-        flags=plan.given("collect"),
-        code=plan.code("collect"),
+        flags=lookup(dpath="flags", within=jobs.collect),
+        code=lookup(dpath="code", within=jobs.collect),
     shell:
-        "koine collect {input.sources} {params.benchmarks} {params.flags} --out {params.out} > {log} 2>&1"
+        "koine collect {input.sources:q} {params.flags} --out {params.out:q} > {log:q} 2>&1"

@@ -17,11 +17,11 @@ rule encode_tokens:
     params:
         benchmark=subpath(input.queries, parent=True),
         out=subpath(output[0], parent=True),
-        flags=lookup(dpath="{backbone}", within=plan.inputs),
-        code=plan.code("encode"),
+        flags=lookup(dpath="{backbone}/flags", within=jobs.encode_tokens),
+        code=lookup(dpath="{backbone}/code", within=jobs.encode_tokens),
     shell:
-        "koine encode-tokens --tokenizer {input.tokenizer} --benchmark {params.benchmark} {params.flags} "
-        "--out {params.out} > {log} 2>&1"
+        "koine encode-tokens --tokenizer {input.tokenizer:q} --benchmark {params.benchmark:q} {params.flags} "
+        "--out {params.out:q} > {log:q} 2>&1"
 
 
 rule encode:
@@ -41,26 +41,24 @@ rule encode:
         ),
     log:
         "logs/<data>/encode/<run>/{benchmark}.log",
-    resources:
-        execution=plan.execution["encode"],
-        launch=plan.execution["launch"],
     params:
         model=subpath(input.model, parent=True),
         tokens=subpath(input.tokens, parent=True),
         benchmark=subpath(input.queries, parent=True),
         out=subpath(output[0], parent=True),
-        flags=plan.given("encode"),
-        code=plan.code("encode"),
+        launch=experiment.launch,
+        flags=lookup(dpath="{backbone}/flags", within=jobs.encode),
+        code=lookup(dpath="{backbone}/code", within=jobs.encode),
     shell:
-        "{resources.launch}koine encode --model {params.model} --tokens {params.tokens} --benchmark {params.benchmark} {params.flags} "
-        "{resources.execution} --out {params.out} > {log} 2>&1"
+        "{params.launch}koine encode --model {params.model:q} --tokens {params.tokens:q} --benchmark {params.benchmark:q} "
+        "{params.flags} --out {params.out:q} > {log:q} 2>&1"
 
 
 rule encode_debias:
     input:
         queries_npy="<data>/encode/{backbone}/{before}/seed-{seed}/{benchmark}/queries.npy",
         passages_npy="<data>/encode/{backbone}/{before}/seed-{seed}/{benchmark}/passages.npy",
-        vectors_made="<data>/encode/{backbone}/{before}/seed-{seed}/{benchmark}/encode.json",
+        about="<data>/encode/{backbone}/{before}/seed-{seed}/{benchmark}/encode.json",
         queries="<data>/collect/benchmarks/{benchmark}/queries.parquet",
         passages="<data>/collect/benchmarks/{benchmark}/passages.parquet",
     output:
@@ -76,8 +74,8 @@ rule encode_debias:
         vectors=subpath(input.queries_npy, parent=True),
         benchmark=subpath(input.queries, parent=True),
         out=subpath(output[0], parent=True),
-        flags=plan.given("encode"),
-        code=plan.code("encode"),
+        flags=lookup(dpath="flags", within=jobs.encode_debias),
+        code=lookup(dpath="code", within=jobs.encode_debias),
     shell:
-        "koine encode-debias --vectors {params.vectors} --benchmark {params.benchmark} --method {wildcards.method} "
-        "{params.flags} --out {params.out} > {log} 2>&1"
+        "koine encode-debias --vectors {params.vectors:q} --benchmark {params.benchmark:q} --method {wildcards.method} "
+        "{params.flags} --out {params.out:q} > {log:q} 2>&1"

@@ -1,7 +1,7 @@
 # Evaluate: all language pairs and the pool of all languages, from one score matrix per query language.
 
 
-rule evaluate:
+rule evaluate_vectors:
     input:
         query_vectors="<data>/encode/<run>/{benchmark}/queries.npy",
         passage_vectors="<data>/encode/<run>/{benchmark}/passages.npy",
@@ -16,15 +16,11 @@ rule evaluate:
         vectors=subpath(input.query_vectors, parent=True),
         benchmark=subpath(input.queries, parent=True),
         out=subpath(output[0], parent=True),
-        recipe=plan.params.recipe,
-        pools=plan.pools,
-        settings=lookup(dpath="{benchmark}", within=plan.settings),
-        metrics=lookup(dpath="{benchmark}", within=plan.metrics),
-        code=plan.code("evaluate"),
+        flags=lookup(dpath="{benchmark}/flags", within=jobs.evaluate_vectors),
+        code=lookup(dpath="{benchmark}/code", within=jobs.evaluate_vectors),
     shell:
-        "koine evaluate --vectors {params.vectors} --benchmark {params.benchmark} --recipe {params.recipe} "
-        "--backbone {wildcards.backbone} --strategy {wildcards.strategy} --seed {wildcards.seed} {params.pools} "
-        "{params.settings} {params.metrics} --out {params.out} > {log} 2>&1"
+        "koine evaluate-vectors --vectors {params.vectors:q} --benchmark {params.benchmark:q} --backbone {wildcards.backbone} "
+        "--strategy {wildcards.strategy} --seed {wildcards.seed} {params.flags} --out {params.out:q} > {log:q} 2>&1"
 
 
 rule evaluate_bm25:
@@ -43,34 +39,29 @@ rule evaluate_bm25:
     params:
         benchmark=subpath(input.queries, parent=True),
         out=subpath(output[0], parent=True),
-        recipe=plan.params.recipe,
-        pools=plan.pools,
-        settings=lookup(dpath="{benchmark}", within=plan.settings),
-        metrics=lookup(dpath="{benchmark}", within=plan.metrics),
-        code=plan.code("evaluate"),
+        flags=lookup(dpath="{benchmark}/flags", within=jobs.evaluate_bm25),
+        code=lookup(dpath="{benchmark}/code", within=jobs.evaluate_bm25),
     shell:
-        "koine evaluate-bm25 --benchmark {params.benchmark} --recipe {params.recipe} {params.pools} "
-        "{params.settings} {params.metrics} --out {params.out} > {log} 2>&1"
+        "koine evaluate-bm25 --benchmark {params.benchmark:q} {params.flags} --out {params.out:q} > {log:q} 2>&1"
 
 
 rule evaluate_probe:
     input:
         model="<models>/<run>/koine.json",
         weights="<models>/<run>/model.safetensors",
-        train=lookup(dpath="{probe}/train", within=plan.probes),
-        test=lookup(dpath="{probe}/test", within=plan.probes),
+        train=lookup(dpath="{probe}/train", within=experiment.probes),
+        test=lookup(dpath="{probe}/test", within=experiment.probes),
     output:
         multiext("<data>/evaluate/<run>/{probe}/", "pairs.csv", "scores.parquet"),
     log:
         "logs/<data>/evaluate_probe/<run>/{probe}.log",
-    resources:
-        execution=plan.execution["evaluate_probe"],
     params:
         model=subpath(input.model, parent=True),
         out=subpath(output[0], parent=True),
-        recipe=plan.params.recipe,
-        code=plan.code("evaluate"),
+        flags=lookup(dpath="{backbone}/flags", within=jobs.evaluate_probe),
+        code=lookup(dpath="{backbone}/code", within=jobs.evaluate_probe),
+        content=lookup(dpath="{probe}/content", within=experiment.probes),
     shell:
-        "koine evaluate-probe --model {params.model} --train {input.train} --test {input.test} --recipe {params.recipe} "
-        "--name {wildcards.probe} --backbone {wildcards.backbone} --strategy {wildcards.strategy} --seed {wildcards.seed} "
-        "{resources.execution} --out {params.out} > {log} 2>&1"
+        "koine evaluate-probe --model {params.model:q} --train {input.train:q} --test {input.test:q} --name {wildcards.probe} "
+        "--backbone {wildcards.backbone} --strategy {wildcards.strategy} --seed {wildcards.seed} {params.flags} "
+        "--out {params.out:q} > {log:q} 2>&1"

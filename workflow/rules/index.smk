@@ -22,8 +22,8 @@ rule index:
         vectors=subpath(input.query_vectors, parent=True),
         benchmark=subpath(input.queries, parent=True),
         out=subpath(output[0], parent=True),
-        flags=plan.given("index"),
-        code=plan.code("index"),
+        flags=lookup(dpath="flags", within=jobs.index),
+        code=lookup(dpath="code", within=jobs.index),
     shell:
-        "koine index --vectors {params.vectors} --benchmark {params.benchmark} {params.flags} "
-        "--out {params.out} > {log} 2>&1"
+        "koine index --vectors {params.vectors:q} --benchmark {params.benchmark:q} {params.flags} "
+        "--out {params.out:q} > {log:q} 2>&1"

@@ -3,25 +3,27 @@
 
 rule report:
     input:
-        pairs=plan.per_run(
-            "<data>/evaluate/{run}/{benchmark}/pairs.csv", plan.evaluated
+        pairs=experiment.per_run(
+            "<data>/evaluate/{run}/{benchmark}/pairs.csv", models.evaluated
         ),
-        scores=plan.per_run(
-            "<data>/evaluate/{run}/{benchmark}/scores.parquet", plan.evaluated
+        scores=experiment.per_run(
+            "<data>/evaluate/{run}/{benchmark}/scores.parquet", models.evaluated
         ),
-        models=plan.per_run("<models>/{run}/koine.json", plan.shown),
-        logs=plan.per_run("<models>/{run}/train.jsonl", plan.shown),
-        indexes=plan.per_run("<data>/index/{run}/{benchmark}/index.json", plan.indexed),
+        models=experiment.per_run("<models>/{run}/koine.json", models.shown),
+        logs=experiment.per_run("<models>/{run}/train.jsonl", models.shown),
+        indexes=experiment.per_run(
+            "<data>/index/{run}/{benchmark}/index.json", models.indexed
+        ),
         collected="<data>/collect/collect.json",
         filtered=expand(
-            "<data>/filter/{lang}.json", lang=plan.params.translate.languages
+            "<data>/filter/{lang}.json", lang=experiment.params.translate.languages
         ),
-        style="src/koine/report/page.css",  # see Plan.distrust_checked_out_tables
+        style="src/koine/report/page.css",  # see workflow/checkout.py
         domains=expand(
             "<data>/collect/benchmarks/{benchmark}/domains.parquet",
-            benchmark=plan.domains,
+            benchmark=jobs.collect_domains,
         ),
-        probed=plan.per_probe("<data>/evaluate/{run}/{probe}/scores.parquet"),
+        probed=experiment.per_probe("<data>/evaluate/{run}/{probe}/scores.parquet"),
     output:
         table=report(
             "<results>/table.csv", caption="../report/table.rst", category="report"
@@ -51,24 +53,23 @@ rule report:
         "logs/<data>/report.log",
     params:
         out=subpath(output.table, parent=True),
-        reported=plan.reported,
-        flags=plan.given("report"),
-        code=plan.code("report"),
+        flags=lookup(dpath="flags", within=jobs.report),
+        code=lookup(dpath="code", within=jobs.report),
     shell:
-        "koine report {params.reported} {params.flags} --out {params.out} > {log} 2>&1"
+        "koine report {params.flags} --out {params.out:q} > {log:q} 2>&1"
 
 
 rule report_cards:
     input:
         table="<results>/table.csv",
         pairs="<results>/pairs.csv",
-        models=plan.per_run("<models>/{run}/koine.json", plan.shown),
+        models=experiment.per_run("<models>/{run}/koine.json", models.shown),
     output:
-        plan.cards,
+        models.cards,
     log:
         "logs/<data>/report_cards.log",
     params:
         results=subpath(input.table, parent=True),
-        code=plan.code("report"),
+        code=lookup(dpath="code", within=jobs.report_cards),
     shell:
-        "koine report-cards {input.models} --results {params.results} > {log} 2>&1"
+        "koine report-cards {input.models:q} --results {params.results:q} > {log:q} 2>&1"

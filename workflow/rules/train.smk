@@ -3,9 +3,11 @@
 
 rule train_tokens:
     input:
+        lookup(dpath="{backbone}/files", within=jobs.train_tokens),
         qa="<data>/collect/qa.parquet",
         parallel=expand(
-            "<data>/filter/{lang}.parquet", lang=plan.params.translate.languages
+            "<data>/filter/{lang}.parquet",
+            lang=experiment.params.translate.languages,
         ),
     output:
         multiext(
@@ -21,38 +23,36 @@ rule train_tokens:
     threads: 8
     params:
         out=subpath(output[0], parent=True),
-        parallel=plan.parallel,
-        flags=lookup(dpath="{backbone}", within=plan.tokenizers),
-        code=plan.code("train"),
+        parallel=experiment.parallel,
+        flags=lookup(dpath="{backbone}/flags", within=jobs.train_tokens),
+        code=lookup(dpath="{backbone}/code", within=jobs.train_tokens),
+        content=lookup(dpath="{backbone}/content", within=jobs.train_tokens),
     shell:
-        "koine train-tokens --qa {input.qa} {params.parallel} {params.flags} --out {params.out} > {log} 2>&1"
+        "koine train-tokens --qa {input.qa:q} {params.parallel} {params.flags} --out {params.out:q} > {log:q} 2>&1"
 
 
 rule train_mine:
     input:
+        lookup(dpath="files", within=jobs.train_mine),
         qa="<data>/collect/qa.parquet",
-        model=plan.mine["files"],
     output:
         "<data>/train/mined.parquet",
     log:
         "logs/<data>/train_mine.log",
     threads: 8
-    resources:
-        execution=plan.execution["train_mine"],
     params:
-        flags=plan.mine["flags"],
-        code=plan.code("train"),
+        flags=lookup(dpath="flags", within=jobs.train_mine),
+        code=lookup(dpath="code", within=jobs.train_mine),
+        content=lookup(dpath="content", within=jobs.train_mine),
     shell:
-        "koine train-mine --qa {input.qa} {params.flags} {resources.execution} --out {output} > {log} 2>&1"
+        "koine train-mine --qa {input.qa:q} {params.flags} --out {output:q} > {log:q} 2>&1"
 
 
 rule train:
     input:
+        lookup(dpath="{backbone}/{strategy}/{seed}/files", within=jobs.train),
         tokens="<data>/train/{backbone}/tokenizer.json",
         texts=multiext("<data>/train/{backbone}/", "queries.arrow", "passages.arrow"),
-        made_from=lookup(
-            dpath="{backbone}/{strategy}/{seed}/files", within=plan.made_from
-        ),
     output:
         multiext(
             "<models>/<run>/",
@@ -66,19 +66,14 @@ rule train:
     log:
         "logs/<models>/<run>/train.log",
     resources:
-        execution=plan.execution["train"],
-        launch=plan.execution["launch"],
+        execution=experiment.execution["train"],
     params:
         tokens=subpath(input.tokens, parent=True),
         out=subpath(output[0], parent=True),
-        strategy=lookup(dpath="{strategy}", within=plan.strategies),
-        backbone=lookup(dpath="{backbone}", within=plan.backbones),
-        made_from=lookup(
-            dpath="{backbone}/{strategy}/{seed}/flags", within=plan.made_from
-        ),
-        source=plan.params.translate.source,
-        code=plan.code("train"),
+        launch=experiment.launch,
+        flags=lookup(dpath="{backbone}/{strategy}/{seed}/flags", within=jobs.train),
+        code=lookup(dpath="{backbone}/{strategy}/{seed}/code", within=jobs.train),
+        content=lookup(dpath="{backbone}/{strategy}/{seed}/content", within=jobs.train),
     shell:
-        "{resources.launch}koine train --tokens {params.tokens} --source {params.source} {params.strategy} "
-        "--seed {wildcards.seed} --backbone {wildcards.backbone} {params.backbone} {params.made_from} "
-        "{resources.execution} --out {params.out} > {log} 2>&1"
+        "{params.launch}koine train --tokens {params.tokens:q} --backbone {wildcards.backbone} --seed {wildcards.seed} "
+        "{params.flags} {resources.execution} --out {params.out:q} > {log:q} 2>&1"

@@ -2,36 +2,37 @@
 
 
 rule translate_convert:
+    input:
+        lookup(dpath="{translator}/files", within=jobs.translate_convert),
     output:
         multiext("models/translation/{translator}/", "model.bin", "koine.json"),
     log:
         "logs/models/translation/{translator}.log",
     params:
         out=subpath(output[0], parent=True),
-        flags=lookup(dpath="{translator}", within=plan.translators),
-        code=plan.code("translate"),
+        flags=lookup(dpath="{translator}/flags", within=jobs.translate_convert),
+        code=lookup(dpath="{translator}/code", within=jobs.translate_convert),
+        content=lookup(dpath="{translator}/content", within=jobs.translate_convert),
     shell:
-        "koine translate-convert {params.flags} --out {params.out} > {log} 2>&1"
+        "koine translate-convert {params.flags} --out {params.out:q} > {log:q} 2>&1"
 
 
 rule translate:
     input:
-        plan.heldout,
+        sources.heldout,
         qa="<data>/collect/qa.parquet",
-        resources=lookup(dpath="{lang}", within=plan.resources),
-        back=lookup(dpath="{lang}", within=plan.reverse),
-        converted=lookup(dpath="{lang}", within=plan.converted),
+        resources=lookup(dpath="{lang}/files", within=jobs.translate),
     output:
         "<data>/translate/{lang}/{shard}.parquet",
     log:
         "logs/<data>/translate/{lang}-{shard}.log",
-    threads: plan.params.execution.translate_threads
+    threads: experiment.params.execution.translate_threads
     resources:
-        execution=plan.execution["translate"],
+        execution=experiment.execution["translate"],
     params:
-        resources=lookup(dpath="{lang}", within=plan.resource_flags),
-        flags=plan.given("translate"),
-        code=plan.code("translate"),
+        flags=lookup(dpath="{lang}/flags", within=jobs.translate),
+        code=lookup(dpath="{lang}/code", within=jobs.translate),
+        content=lookup(dpath="{lang}/content", within=jobs.translate),
     shell:
-        "koine translate --qa {input.qa} --target {wildcards.lang} --shard {wildcards.shard} {params.flags} "
-        "{params.resources} {resources.execution} --out {output} > {log} 2>&1"
+        "koine translate --qa {input.qa:q} --target {wildcards.lang} --shard {wildcards.shard} {params.flags} "
+        "{resources.execution} --out {output:q} > {log:q} 2>&1"

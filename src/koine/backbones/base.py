@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -12,14 +12,15 @@ import tokenizers
 import torch
 from torch import nn
 
-from koine.backbones.tokenizer import Tokens, tokenize
+from koine.backbones.kinds import KINDS
+from koine.backbones.tokenizer import SPECIAL, Side, Tokens, tokenize
+from koine.params import Architecture, Start
 from koine.runtime.errors import KoineError
 from koine.runtime.files import read_json, write_json
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel  # takes seconds to import
 
-Kind = Literal["query", "passage"]
 Vectors = npt.NDArray[np.float32]
 #: Tokens of texts that are padded together: few, so that there is little padding; more where small products waste the device.
 GROUP_TOKENS = {"cpu": 1024, "cuda": 16384}
@@ -40,8 +41,18 @@ def length_groups(lengths: npt.NDArray[np.int64], device: torch.device) -> list[
 class Encoder(Protocol):
     """Texts in, vectors out."""
 
-    def encode(self, texts: Sequence[str], kind: Kind, *, batch_size: int) -> Vectors:
-        """L2-normalised float32 vectors `[n, d]` of texts; `kind` chooses the prefix. `batch_size` changes only speed."""
+    @classmethod
+    def load(cls, model: str | Path, device: str = "cpu", revision: str = "") -> Self:
+        """Open a model: a folder, or a Hub id, at its revision, where the kind knows them."""
+
+    def encode(self, texts: Sequence[str], side: Side, *, batch_size: int) -> Vectors:
+        """L2-normalised float32 vectors `[n, d]` of texts; `side` chooses the prefix.
+
+        Args:
+            texts: n texts.
+            side: of a pair.
+            batch_size: texts encoded at once; another number changes the last digits of a transformer's vectors.
+        """
 
 
 class TrainableEncoder(nn.Module, ABC):
@@ -49,15 +60,31 @@ class TrainableEncoder(nn.Module, ABC):
 
     Subclasses say how ids become vectors and how the weights are stored; the folder they save is one that
     `sentence_transformers.SentenceTransformer` loads.
+
+    Attributes:
+        kind: name of its entry in `kinds.KINDS`.
+        tokenizer: of `tokenizer.train_tokenizer` or `tokenizer.start_tokenizer`.
+        prefixes: put before queries and passages.
+        read: so far: tokens, and positions with their padding, int64 `[2]`.
     """
 
-    special_tokens: bool  # whether texts are framed by <s> and </s>
+    kind: ClassVar[str]
 
-    def __init__(self, tokenizer: tokenizers.Tokenizer, prefixes: dict[Kind, str]) -> None:
+    def __init__(self, tokenizer: tokenizers.Tokenizer, prefixes: dict[Side, str]) -> None:
         super().__init__()
         self.tokenizer = tokenizer
         self.prefixes = prefixes
-        self.read = np.zeros(2, dtype=np.int64)  # so far: tokens, and positions with their padding
+        self.read = np.zeros(2, dtype=np.int64)
+
+    @classmethod
+    @abstractmethod
+    def create(cls, tokenizer_file: Path, *, start: Start, architecture: Architecture, texts: Tokens, seed: int) -> Self:
+        """What training starts from; see `backbones.create`."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, model: str | Path, device: str = "cpu", revision: str = "") -> Self:
+        """Open a folder that `save` wrote; it has no revisions."""
 
     @abstractmethod
     def forward(self, tokens: Tokens) -> torch.Tensor:
@@ -89,7 +116,15 @@ class TrainableEncoder(nn.Module, ABC):
         """
         raise KoineError("this backbone reads tokens without their context; take a transformer")
 
-    def recompute(self) -> None:
+    @property
+    def mask_token(self) -> int:
+        """The id of what hides a token in masked language modelling.
+
+        Tokenizers of ours have no mask token, and get none, so that files keep their bytes: the unknown token says the same.
+        """
+        return SPECIAL.index("<unk>")
+
+    def checkpoint_gradients(self) -> None:
         """Compute states again on the way back, instead of holding them (gradient checkpointing).
 
         Raises:
@@ -97,8 +132,8 @@ class TrainableEncoder(nn.Module, ABC):
         """
         self.language_model.activation_checkpointing_enable()
 
-    def compile_states(self) -> None:
-        """Fuse a transformer's operations (torch.compile); texts of any number and length run through one program.
+    def compile_model(self) -> None:
+        """Compile a transformer (torch.compile); texts of any number and length run through one program.
 
         Raises:
             KoineError: the backbone is no transformer.
@@ -121,30 +156,30 @@ class TrainableEncoder(nn.Module, ABC):
         """Where the weights are."""
         return next(self.parameters()).device
 
-    def tokenize(self, texts: Sequence[str], kind: Kind) -> Tokens:
-        """Token ids of texts with the prefix of their kind."""
-        return tokenize(self.tokenizer, texts, self.prefixes[kind], self.special_tokens)
+    def tokenize(self, texts: Sequence[str], side: Side) -> Tokens:
+        """Token ids of texts with the prefix of their side."""
+        return tokenize(self.tokenizer, texts, self.prefixes[side], KINDS[self.kind].special_tokens)
 
-    def encode(self, texts: Sequence[str], kind: Kind, *, batch_size: int) -> Vectors:
+    def encode(self, texts: Sequence[str], side: Side, *, batch_size: int) -> Vectors:
         """See `Encoder.encode`."""
-        return self.encode_tokens(self.tokenize(texts, kind), batch_size=batch_size)
+        return self.encode_tokens(self.tokenize(texts, side), batch_size=batch_size)
 
     @torch.inference_mode()
     def encode_tokens(self, tokens: Tokens, *, batch_size: int) -> Vectors:
         """Vectors `[n, d]` of n texts. Texts of like length are encoded together and put back in order."""
         self.eval()
         order = np.argsort(tokens.lengths, kind="stable")
-        parts = [
+        batches = [
             self(tokens.take(order[start : start + batch_size])).float().cpu().numpy()
             for start in range(0, len(order), batch_size)
         ]
-        vectors = np.concatenate(parts)
+        vectors = np.concatenate(batches)
         result = np.empty_like(vectors)
         result[order] = vectors
         return result
 
 
-def write_sentence_transformer(folder: Path, modules: Sequence[tuple[str, str]], prefixes: dict[Kind, str]) -> None:
+def write_sentence_transformer(folder: Path, modules: Sequence[tuple[str, str]], prefixes: dict[Side, str]) -> None:
     """Write the files that make a folder a sentence-transformers model: modules.json and the configuration.
 
     Args:
@@ -179,7 +214,7 @@ def write_normalize(folder: Path) -> None:
 NORMALIZE = "sentence_transformers.base.modules.normalize.Normalize"
 
 
-def read_prefixes(folder: Path) -> dict[Kind, str]:
+def read_prefixes(folder: Path) -> dict[Side, str]:
     """The prefixes that `write_sentence_transformer` stored."""
     prompts = read_json(folder / "config_sentence_transformers.json")["prompts"]
     return {"query": prompts["query"], "passage": prompts["passage"]}

@@ -24,7 +24,7 @@ from sentence_transformers.sentence_transformer.modules import LSTM, Pooling, Wo
 from tokenizers import models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from koine.backbones import MANIFEST
+from koine.backbones.manifest import MANIFEST
 from koine.backbones.pretrained import PretrainedEncoder
 from koine.backbones.tokenizer import SPECIAL
 from koine.runtime.errors import KoineError
@@ -99,7 +99,7 @@ def write(out: Path, vocabulary: Sequence[tuple[str, float]], charsmap: bytes, e
     modules = [words, lstm, Pooling(lstm.get_embedding_dimension(), "max"), Normalize()]
     model = SentenceTransformer(modules=modules, device="cpu")
     PretrainedEncoder(model, wrapped.backend_tokenizer, {"query": " ", "passage": " "}).save(out)  # see registry.yaml
-    write_json(out / MANIFEST, {"kind": "pretrained"})
+    write_json(out / MANIFEST, {"kind": PretrainedEncoder.kind})
 
 
 if __name__ == "__main__":

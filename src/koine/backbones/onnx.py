@@ -1,14 +1,15 @@
 """Models that `koine export` wrote, run by onnxruntime on the CPU; needs the extra `onnx`."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
-from koine.backbones import MANIFEST
-from koine.backbones.base import Kind, Vectors
-from koine.backbones.tokenizer import read_tokenizer
+from koine.backbones.base import Vectors
+from koine.backbones.manifest import MANIFEST
+from koine.backbones.tokenizer import Side, read_tokenizer
+from koine.runtime.device import threads
 from koine.runtime.errors import KoineError
 from koine.runtime.files import read_json
 
@@ -34,11 +35,11 @@ class OnnxEncoder:
         except ImportError as error:
             raise KoineError(f"{folder}: onnxruntime is not installed ({error}); pip install 'koine[onnx]'") from None
         about = read_json(folder / MANIFEST)
-        self.prefixes: dict[Kind, str] = about["prefixes"]
+        self.prefixes: dict[Side, str] = about["prefixes"]
         self._dim: int = about["dim"]
         self._tokenizer = read_tokenizer(folder / "tokenizer.json")
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", "0"))  # 0: all cores
+        options.intra_op_num_threads = threads()  # 0: all cores
         options.log_severity_level = ONLY_ERRORS
         try:
             self._session = onnxruntime.InferenceSession(folder / GRAPH, options, providers=["CPUExecutionProvider"])
@@ -47,14 +48,19 @@ class OnnxEncoder:
                 f"{folder / GRAPH}: not a whole model ({str(error).splitlines()[0]}); run koine export again"
             ) from None
 
-    def encode(self, texts: Sequence[str], kind: Kind, *, batch_size: int) -> Vectors:
+    @classmethod
+    def load(cls, model: str | Path, device: str = "cpu", revision: str = "") -> Self:
+        """See `Encoder.load`; it computes on the CPU, whatever `device` says."""
+        return cls(Path(model))
+
+    def encode(self, texts: Sequence[str], side: Side, *, batch_size: int) -> Vectors:
         """See `Encoder.encode`."""
         order = np.argsort([len(text) for text in texts], kind="stable")  # texts of like length together: little padding
         vectors = np.empty((len(texts), self._dim), dtype=np.float32)
         for start in range(0, len(order), batch_size):
             rows = order[start : start + batch_size]
-            encodings = self._tokenizer.encode_batch([self.prefixes[kind] + texts[row] for row in rows])
-            ids, mask = ([getattr(one, part) for one in encodings] for part in ("ids", "attention_mask"))
-            inputs = {name: np.array(own, dtype=np.int64) for name, own in zip(INPUTS, (ids, mask), strict=True)}
+            encodings = self._tokenizer.encode_batch([self.prefixes[side] + texts[row] for row in rows])
+            ids, mask = ([getattr(encoding, field) for encoding in encodings] for field in ("ids", "attention_mask"))
+            inputs = {name: np.array(values, dtype=np.int64) for name, values in zip(INPUTS, (ids, mask), strict=True)}
             vectors[rows] = self._session.run(None, inputs)[0]
         return vectors

@@ -21,9 +21,9 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 from transformers.utils.import_utils import is_flash_attn_2_available
 
-from koine.backbones.base import Kind, TrainableEncoder, Vectors, read_prefixes
-from koine.backbones.tokenizer import Tokens, max_length, read_tokenizer
-from koine.params import Start
+from koine.backbones.base import TrainableEncoder, Vectors, read_prefixes
+from koine.backbones.tokenizer import Side, Tokens, max_length, read_tokenizer
+from koine.params import Architecture, Start
 from koine.runtime.errors import KoineError
 from koine.runtime.files import write_text
 from koine.runtime.hub import local_model, on_disk
@@ -38,21 +38,26 @@ class PretrainedEncoder(TrainableEncoder):
         prefixes: put before queries and passages.
     """
 
-    special_tokens = True
+    kind = "pretrained"
 
-    def __init__(self, model: SentenceTransformer, tokenizer: tokenizers.Tokenizer, prefixes: dict[Kind, str]) -> None:
+    def __init__(self, model: SentenceTransformer, tokenizer: tokenizers.Tokenizer, prefixes: dict[Side, str]) -> None:
         super().__init__(tokenizer, prefixes)
         self.model = model
-        own = model.tokenizer.tokenizer if isinstance(model[0], WordEmbeddings) else model.tokenizer
-        self._padding = (own.pad_token_id, own.padding_side == "left")
+        inner = model.tokenizer.tokenizer if isinstance(model[0], WordEmbeddings) else model.tokenizer
+        self._padding = (inner.pad_token_id, inner.padding_side == "left")
 
     @classmethod
-    def create(cls, start: Start, tokenizer_file: Path) -> Self:
+    def create(
+        cls, tokenizer_file: Path, *, start: Start, architecture: Architecture = Architecture(), texts: Tokens | None = None,
+        seed: int = 0,
+    ) -> Self:  # fmt: skip
         """Open what it starts from.
 
         Raises:
             KoineError: the folder is no model, or says no pooling and none is given.
         """
+        if not start.model:
+            raise KoineError("start.model: name the model that the backbone starts from")
         folder = local_model(start.model, start.revision)
         safe = {"use_safetensors": True}
         try:
@@ -73,11 +78,12 @@ class PretrainedEncoder(TrainableEncoder):
         return cls(model, tokenizer, {"query": "", "passage": ""})
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Open a folder that `save` wrote."""
+    def load(cls, model: str | Path, device: str = "cpu", revision: str = "") -> Self:
+        """See `TrainableEncoder.load`."""
+        folder = Path(model)
         tokenizer = read_tokenizer(folder / "tokenizer.json")
-        model = SentenceTransformer(str(folder), device="cpu", model_kwargs={"use_safetensors": True})
-        return cls(model, tokenizer, read_prefixes(folder))
+        modules = SentenceTransformer(str(folder), device="cpu", model_kwargs={"use_safetensors": True})
+        return cls(modules, tokenizer, read_prefixes(folder)).to(device)
 
     def save(self, folder: Path) -> None:
         """See `TrainableEncoder.save`."""
@@ -91,6 +97,13 @@ class PretrainedEncoder(TrainableEncoder):
         if not isinstance(self.model[0], Transformer):
             return super().language_model
         return cast(PreTrainedModel, self.model.transformers_model)
+
+    @property
+    def mask_token(self) -> int:
+        """See `TrainableEncoder.mask_token`: the model's own, where its tokenizer has one."""
+        tokenizer = self.model.tokenizer
+        token = tokenizer.unk_token_id if tokenizer.mask_token_id is None else tokenizer.mask_token_id
+        return int(token)
 
     def use_flash_attention(self) -> None:
         """Attend without padding, where flash-attention 2 is installed and the architecture knows it; for a GPU in bfloat16."""
@@ -135,20 +148,28 @@ class FrozenEncoder:
     Args:
         model: folder or Hub id; `KOINE_MODELS=DIR` answers a Hub id with DIR/ORG/NAME.
         device: where it computes.
+        revision: its commit on the Hub; empty for the newest.
 
     Raises:
         KoineError: neither a model folder nor reachable on the Hub.
     """
 
-    def __init__(self, model: str, device: str) -> None:
+    def __init__(self, model: str, device: str, revision: str = "") -> None:
         try:
             safe = {"use_safetensors": True}
-            self.model = SentenceTransformer(str(on_disk(model) or model), device=device, model_kwargs=safe)
+            self.model = SentenceTransformer(
+                str(on_disk(model) or model), device=device, revision=revision or None, model_kwargs=safe
+            )
         except (OSError, ValueError) as error:
             raise KoineError(f"{model}: no model that sentence-transformers loads ({error}); offline, see KOINE_MODELS") from None
 
-    def encode(self, texts: Sequence[str], kind: Kind, *, batch_size: int) -> Vectors:
-        """See `Encoder.encode`; `kind` uses the model's own query and document prompts."""
-        encode = self.model.encode_query if kind == "query" else self.model.encode_document
+    @classmethod
+    def load(cls, model: str | Path, device: str = "cpu", revision: str = "") -> Self:
+        """See `Encoder.load`."""
+        return cls(str(model), device, revision)
+
+    def encode(self, texts: Sequence[str], side: Side, *, batch_size: int) -> Vectors:
+        """See `Encoder.encode`; `side` uses the model's own query and document prompts."""
+        encode = self.model.encode_query if side == "query" else self.model.encode_document
         vectors = encode(list(texts), batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False)
         return np.asarray(vectors, dtype=np.float32)

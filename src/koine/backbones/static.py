@@ -10,9 +10,9 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional
 
-from koine.backbones.base import NORMALIZE, Kind, TrainableEncoder, read_prefixes, write_normalize, write_sentence_transformer
-from koine.backbones.tokenizer import Tokens, read_tokenizer
-from koine.params import Architecture
+from koine.backbones.base import NORMALIZE, TrainableEncoder, read_prefixes, write_normalize, write_sentence_transformer
+from koine.backbones.tokenizer import Side, Tokens, read_tokenizer
+from koine.params import Architecture, Start
 from koine.runtime.files import atomic, write_text
 
 LEAST_IDF = 0.02  # a token in every text keeps a little weight, so that it can learn
@@ -25,14 +25,14 @@ MODULES = [
 class StaticEncoder(TrainableEncoder):
     """An embedding bag: `normalise(mean(E[token] for token in text))`."""
 
-    special_tokens = False
+    kind = "static"
 
-    def __init__(self, tokenizer: tokenizers.Tokenizer, prefixes: dict[Kind, str], weights: torch.Tensor) -> None:
+    def __init__(self, tokenizer: tokenizers.Tokenizer, prefixes: dict[Side, str], weights: torch.Tensor) -> None:
         super().__init__(tokenizer, prefixes)
         self.embedding = nn.EmbeddingBag.from_pretrained(weights, freeze=False, mode="mean")
 
     @classmethod
-    def create(cls, architecture: Architecture, tokenizer_file: Path, texts: Tokens, seed: int) -> Self:
+    def create(cls, tokenizer_file: Path, *, start: Start, architecture: Architecture, texts: Tokens, seed: int) -> Self:
         """Random weights, standard normal; with `architecture.idf`, each token's row times its share of the largest idf.
 
         A mean of such rows is a random projection of a tf-idf vector: the start already matches words.
@@ -48,10 +48,12 @@ class StaticEncoder(TrainableEncoder):
         return cls(tokenizer, {"query": "", "passage": ""}, weights)
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Open a folder that `save` wrote."""
+    def load(cls, model: str | Path, device: str = "cpu", revision: str = "") -> Self:
+        """See `TrainableEncoder.load`."""
+        folder = Path(model)
         tokenizer = read_tokenizer(folder / "tokenizer.json")
-        return cls(tokenizer, read_prefixes(folder), load_file(folder / "model.safetensors")["embedding.weight"])
+        weights = load_file(folder / "model.safetensors")["embedding.weight"]
+        return cls(tokenizer, read_prefixes(folder), weights).to(device)
 
     def save(self, folder: Path) -> None:
         """See `TrainableEncoder.save`."""

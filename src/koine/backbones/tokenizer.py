@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from koine.runtime.errors import KoineError
 from koine.runtime.files import atomic
 from koine.runtime.hub import local_model
 
+Side = Literal["query", "passage"]  # of a pair; each has its prefix
 #: In XLM-R's order, so that padding is id 1 as its position embeddings expect.
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
 
@@ -73,7 +75,7 @@ class Tokens:
         return np.diff(self.offsets)
 
 
-def train_tokenizer(texts: Iterable[str], settings: Tokenizer, out: Path) -> None:
+def train_tokenizer(texts: Iterable[str], wanted: Tokenizer, out: Path) -> None:
     """Train a byte-pair tokenizer and save it as tokenizer.json, with truncation, without padding.
 
     Byte pairs, because the trainers of `tokenizers` for WordPiece and Unigram give other files in each process
@@ -81,23 +83,23 @@ def train_tokenizer(texts: Iterable[str], settings: Tokenizer, out: Path) -> Non
 
     Args:
         texts: training texts of all languages; the same texts in the same order give the same file.
-        settings: size, case, length.
+        wanted: size, case, length.
         out: the file.
     """
     tokenizer = tokenizers.Tokenizer(models.BPE(unk_token="<unk>"))
     tokenizer.decoder = decoders.Metaspace()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.BertPreTokenizer(), pre_tokenizers.Metaspace()])
     folds: list[normalizers.Normalizer] = [normalizers.NFKC()]
-    if settings.lowercase:
+    if wanted.lowercase:
         folds.append(normalizers.Lowercase())
     tokenizer.normalizer = normalizers.Sequence(folds)
-    trainer = trainers.BpeTrainer(vocab_size=settings.vocab_size, special_tokens=list(SPECIAL), show_progress=False)
+    trainer = trainers.BpeTrainer(vocab_size=wanted.vocab_size, special_tokens=list(SPECIAL), show_progress=False)
     tokenizer.train_from_iterator(texts, trainer)
     first, last = tokenizer.token_to_id("<s>"), tokenizer.token_to_id("</s>")
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>", special_tokens=[("<s>", first), ("</s>", last)]
     )
-    tokenizer.enable_truncation(settings.max_length)
+    tokenizer.enable_truncation(wanted.max_length)
     with atomic(out) as temporary:
         temporary.write_text(tokenizer.to_str(pretty=True), encoding="utf-8")
 
@@ -112,12 +114,12 @@ def start_tokenizer(start: Start, longest: int) -> tokenizers.Tokenizer:
 
     folder = local_model(start.model, start.revision)
     try:
-        own = AutoTokenizer.from_pretrained(folder)
+        fast = AutoTokenizer.from_pretrained(folder)
     except (OSError, ValueError, ImportError) as error:
         raise KoineError(f"{folder}: holds no tokenizer that transformers loads: {str(error).splitlines()[0]}") from None
-    if not isinstance(own, PreTrainedTokenizerFast):
+    if not isinstance(fast, PreTrainedTokenizerFast):
         raise KoineError(f"{folder}: needs a tokenizer of the fast kind (tokenizer.json)")
-    tokenizer = tokenizers.Tokenizer.from_str(own.backend_tokenizer.to_str())
+    tokenizer = tokenizers.Tokenizer.from_str(fast.backend_tokenizer.to_str())
     tokenizer.enable_truncation(longest)
     tokenizer.no_padding()
     return tokenizer
@@ -146,7 +148,7 @@ def tokenize(tokenizer: tokenizers.Tokenizer, texts: Sequence[str], prefix: str,
     """Token ids of texts, each with `prefix` before it; `special` adds `<s>` and `</s>`."""
     encodings = tokenizer.encode_batch_fast([prefix + text for text in texts], add_special_tokens=special)
     ids = [np.array(encoding.ids, dtype=np.int32) for encoding in encodings]
-    offsets = np.concatenate([[0], np.cumsum([len(own) for own in ids])]).astype(np.int64)
+    offsets = np.concatenate([[0], np.cumsum([len(text) for text in ids])]).astype(np.int64)
     return Tokens(np.concatenate([np.empty(0, dtype=np.int32), *ids]), offsets)
 
 

@@ -10,9 +10,9 @@ import torch
 from torch.nn import functional
 from transformers import AutoModel, PreTrainedModel, XLMRobertaConfig, XLMRobertaModel
 
-from koine.backbones.base import NORMALIZE, Kind, TrainableEncoder, read_prefixes, write_normalize, write_sentence_transformer
-from koine.backbones.tokenizer import SPECIAL, Tokens, max_length, read_tokenizer
-from koine.params import Architecture
+from koine.backbones.base import NORMALIZE, TrainableEncoder, read_prefixes, write_normalize, write_sentence_transformer
+from koine.backbones.tokenizer import SPECIAL, Side, Tokens, max_length, read_tokenizer
+from koine.params import Architecture, Start
 from koine.runtime.files import write_json, write_text
 
 PAD = SPECIAL.index("<pad>")
@@ -26,14 +26,14 @@ MODULES = [
 class TransformerEncoder(TrainableEncoder):
     """XLM-R, small: `normalise(mean(states of the tokens that are no padding))`."""
 
-    special_tokens = True
+    kind = "transformer"
 
-    def __init__(self, tokenizer: tokenizers.Tokenizer, prefixes: dict[Kind, str], model: PreTrainedModel) -> None:
+    def __init__(self, tokenizer: tokenizers.Tokenizer, prefixes: dict[Side, str], model: PreTrainedModel) -> None:
         super().__init__(tokenizer, prefixes)
         self.model = model
 
     @classmethod
-    def create(cls, architecture: Architecture, tokenizer_file: Path, texts: Tokens, seed: int) -> Self:
+    def create(cls, tokenizer_file: Path, *, start: Start, architecture: Architecture, texts: Tokens, seed: int) -> Self:
         """Random weights, as transformers initialises XLM-R."""
         tokenizer = read_tokenizer(tokenizer_file)
         torch.manual_seed(seed)
@@ -53,11 +53,12 @@ class TransformerEncoder(TrainableEncoder):
         return cls(tokenizer, {"query": "", "passage": ""}, model)
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Open a folder that `save` wrote."""
+    def load(cls, model: str | Path, device: str = "cpu", revision: str = "") -> Self:
+        """See `TrainableEncoder.load`."""
+        folder = Path(model)
         tokenizer = read_tokenizer(folder / "tokenizer.json")
-        model = AutoModel.from_pretrained(folder, add_pooling_layer=False, use_safetensors=True)
-        return cls(tokenizer, read_prefixes(folder), model)
+        states = AutoModel.from_pretrained(folder, add_pooling_layer=False, use_safetensors=True)
+        return cls(tokenizer, read_prefixes(folder), states).to(device)
 
     def save(self, folder: Path) -> None:
         """See `TrainableEncoder.save`."""

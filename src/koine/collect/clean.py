@@ -1,100 +1,19 @@
-"""Duplicates go, and whatever a benchmark has seen goes: "training never saw the evaluation data", computed.
+"""What is dropped before training: duplicates, whatever stands in a benchmark, and what is put aside to test on."""
 
-Contamination is looked for in every language of every benchmark at once, by normal form (see `normalise`): an
-equal question, an equal passage, a run of n words shared with a benchmark text, or an article of the same title.
-"""
-
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from koine.collect.normalise import normalise, quarters, words
+from koine.collect.contamination import Contamination, NgramHasher
 from koine.params import Clean, HeldOut
 from koine.records import TEXTS
 from koine.runtime.errors import KoineError
 from koine.runtime.files import text_id
+from koine.text.normalise import normalise, words
 
 MINHASH_BANDS, MINHASH_ROWS = 20, 5  # finds pairs of Jaccard >= 0.8 with probability > 0.999
 SHINGLE = 5
-BASE = 0x9E3779B97F4A7C15  # odd, so that it has an inverse modulo 2⁶⁴
-
-
-class NgramHasher:
-    """Hashes runs of n words to 64 bits, vectorised; the same in every process, unlike Python's `hash`.
-
-    In scripts without spaces, where `words` gives characters, a run is as long as n words are. How long it is
-    depends on nothing but itself, so that a run is found in whatever text it stands.
-    """
-
-    def __init__(self, n: int) -> None:
-        self.n = n
-        self._ids: dict[str, int] = {}
-        self._quarters: list[int] = []
-
-    def __call__(self, tokens: list[str]) -> npt.NDArray[np.uint64]:
-        """Distinct hashes of the runs of n words of a text; none where it is shorter."""
-        for token in tokens:
-            if token not in self._ids:
-                self._ids[token] = len(self._ids)
-                self._quarters.append(quarters(token))
-        ids = [self._ids[token] for token in tokens]
-        sizes = np.array([self._quarters[i] for i in ids], dtype=np.int64)
-        ends = np.cumsum(sizes)
-        last = np.searchsorted(ends, ends - sizes + 4 * self.n)  # of the run that starts here
-        last = last[last < len(tokens)]
-        mixed = (np.array(ids, dtype=np.uint64) + np.uint64(1)) * np.uint64(0xBF58476D1CE4E5B9)
-        mixed ^= mixed >> np.uint64(27)  # spreads small numbers over 64 bits (splitmix64)
-        # A run is a polynomial in BASE; a difference of prefix sums, divided by the power where it starts.
-        before = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(mixed * _powers(BASE, len(ids)))])
-        return np.unique((before[last + 1] - before[: len(last)]) * _powers(pow(BASE, -1, 2**64), len(last)))
-
-
-def _powers(base: int, count: int) -> npt.NDArray[np.uint64]:
-    """1, base, base², …, modulo 2⁶⁴."""
-    return np.cumprod(np.array([1] + [base] * (count - 1), dtype=np.uint64)[:count])
-
-
-class Contamination:
-    """What the benchmarks contain, ready to be asked about a training text."""
-
-    def __init__(self, ngram: int) -> None:
-        self._ngrams = NgramHasher(ngram)
-        self._titles: dict[str, str] = {}
-        self._whole: dict[str, str] = {}
-        self._parts: dict[int, str] = {}
-
-    def add(self, benchmark: str, texts: Iterable[str], titles: Iterable[str] = ()) -> None:
-        """Remember texts (questions, passages; any language) and article titles of a benchmark."""
-        for text in texts:
-            tokens = words(text)
-            key = " ".join(tokens)
-            if key and key not in self._whole:
-                self._whole[key] = benchmark
-                for gram in self._ngrams(tokens).tolist():
-                    self._parts.setdefault(gram, benchmark)
-        for title in filter(None, titles):
-            self._titles.setdefault(_title_key(title), benchmark)
-
-    def find(self, text: str) -> tuple[str, str] | None:
-        """(benchmark, `equal` or `n-gram`) where the text, or n words in a row of it, stand in a benchmark."""
-        tokens = words(text)
-        benchmark = self._whole.get(" ".join(tokens))
-        if benchmark is not None:
-            return benchmark, "equal"
-        for gram in self._ngrams(tokens).tolist():
-            if gram in self._parts:
-                return self._parts[gram], "n-gram"
-        return None
-
-    def find_title(self, title: str) -> str | None:
-        """The benchmark that has an article of this title."""
-        return self._titles.get(_title_key(title))
-
-
-def _title_key(title: str) -> str:
-    return normalise(title.replace("_", " "))
 
 
 def near_duplicates(texts: Sequence[str], threshold: float) -> dict[int, int]:
@@ -128,13 +47,13 @@ def near_duplicates(texts: Sequence[str], threshold: float) -> dict[int, int]:
     return first
 
 
-def clean(pairs: pl.DataFrame, contamination: Contamination, settings: Clean) -> tuple[pl.DataFrame, pl.DataFrame]:
+def clean_pairs(pairs: pl.DataFrame, contamination: Contamination, clean: Clean) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Drop duplicates and contaminated pairs.
 
     Args:
         pairs: QA rows (`records.QA`), in the order of the recipe's sources.
         contamination: the texts of the recipe's benchmarks.
-        settings: thresholds.
+        clean: thresholds.
 
     Returns:
         The kept rows, sorted by id and without bad negatives, and the dropped ones with the columns `reason` and `against`.
@@ -156,7 +75,7 @@ def clean(pairs: pl.DataFrame, contamination: Contamination, settings: Clean) ->
 
     passages = pairs.unique("passage_id", keep="first", maintain_order=True).select("passage_id", "passage")
     ids, texts = passages["passage_id"].to_list(), passages["passage"].to_list()
-    twins = near_duplicates(texts, settings.near_duplicate)
+    twins = near_duplicates(texts, clean.near_duplicate)
     for index, original in twins.items():
         drop(pairs.filter(passage_id=ids[index]), "near-duplicate passage", ids[original])
 
@@ -167,7 +86,7 @@ def clean(pairs: pl.DataFrame, contamination: Contamination, settings: Clean) ->
         if found := contamination.find(text):
             reasons.setdefault(row_id, (f"question in a benchmark ({found[1]})", found[0]))
     banned: set[str] = set()
-    if settings.contamination_titles:
+    if clean.contamination_titles:
         for group in pairs["group"].unique().sort():
             if benchmark := contamination.find_title(group):
                 drop(pairs.filter(group=group), "article of a benchmark", benchmark)
@@ -179,18 +98,18 @@ def clean(pairs: pl.DataFrame, contamination: Contamination, settings: Clean) ->
         against=pl.Series([reasons[row_id][1] for row_id in dropped["id"]], dtype=pl.String),
     )
     kept = pairs.filter(~pl.col("id").is_in(list(reasons))).sort("id")
-    if 0 < settings.max_questions < len(kept):
-        chosen = sorted(kept["id"], key=text_id)[: settings.max_questions]
+    if 0 < clean.max_questions < len(kept):
+        chosen = sorted(kept["id"], key=text_id)[: clean.max_questions]
         kept = kept.filter(pl.col("id").is_in(chosen))
-    return clean_negatives(kept, contamination, banned, settings.near_duplicate), dropped
+    return clean_negatives(kept, contamination, banned, clean.near_duplicate), dropped
 
 
-def hold_out(pairs: pl.DataFrame, settings: HeldOut) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+def hold_out(pairs: pl.DataFrame, heldout: HeldOut) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Put questions aside as a benchmark: whole groups, so that nothing about an article or entity is seen in training.
 
     Args:
         pairs: clean QA rows (`records.QA`).
-        settings: how many questions, and of which sources.
+        heldout: how many questions, and of which sources.
 
     Returns:
         The rows to train on, the held-out ones, and what is dropped for their sake, with `reason` and `against` as of `clean`:
@@ -199,23 +118,23 @@ def hold_out(pairs: pl.DataFrame, settings: HeldOut) -> tuple[pl.DataFrame, pl.D
     Raises:
         KoineError: no group is small enough, or nothing is left to train on.
     """
-    own = pairs.filter(pl.col("source").is_in(settings.sources or pairs["source"].unique().to_list()))
-    sizes = dict(own.group_by("group").len().iter_rows())
-    chosen, left = [], settings.questions
+    eligible = pairs.filter(pl.col("source").is_in(heldout.sources or pairs["source"].unique().to_list()))
+    sizes = dict(eligible.group_by("group").len().iter_rows())
+    chosen, left = [], heldout.questions
     for group in sorted(sizes, key=text_id):
         if sizes[group] <= left:
             chosen.append(group)
             left -= sizes[group]
-    heldout = own.filter(pl.col("group").is_in(chosen))
-    rest = pairs.join(heldout, on="id", how="anti", maintain_order="left")
-    if heldout.is_empty() or rest.is_empty():
+    aside = eligible.filter(pl.col("group").is_in(chosen))
+    rest = pairs.join(aside, on="id", how="anti", maintain_order="left")
+    if aside.is_empty() or rest.is_empty():
         smallest = min(sizes.values(), default=0)
         raise KoineError(
-            f"collect.heldout.questions: {settings.questions} of {len(own):,} questions in {len(sizes):,} groups (the smallest "
-            f"has {smallest:,}) cannot be put aside: whole groups go, and some must be left to train on"
+            f"collect.heldout.questions: {heldout.questions} of {len(eligible):,} questions in {len(sizes):,} groups (the "
+            f"smallest has {smallest:,}) cannot be put aside: whole groups go, and some must be left to train on"
         )
-    asked = {normalise(row["question"]): row["id"] for row in heldout.iter_rows(named=True)}
-    answer = dict(heldout.select("passage_id", "id").iter_rows())
+    asked = {normalise(row["question"]): row["id"] for row in aside.iter_rows(named=True)}
+    answer = dict(aside.select("passage_id", "id").iter_rows())
     same_passage = pl.col("passage_id").replace_strict(answer, default=None, return_dtype=pl.String)
     questions = pl.col("question").map_elements(normalise, return_dtype=pl.String)
     same_question = questions.replace_strict(asked, default=None, return_dtype=pl.String)
@@ -227,10 +146,10 @@ def hold_out(pairs: pl.DataFrame, settings: HeldOut) -> tuple[pl.DataFrame, pl.D
     training = rest.filter(pl.col("against").is_null()).drop("reason", "against")
     if training.is_empty():
         raise KoineError("collect.heldout.questions: every other question is asked, or answered, by a held-out one too")
-    seen = pl.element().is_in(heldout["passage"].unique().implode())
+    seen = pl.element().is_in(aside["passage"].unique().implode())
     negatives = pl.col("negatives").list.eval(pl.element().filter(~seen))
     negatives = pl.when(negatives.list.len() > 0).then(negatives)
-    return training.with_columns(negatives=negatives), heldout, dropped
+    return training.with_columns(negatives=negatives), aside, dropped
 
 
 def clean_negatives(pairs: pl.DataFrame, contamination: Contamination, banned: set[str], threshold: float) -> pl.DataFrame:

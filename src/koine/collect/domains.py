@@ -1,15 +1,16 @@
-"""Domains of a benchmark's questions: clusters of the articles that answer them, or labels that come with the data."""
+"""`koine collect-domains`: domains of a benchmark's questions, by clusters of the articles that answer them or by labels."""
 
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import faiss
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 import regex
+from pydantic import Field
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import svds
 from threadpoolctl import threadpool_limits
@@ -25,31 +26,33 @@ RESTARTS, ITERATIONS, SEED = 20, 50, 1  # of k-means
 NAMED = 3  # words that name a domain
 
 
-def collect_domains(benchmark: Path, out: Path, *, clusters: int, lang: str, labels: Path | None = None) -> None:
-    """Write the domain of each question of a benchmark (`records.DOMAINS`).
+def collect_domains(
+    benchmark: Path, /, out: Path, *, clusters: Annotated[int, Field(ge=2)] = 8, lang: str = "en", labels: Path | None = None
+) -> None:
+    """Sort a benchmark's questions into domains: clusters of the articles that answer them in one language, or labels.
 
     A question's domain is that of the article of its first relevant passage in `lang`, so no article is cut; translations of
     a question share its id, and so its domain. Questions without a relevant passage in `lang` have none.
 
     Args:
-        benchmark: folder of `collect_benchmark`.
-        out: the table.
-        clusters: number of domains.
-        lang: the language whose passages are clustered.
-        labels: instead, a CSV of `query_id` and `domain`.
+        benchmark: Folder of collect-benchmark.
+        out: Where the table goes (`records.DOMAINS`).
+        clusters: Number of domains.
+        lang: Language whose passages are clustered (BCP 47).
+        labels: Instead: a CSV of query_id and domain.
 
     Raises:
         KoineError: no passages in `lang`, fewer articles than clusters, or labels of none of the questions.
     """
     qrels = QRELS.read(benchmark / "qrels.parquet")
     if labels:
-        found = _labelled(labels, qrels["query_id"])
+        domains = _labelled(labels, qrels["query_id"])
     else:
-        found = _clustered(
+        domains = _clustered(
             qrels.filter(lang=lang), PASSAGES.scan(benchmark / "passages.parquet"), clusters, f"{benchmark}: {lang}"
         )
-    DOMAINS.write(found, out)
-    table(f"domains of {benchmark.name}", ["domain", "questions"], found.group_by("domain").len().sort("domain").iter_rows())
+    DOMAINS.write(domains, out)
+    table(f"domains of {benchmark.name}", ["domain", "questions"], domains.group_by("domain").len().sort("domain").iter_rows())
 
 
 def _labelled(labels: Path, asked: pl.Series) -> pl.DataFrame:
@@ -59,10 +62,10 @@ def _labelled(labels: Path, asked: pl.Series) -> pl.DataFrame:
         raise KoineError(f"{labels}: not a CSV of query_id and domain ({error})") from None
     if frame["query_id"].is_duplicated().any():
         raise KoineError(f"{labels}: {frame['query_id'].filter(frame['query_id'].is_duplicated())[0]!r} has two domains")
-    found = frame.filter(pl.col("query_id").is_in(asked.implode())).sort("query_id")
-    if found.is_empty():
+    labelled = frame.filter(pl.col("query_id").is_in(asked.implode())).sort("query_id")
+    if labelled.is_empty():
         raise KoineError(f"{labels}: none of its query ids is a question of the benchmark")
-    return found
+    return labelled
 
 
 def _clustered(qrels: pl.DataFrame, passages: pl.LazyFrame, clusters: int, where: str) -> pl.DataFrame:

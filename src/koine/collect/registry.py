@@ -1,4 +1,4 @@
-"""What a source or benchmark name stands for, what has to be fetched for it, and the list of all that are known."""
+"""What a source or benchmark name stands for, what has to be downloaded for it, and the list of all that are known."""
 
 import difflib
 from collections.abc import Iterable, Iterator
@@ -8,7 +8,9 @@ from typing import Any, NamedTuple, TypeVar
 
 import yaml
 
+from koine.collect.readers import READERS
 from koine.licences import labelled
+from koine.names import target
 from koine.params import HELD_OUT, Benchmark, File, Params, Probe, Source, language_of
 from koine.runtime.errors import KoineError
 
@@ -17,9 +19,6 @@ S = TypeVar("S", bound=Source)
 
 SHOWN = 4  # languages that `listing` names; of more it says how many
 COMMIT = 40  # digits of a git commit
-
-#: A BEIR folder's files, by the name that Hub data sets have for these tables.
-BEIR = {"corpus": "corpus.jsonl", "queries": "queries.jsonl", "qrels": "qrels/test.tsv"}
 
 
 class _Known(NamedTuple):
@@ -111,6 +110,12 @@ def benchmarks(params: Params) -> dict[str, Benchmark]:
     return {name: benchmark(name, params) for name in names}
 
 
+def known(name: str, params: Params | None = None) -> Source:
+    """A source or a benchmark. Errors as `benchmark`, of which there are more."""
+    named = {**_built_in().sources, **(params.collect.registry if params else {})}
+    return source(name, params) if name in named else benchmark(name, params)
+
+
 def probe(name: str) -> Probe:
     """Look a probe of sentence vectors up in `sources.yaml`.
 
@@ -128,20 +133,23 @@ def _find(name: str, known: dict[str, T], kind: str, block: str) -> T:
 
 
 def downloads(source: Source) -> dict[str, dict[str, Any]]:
-    """What has to be fetched of a source: path below data/raw/NAME, to the arguments of `collect_hub` or `fetch`.
+    """What has to be downloaded of a source: path below data/raw/NAME, to the options of `collect_download`.
 
-    A Hub data set of reader `beir` gives the three files of a folder for each language; a `path` needs nothing.
+    A Hub data set in the format of a folder gives the folder's files for each language; a `path` needs nothing.
     """
     if source.path is not None:
         return {}
     if source.hub is None:
         address = source.url or source.mirror or ""
-        return {file.name: {"location": address.format(name=file.name), "sha256": file.sha256} for file in source.files.values()}
+        return {
+            file.name: {"location": address.format(name=file.name), "sha256": file.sha256 or ""} for file in source.files.values()
+        }
     usual = {"hub": source.hub, "revision": source.revision, "split": source.split, "columns": source.columns}
+    tables = READERS[source.reader].tables
     found = {}
     for name in (file.name for file in source.files.values()):
-        parts = {part: f"{name}/{file}" for part, file in BEIR.items()} if source.reader == "beir" else {"": name}
-        for part, path in parts.items():
+        paths = {part: f"{name}/{file}" for part, file in target(tables).items()} if tables else {"": name}
+        for part, path in paths.items():
             found[path] = {**usual, "config": source.config.format(name=name, part=part)}
     return found
 
@@ -154,7 +162,8 @@ def listing() -> Iterator[tuple[str, str, str, str, str, str]]:
     known = _built_in()
     members = {name for names in known.sets.values() for name in names}
     for name, entry in known.sources.items():
-        yield (name, entry.reader if entry.reader in ("memory", "dictionary") else "source", *_row(entry, entry.files))
+        gives = next(iter(READERS[entry.reader].reads))
+        yield (name, "source" if gives == "questions" else gives, *_row(entry, entry.files))
     for name, entry in known.benchmarks.items():
         if name not in members:
             yield name, "benchmark", *_row(entry, entry.files)

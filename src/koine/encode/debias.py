@@ -12,6 +12,7 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from koine.encode.vectors import ABOUT, read_made, read_vectors, write_vectors
+from koine.params import Encode
 from koine.records import PASSAGES, QUERIES
 from koine.runtime.console import say
 from koine.runtime.errors import KoineError
@@ -29,18 +30,18 @@ def check_method(method: str) -> None:
         raise KoineError(f"unknown method {method!r} (known: centre, lir, and lir@R to remove R components, such as lir@3)")
 
 
-def debias(vectors: Path, benchmark: Path, out: Path, *, method: str, dtype: str) -> None:
-    """Remove from the passages and queries of each language what that language's passages have in common.
+def encode_debias(vectors: Path, benchmark: Path, out: Path, method: str, encoding: Encode = Encode()) -> None:
+    """Remove from a model's vectors what tells languages apart, without training: per-language centring or LIR.
 
-    The passages are the collection to be searched, known when it is indexed; no query and no judgement is used.
+    What the passages of a language have in common is taken from its passages and its queries. The passages are the collection to
+    be searched, known when it is indexed; no query and no judgement is used.
 
     Args:
-        vectors: folder of `encode`.
-        benchmark: the texts the vectors belong to.
-        out: folder; gets queries.npy and passages.npy, as of `encode`, and encode.json, which names the model and the
-            method; it is written last.
-        method: `centre`, `lir`, or `lir@R`.
-        dtype: float32 or float16 on disk.
+        vectors: Folder of koine encode.
+        benchmark: The texts the vectors belong to.
+        out: Folder; gets queries.npy and passages.npy, as of koine encode, and encode.json, which names the model and the method.
+        method: centre, lir, or lir@R to remove R components.
+        encoding: precision of the vectors.
 
     Raises:
         KoineError: the method is unknown; a language has queries but no passages, or too few to leave anything of them.
@@ -54,17 +55,17 @@ def debias(vectors: Path, benchmark: Path, out: Path, *, method: str, dtype: str
     languages = passages["lang"].unique(maintain_order=True).to_list()
     if alone := sorted({*queries["lang"]} - {*languages}):
         raise KoineError(f"{benchmark}: queries in {alone[0]}, but no passages to know that language by")
-    new_passages = np.empty_like(passage_vectors, dtype=dtype)
-    new_queries = np.empty_like(query_vectors, dtype=dtype)
+    new_passages = np.empty_like(passage_vectors, dtype=encoding.dtype)
+    new_queries = np.empty_like(query_vectors, dtype=encoding.dtype)
     with threadpool_limits(1, user_api="blas"):  # the last bits of eigenvectors depend on the number of threads
         for lang in languages:
-            own, asked = np.flatnonzero(passages["lang"] == lang), np.flatnonzero(queries["lang"] == lang)
-            distinct = passages["text"].gather(own).is_first_distinct().to_numpy()  # repeated text weighs once
-            collection = passage_vectors[own[distinct]].astype(np.float64)
-            given = np.concatenate([passage_vectors[own], query_vectors[asked]]).astype(np.float64)
-            left = normalise(remove(given, collection, method), given)
-            new_passages[own], new_queries[asked] = np.split(left, [len(own)])
-            if not new_passages[own].any():
+            passage_rows, query_rows = (np.flatnonzero(table["lang"] == lang) for table in (passages, queries))
+            distinct = passages["text"].gather(passage_rows).is_first_distinct().to_numpy()  # repeated text weighs once
+            collection = passage_vectors[passage_rows[distinct]].astype(np.float64)
+            before = np.concatenate([passage_vectors[passage_rows], query_vectors[query_rows]]).astype(np.float64)
+            after = normalise(remove(before, collection, method), before)
+            new_passages[passage_rows], new_queries[query_rows] = np.split(after, [len(passage_rows)])
+            if not new_passages[passage_rows].any():
                 raise KoineError(f"{benchmark}: {method} leaves nothing of the {len(collection)} distinct passages in {lang}")
     (out / ABOUT).unlink(missing_ok=True)  # a kill between the files leaves none that names another method
     write_vectors(new_passages, out / "passages.npy")

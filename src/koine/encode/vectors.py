@@ -68,7 +68,7 @@ def blocks(vectors: Stored) -> Iterator[npt.NDArray[np.float32]]:
 
 
 class Partial:
-    """An .npy file that one or several processes fill, shard by shard, and that a killed run goes on with.
+    """An .npy file that one or several processes fill, shard by shard, and that a killed run resumes.
 
     Beside it, with a dot before their names, lie the file as far as it is filled, and a journal of each process.
 
@@ -77,11 +77,11 @@ class Partial:
         rows: how many vectors it will hold, n.
         dtype: of the file.
         key: of `runtime.resume`.
-        rank: number of this process.
+        process: number of this process.
     """
 
-    def __init__(self, out: Path, rows: int, dtype: str, key: str, rank: int = 0) -> None:
-        self.out, self._rows, self._dtype, self._key, self._rank = out, rows, dtype, key, rank
+    def __init__(self, out: Path, rows: int, dtype: str, key: str, process: int = 0) -> None:
+        self.out, self._rows, self._dtype, self._key, self._process = out, rows, dtype, key, process
         self._path = out.with_name(f".{out.name}.partial")
         self._journal: Journal | None = None
         self._vectors: Stored | None = None
@@ -92,9 +92,9 @@ class Partial:
 
     def done(self) -> set[int]:
         """The finished shards; what belongs to another key is deleted. Only one process may ask, before any writes."""
-        found = {int(line) for path in self._journals for line in read_journal(path, self._key)}
-        if found and self._path.is_file():
-            return found
+        shards = {int(line) for path in self._journals for line in read_journal(path, self._key)}
+        if shards and self._path.is_file():
+            return shards
         for path in [self._path, *self._journals]:
             path.unlink(missing_ok=True)
         return set()
@@ -103,7 +103,7 @@ class Partial:
         """Put vectors `[m, d]` where they belong, and note the shard as finished once they are on the disk."""
         if self._vectors is None or self._journal is None:
             self._vectors = self._open(vectors.shape[1])
-            self._journal = Journal(self.out.with_name(f".{self.out.name}.{self._rank}.journal"), self._key)
+            self._journal = Journal(self.out.with_name(f".{self.out.name}.{self._process}.journal"), self._key)
         self._vectors[rows] = vectors
         self._vectors.flush()  # type: ignore[attr-defined]  # a memory map
         self._journal.add(str(shard))

@@ -7,18 +7,28 @@ import itertools
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import bm25s
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 import regex
 
 from koine.evaluate.ranks import Ints, Scores
+from koine.evaluate.score import score
+from koine.evaluate.tables import write
+from koine.evaluate.texts import Texts
+from koine.metrics import USUAL, MetricName
+from koine.params import BM25, SETTINGS, Setting
+from koine.records import Run
+from koine.text.scripts import UNSPACED
 
 K1, B = 1.2, 0.75  # Lucene's defaults
-# Letters, digits and marks. Scripts that are written without spaces, by script extensions: ー belongs to kana.
-_WORD = r"[\w\p{M}]"
-_UNSPACED = r"[[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}\p{scx=Thai}\p{scx=Laoo}\p{scx=Khmr}\p{scx=Mymr}]&&" + _WORD + "]"
+_WORD = r"[\w\p{M}]"  # letters, digits and marks
+# By script extensions: ー belongs to kana (and, what is less right, ʼ and the mark of g̃ to Thai).
+_EXTENSIONS = "".join(rf"\p{{scx={name}}}" for scripts in UNSPACED for name in scripts.names)
+_UNSPACED = f"[[{_EXTENSIONS}]&&{_WORD}]"
 _RUNS = regex.compile(rf"(?P<unspaced>{_UNSPACED}+)|(?:[{_WORD}--{_UNSPACED}])+", regex.V1)
 _CHARACTER = regex.compile(r"\X")
 
@@ -92,15 +102,48 @@ class Lexical:
     def scores(self, rows: Ints, columns: slice) -> Scores:
         """See `ranks.Scorer`."""
         asked = [self.queries[row] for row in rows]
-        parts = []
+        blocks = []
         for block, collection in self.collections:
             low, high = max(block.start, columns.start), min(block.stop, columns.stop)
             if low < high:
-                parts.append(collection.scores(asked)[:, low - block.start : high - block.start])
-        return np.hstack(parts)
+                blocks.append(collection.scores(asked)[:, low - block.start : high - block.start])
+        return np.hstack(blocks)
 
     def at(self, rows: Ints, columns: Ints) -> Scores:
         """See `ranks.Scorer`."""
         whole = self.scores(rows, slice(0, self.collections[-1][0].stop))
-        found: Scores = np.take_along_axis(whole, columns, axis=1)
-        return found
+        scores: Scores = np.take_along_axis(whole, columns, axis=1)
+        return scores
+
+
+def evaluate_bm25(
+    benchmark: Path, out: Path, *, recipe: str = "", pools: Sequence[str] = (), settings: Sequence[Setting] = SETTINGS,
+    metrics: Sequence[MetricName] = USUAL,
+) -> None:  # fmt: skip
+    """Evaluate BM25, the lexical baseline, on every language pair and the pool of all languages, as `evaluate-vectors` does.
+
+    In mono and cross its statistics are those of the language's own corpus, in multi those of the pool of all languages.
+
+    Args:
+        benchmark: Folder of `koine collect-benchmark`.
+        out: Folder of the result: scores.parquet and pairs.csv; in the tables it is `bm25 untrained`.
+        recipe: Name of the recipe in the tables.
+        pools: Sub-pool such as en+fi, evaluated beside the whole where all its languages exist; its name is BENCHMARK:en+fi.
+        settings: What is evaluated: mono, cross, multi.
+        metrics: Metric such as map or ndcg@10; those that compare languages are of the multi setting alone.
+
+    Raises:
+        KoineError: a file of the benchmark is missing.
+        ValueError: no metric is called so.
+    """
+    texts = Texts.read(benchmark)
+    queries, passages = texts.queries["text"].to_list(), texts.passages["text"].to_list()
+    scores = [
+        score(texts, Lexical.of(queries, passages, blocks), benchmark.name, pools=pools, settings=some, metrics=metrics)
+        for some, blocks in (
+            ([setting for setting in settings if setting != "multi"], texts.blocks),
+            ([setting for setting in settings if setting == "multi"], [slice(0, len(passages))]),
+        )
+        if some
+    ]
+    write(pl.concat(scores, how="diagonal"), out, Run(recipe, BM25, "untrained"))

@@ -1,35 +1,37 @@
-"""Whether parallel questions are answered alike in every language: RankC, MRC@k and the language of the first answer.
+"""Whether parallel questions are answered alike in every language: RankC and MRC@k.
 
-All look at the first passages of the pool of all languages. A model that prefers the query's language gives questions
+Both look at the first passages of the pool of all languages. A model that prefers the query's language gives questions
 that say the same, in different languages, different lists.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 from scipy.stats import rankdata
 
-from koine.evaluate.ranks import Ints, Scorer, Top
+from koine.evaluate.cells import Asked, Floats, Pool, Ranked
+from koine.evaluate.ranks import Ints, Scorer
 
-Floats = npt.NDArray[np.float64]
+
+def rankc(ranked: Ranked, k: int | None) -> Floats | None:
+    """RankC of the first k passages with the other languages' (`consistency`), float64 `[Q]`."""
+    return None if ranked.pool is None else _compared(ranked.pool, k)[ranked.lang][0][ranked.relevant.queries]
 
 
-@dataclass(frozen=True)
-class Asked:
-    """The queries of one language and the first passages of a pool for them.
+def mrc(ranked: Ranked, k: int | None) -> Floats | None:
+    """Mean rank correlation over the first k passages (`consistency`), float64 `[Q]`."""
+    return None if ranked.pool is None else _compared(ranked.pool, k)[ranked.lang][1][ranked.relevant.queries]
 
-    Attributes:
-        rows: of the benchmark's queries, int64 `[n]`.
-        ids: question ids, equal in all languages, `[n]`.
-        top: of the pool.
-    """
 
-    rows: Ints
-    ids: pl.Series
-    top: Top
+def _compared(pool: Pool, k: int | None) -> dict[str, tuple[Floats, Floats]]:
+    """Both, of all queries of each language."""
+
+    def make() -> dict[str, tuple[Floats, Floats]]:
+        asked = {lang: Asked(one.rows, one.ids, one.top.to(k or one.top.columns.shape[1])) for lang, one in pool.asked.items()}
+        return consistency(asked, pool.scorer)
+
+    return pool.once(f"consistency@{k}", make)
 
 
 def consistency(asked: Mapping[str, Asked], scorer: Scorer) -> dict[str, tuple[Floats, Floats]]:

@@ -1,8 +1,8 @@
 """mteb both ways: its retrieval tasks for Koine's models, and Koine's benchmarks as tasks for mteb.
 
-`MtebEncoder` is any model that `backbones.load` opens; `evaluate_mteb` runs tasks of mteb's registry with it and writes Koine's
-table. `BenchmarkTask` is a task that anybody can hand to `mteb.evaluate`: a benchmark such as LAReQA's XQuAD-R or MLQA-R with
-every language pair and the pool of all languages, which mteb's own tasks lack. Needs the extra `mteb`.
+`MtebEncoder` is any model that `backbones.load` opens; `scores` are those of a task of mteb with it, and `koine evaluate-mteb`
+writes them as Koine's table. `BenchmarkTask` is a task that anybody can hand to `mteb.evaluate`: a benchmark such as LAReQA's
+XQuAD-R or MLQA-R with every language pair and the pool of all languages, which mteb's own tasks lack. Needs the extra `mteb`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,13 +16,14 @@ import numpy as np
 import polars as pl
 
 from koine import backbones
-from koine.backbones.base import Kind, Vectors
+from koine.backbones.base import Vectors
+from koine.backbones.tokenizer import Side
 from koine.languages import canonical, script
 from koine.params import SETTINGS
-from koine.records import PAIRS, PASSAGES, QRELS, QUERIES, Run
-from koine.runtime.console import progress, table
+from koine.records import PASSAGES, QRELS, QUERIES
+from koine.runtime.console import progress
 from koine.runtime.errors import KoineError
-from koine.runtime.files import atomic, sha256
+from koine.runtime.files import sha256
 from koine.runtime.hub import on_disk
 
 try:
@@ -81,14 +82,14 @@ class MtebEncoder(AbsEncoder):
 
     def __init__(self, model: str, device: str = "cpu") -> None:
         self._encoder = backbones.load(model, device)
-        self._kept: dict[tuple[Kind, str], Vectors] = {}
+        self._kept: dict[tuple[Side, str], Vectors] = {}
         self.mteb_model_meta = ModelMeta.create_empty(overwrites={"name": f"koine/{Path(model).name}"})
 
     def encode(
         self, inputs: DataLoader[BatchedInput], *, prompt_type: PromptType | None = None, batch_size: int = 64, **given: Any
     ) -> Vectors:
         """Vectors `[n, d]`; what is no document is a query. Only `batch_size` of the other arguments is used."""
-        kind: Kind = "passage" if prompt_type == PromptType.document else "query"
+        kind: Side = "passage" if prompt_type == PromptType.document else "query"
         texts = [text for batch in inputs for text in batch["text"]]
         if len(self._kept) > KEPT:
             self._kept.clear()
@@ -181,40 +182,12 @@ def _mteb_languages(cell: Cell, languages: Sequence[str]) -> list[str]:
     return [f"{langcodes.Language.get(tag).to_alpha3()}-{script(tag)}" for tag in tags]
 
 
-def evaluate_mteb(model: str, tasks: Sequence[str], out: Path, *, run: Run, device: str) -> None:
-    """Run tasks of mteb, or prepared benchmarks as such tasks, and write their scores as `records.PAIRS`.
-
-    For Koine's own benchmarks `koine evaluate` is faster, and gives what mteb lacks: rank distance, and map without a cut-off.
-
-    Args:
-        model: folder or Hub id.
-        tasks: retrieval tasks of mteb by name, or folders of `collect-benchmark`. `KOINE_MODELS=DIR` answers a task's data
-            set `ORG/NAME` with the folder DIR/ORG/NAME; else it comes from the Hub.
-        out: folder; gets pairs.csv. `benchmark` is the task's name, with `/SPLIT` where it has several.
-        run: names the model.
-        device: where to encode.
+def task_of(name: str) -> AbsTaskRetrieval:
+    """A prepared benchmark, or a task of mteb's registry, with its data set taken from `KOINE_MODELS` where it is there.
 
     Raises:
-        KoineError: no such model or task, a task whose data cannot be had, or one that is no text retrieval.
+        KoineError: there is no such task, or it is no text retrieval.
     """
-    disable_progress_bars()  # of datasets, several for each subset
-    found = [_task(name) for name in tasks]
-    encoder = MtebEncoder(model, device)
-    rows: list[dict[str, object]] = []
-    for task in found:
-        rows += _scores(encoder, task)
-    named = pl.DataFrame([{**vars(run), **row} for row in rows], schema_overrides=dict(PAIRS.columns))
-    pairs = PAIRS.check(named, "pairs")
-    with atomic(out / "pairs.csv") as temporary:
-        pairs.write_csv(temporary, float_precision=6)
-    means = pairs.group_by("benchmark", "setting", "metric", maintain_order=True).agg(pl.col("value").mean())
-    wide = means.pivot("metric", index=["benchmark", "setting"], values="value")
-    shown = ([row[0], row[1], *(f"{value:.3f}" for value in row[2:])] for row in wide.iter_rows())
-    table(f"{run.backbone} {run.strategy}", ["benchmark", "setting", *METRICS.values()], shown)
-
-
-def _task(name: str) -> AbsTaskRetrieval:
-    """A prepared benchmark, or a task of mteb's registry, with its data set taken from `KOINE_MODELS` where it is there."""
     if (Path(name) / "queries.parquet").is_file():
         return BenchmarkTask(Path(name))
     try:
@@ -246,8 +219,13 @@ def _cells(task: AbsTaskRetrieval) -> dict[str, Cell]:
     return cells
 
 
-def _scores(encoder: MtebEncoder, task: AbsTaskRetrieval) -> Iterator[dict[str, object]]:
-    """A row for each subset, split and metric of a task."""
+def scores(encoder: MtebEncoder, task: AbsTaskRetrieval) -> Iterator[dict[str, object]]:
+    """A row for each subset, split and metric of a task: the columns of `records.PAIRS` without those of `Run`.
+
+    Raises:
+        KoineError: the task's data cannot be had.
+    """
+    disable_progress_bars()  # of datasets, several for each subset
     cells, name = _cells(task), task.metadata.name
     try:
         task.load_data()
@@ -257,7 +235,7 @@ def _scores(encoder: MtebEncoder, task: AbsTaskRetrieval) -> Iterator[dict[str, 
     subsets = [(split, subset) for split in task.eval_splits for subset in task.hf_subsets]
     benchmark = task.folder.name if isinstance(task, BenchmarkTask) else name
     for split, subset in progress(subsets, f"{name}: subsets"):
-        scores = task.evaluate(encoder, split, [subset], encode_kwargs={"batch_size": 64, "show_progress_bar": False})[subset]
+        measured = task.evaluate(encoder, split, [subset], encode_kwargs={"batch_size": 64, "show_progress_bar": False})[subset]
         cell = cells[subset]
         for theirs, ours in METRICS.items():
             yield {
@@ -266,6 +244,6 @@ def _scores(encoder: MtebEncoder, task: AbsTaskRetrieval) -> Iterator[dict[str, 
                 "query_lang": cell.query_lang,
                 "doc_lang": cell.doc_lang,
                 "metric": ours,
-                "value": float(scores[theirs]),
+                "value": float(measured[theirs]),
                 "n_queries": len(task.dataset[subset][split]["relevant_docs"]),
             }

@@ -1,10 +1,9 @@
-"""Probes of frozen vectors: what a linear classifier finds in them.
+"""The command `evaluate-probe`: a linear probe of frozen vectors for natural language inference.
 
-`language_probe` asks which language a text was in; `evaluate_probe` asks for XNLI's three classes (arXiv 1809.05053), trained
-on English alone and tested in every language, as a check that retrieval training leaves the rest of the meaning in place.
+It asks for XNLI's three classes (arXiv 1809.05053), trained on English alone and tested in every language, as a check that
+retrieval training leaves the rest of the meaning in place.
 """
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,10 @@ import polars as pl
 from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 
+from koine.evaluate.tables import write
 from koine.records import Run
 from koine.runtime.console import progress
+from koine.runtime.device import Device, resolve
 from koine.runtime.errors import KoineError
 from koine.runtime.files import read_jsonl, read_text
 
@@ -24,59 +25,12 @@ Floats = npt.NDArray[np.floating]
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
-RIDGE = 1.0  # λ of the language probe
-L2 = 1.0  # the NLI classifier's penalty is L2/2 |W|², beside the sum of the losses (scikit-learn's C = 1)
+L2 = 1.0  # the penalty is L2/2 |W|², beside the sum of the losses (scikit-learn's C = 1)
 ITERATIONS = 200  # of L-BFGS at most; it stops where the gradient is flat
 BLOCK = 4096  # examples whose features stand in memory
 LABELS = ("contradiction", "entailment", "neutral")
 SPELT = {"contradictory": "contradiction"}  # so in multinli.train.en.tsv
 NO_LABEL = "-"  # annotators did not agree
-
-
-# --- which language? ---------------------------------------------------------------------------------------
-
-
-def language_probe(vectors: Floats, languages: Sequence[str], groups: Sequence[str]) -> Bools:
-    """Whether a linear probe, trained on other texts, names the language of each vector.
-
-    Two folds by group: a probe is trained on each and tested on the other, so that a question and its translations never
-    stand on both sides. The probe is ridge regression with an intercept onto one-hot languages, `W = (XᵀX + λI)⁻¹ XᵀY` of
-    centred X and Y, and the language of the largest output is its answer. Where no language leaves a trace, its accuracy
-    is that of guessing, 1/L; 1 means that every vector shows its language.
-
-    Args:
-        vectors: `[n, d]`.
-        languages: of the n texts.
-        groups: what must not be torn apart, as the question's id, of the n texts. Half of the groups make a fold, by the
-            order of their hashes.
-
-    Returns:
-        bool `[n]`. Computed in float64 and by one thread: the same bytes on any number of cores.
-
-    Raises:
-        KoineError: fewer than two groups.
-    """
-    names, target = np.unique(np.asarray(languages), return_inverse=True)
-    group, of = np.unique(np.asarray(groups), return_inverse=True)
-    if len(group) < 2:
-        raise KoineError(f"the language probe needs two groups of texts, to train on one; there are {len(group)}")
-    order = np.argsort([hashlib.blake2b(str(name).encode("utf-8", "surrogatepass")).digest() for name in group])
-    second = np.zeros(len(group), dtype=bool)
-    second[order[len(group) // 2 :]] = True
-    tested = second[of]
-    correct = np.zeros(len(target), dtype=bool)
-    with threadpool_limits(1, user_api="blas"):
-        for own in (tested, ~tested):
-            x, y = vectors[~own].astype(np.float64), np.eye(len(names))[target[~own]]
-            centre = x.mean(axis=0)
-            x -= centre
-            weights = np.linalg.solve(x.T @ x + RIDGE * np.eye(x.shape[1]), x.T @ (y - y.mean(axis=0)))
-            outputs = (vectors[own].astype(np.float64) - centre) @ weights + y.mean(axis=0)
-            correct[own] = outputs.argmax(axis=1) == target[own]
-    return correct
-
-
-# --- natural language inference ----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -183,14 +137,22 @@ class Probe:
 
     def predict(self, vectors: Floats, premise: Ints, hypothesis: Ints) -> Ints:
         """The likeliest label of each pair, int64 `[n]`."""
-        parts = [
+        labels = [
             (x @ self._weights[:-1] + self._weights[-1]).argmax(axis=1) for _, x in self._blocks(vectors, premise, hypothesis)
         ]
-        return np.concatenate(parts).astype(np.int64)
+        return np.concatenate(labels).astype(np.int64)
 
 
 def probe(encode: Callable[[list[str]], Floats], train: Sequence[Example], test: Sequence[Example]) -> Bools:
-    """Train on some examples and say of each other one whether its label is found; each distinct text is encoded once."""
+    """Train on some examples and say of each other one whether its label is found.
+
+    Args:
+        encode: gives vectors `[t, d]` of t texts; each distinct text is encoded once.
+        train, test: the examples.
+
+    Returns:
+        bool `[test examples]`.
+    """
     texts = {text: row for row, text in enumerate(dict.fromkeys(t for e in (*train, *test) for t in (e.premise, e.hypothesis)))}
     vectors = encode(list(texts))
 
@@ -205,24 +167,28 @@ def probe(encode: Callable[[list[str]], Floats], train: Sequence[Example], test:
 
 
 def evaluate_probe(
-    model: str, train: Sequence[Path], test: Sequence[Path], out: Path, *, name: str, run: Run, device: str
+    model: str, train: Sequence[Path], test: Sequence[Path], out: Path, *, run: Run, name: str = "xnli", device: Device = "auto"
 ) -> None:
-    """Train the NLI probe on a model's vectors, test it in each language and write accuracies.
+    """Probe a model's frozen vectors for natural language inference: trained on English, tested in XNLI's languages.
+
+    Both sentences get the model's query prompt, as neither is a passage.
 
     Args:
-        model: folder or Hub id; both sentences get its query prompt, as neither is a passage.
-        train: files of `read_nli`, usually English alone: the other languages are then zero-shot.
-        test: files of `read_nli`.
-        out: folder; gets pairs.csv and scores.parquet, as of `evaluate`: setting `mono`, metric `accuracy`.
-        name: of the benchmark in the tables.
-        run: names the model.
-        device: where to encode.
+        model: Model folder or Hub id.
+        train: multinli.train.en.tsv, or XNLI's files; English alone makes the other languages zero-shot.
+        test: xnli.test.tsv or .jsonl.
+        out: Folder of the result: pairs.csv and scores.parquet, with setting mono and metric accuracy.
+        run: Names of the model in the tables.
+        name: Name of the benchmark in the tables.
+        device: Where to compute.
+
+    Raises:
+        KoineError: a file is missing or of another format, or there is no such model.
     """
     from koine import backbones  # imports torch
-    from koine.evaluate.steps import write  # which imports this module
 
     known, asked = ([example for path in files for example in read_nli(path)] for files in (train, test))
-    encoder = backbones.load(model, device)
+    encoder = backbones.load(model, resolve(device))
 
     def encode(texts: list[str]) -> Floats:
         pieces = [texts[start : start + BLOCK] for start in range(0, len(texts), BLOCK)]
@@ -234,4 +200,4 @@ def evaluate_probe(
     langs = [example.lang for example in asked]
     rows = {"query_lang": langs, "doc_lang": langs, "query_id": [example.id for example in asked], "accuracy": correct}
     constant = {"benchmark": pl.lit(name), "setting": pl.lit("mono"), "top_lang": pl.lit(None, dtype=pl.String)}
-    write(pl.DataFrame(rows).with_columns(pl.col("accuracy").cast(pl.Float64), **constant), out, run)
+    write(pl.DataFrame(rows).with_columns(pl.col("accuracy").cast(pl.Float64), **constant), out, run.of(model))

@@ -6,21 +6,18 @@ document id; so that its order is Koine's, a tied score is written as the next s
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import numpy as np
 
 from koine.evaluate.ranks import Judgements, Scorer, Scores, rank
+from koine.evaluate.texts import Texts
 from koine.runtime.files import atomic
-
-if TYPE_CHECKING:
-    from koine.evaluate.steps import Texts
 
 NOTHING = np.zeros(0, dtype=np.int64)
 
 
-def write_trec(texts: "Texts", scorer: Scorer, out: Path, *, tag: str, settings: Sequence[str], depth: int) -> None:
+def write_trec(texts: Texts, scorer: Scorer, out: Path, *, tag: str, settings: Sequence[str], depth: int) -> None:
     """Write a run and its qrels for every cell.
 
     Args:
@@ -31,10 +28,10 @@ def write_trec(texts: "Texts", scorer: Scorer, out: Path, *, tag: str, settings:
         settings: of mono, cross and multi, those that are wanted.
         depth: passages of a query.
     """
-    passages = np.array([_word(f"{lang}:{one}") for lang, one in texts.passages.select("lang", "id").iter_rows()], dtype=object)
+    passages = np.array([_word(f"{lang}:{name}") for lang, name in texts.passages.select("lang", "id").iter_rows()], dtype=object)
     for lang in texts.queries["lang"].unique(maintain_order=True):
         rows = np.flatnonzero(texts.queries["lang"] == lang)
-        ids = [_word(one) for one in texts.queries["id"].gather(rows)]
+        ids = [_word(name) for name in texts.queries["id"].gather(rows)]
         for doc_lang, numbers, reach in _cells(texts, lang, settings):
             judgements = texts.judgements(rows, reach)
             _, tops = rank(scorer, rows, reach, Judgements(NOTHING, NOTHING, NOTHING), texts.blocks, {"": numbers}, depth)
@@ -48,7 +45,7 @@ def write_trec(texts: "Texts", scorer: Scorer, out: Path, *, tag: str, settings:
                 stream.writelines(f"{ids[query]} 0 {passages[passage]} 1\n" for query, passage in both)
 
 
-def _cells(texts: "Texts", lang: str, settings: Sequence[str]) -> Iterator[tuple[str, list[int], slice]]:
+def _cells(texts: Texts, lang: str, settings: Sequence[str]) -> Iterator[tuple[str, list[int], slice]]:
     """Name, languages and reach of each corpus that a language's queries are put to."""
     for number, doc_lang in enumerate(texts.languages):
         if ("mono" if doc_lang == lang else "cross") in settings:

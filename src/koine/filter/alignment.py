@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import scipy.sparse as sp
 
-from koine.filter.scores import FEWEST, Floats, robust, tokens
+from koine.filter.scores import FEWEST, Floats, Texts, length, robust, tokens
 
 ANCHORS = 3000  # pairs that texts are described by
 FEATURES = 1 << 17
@@ -21,22 +21,18 @@ BLOCK = 4096  # texts compared at once
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 
 
-def alignment(sources: Sequence[str], targets: Sequence[str], lengths: Floats) -> Floats:
-    """How many robust standard deviations the evidence for each pair lies below or above the usual.
-
-    Args:
-        sources, targets: the pairs of one language, each in a row.
-        lengths: how unusual each length is, of `scores.length`.
+def alignment(texts: Texts) -> Floats:
+    """How many robust standard deviations the evidence for each translation lies below or above the usual.
 
     Returns:
-        Float64 `[n]`; negative is suspicious. NaN where there are too few pairs.
+        Float64 `[n]`; negative is suspicious. NaN where there are too few texts.
     """
-    if len(sources) < FEWEST:
-        return np.full(len(sources), np.nan)
-    here, there = _features(sources), _features(targets)
+    if len(texts.sources) < FEWEST:
+        return np.full(len(texts.sources), np.nan)
+    here, there = _features(texts.sources), _features(texts.targets)
     shared = _shared(here, there)
     resembling = _resembling(_weighted(here), _weighted(there))
-    evidence = robust(resembling) + robust(shared) - lengths
+    evidence = robust(resembling) + robust(shared) - length(texts)
     # The evidence has a longer tail on one side, which side depends on the language: only the lower one is measured.
     below = evidence[evidence < np.median(evidence)]
     return np.asarray((evidence - np.median(evidence)) / (1.4826 * np.median(np.median(evidence) - below)))
@@ -47,17 +43,17 @@ def _resembling(here: sp.csr_matrix, there: sp.csr_matrix) -> Floats:
     anchors = np.unique(np.linspace(0, here.shape[0] - 1, ANCHORS).astype(np.int64))
     columns = {int(row): column for column, row in enumerate(anchors)}
     left, right = here[anchors].T.tocsr(), there[anchors].T.tocsr()
-    found = np.empty(here.shape[0])
+    cosines = np.empty(here.shape[0])
     for start in range(0, here.shape[0], BLOCK):
         rows = slice(start, min(start + BLOCK, here.shape[0]))
-        near_here, near_there = (np.square((texts[rows] @ others).toarray()) for texts, others in ((here, left), (there, right)))
-        own = [(row - start, columns[row]) for row in range(rows.start, rows.stop) if row in columns]
-        for row, column in own:
+        near_here, near_there = (np.square((side[rows] @ others).toarray()) for side, others in ((here, left), (there, right)))
+        anchored = [(row - start, columns[row]) for row in range(rows.start, rows.stop) if row in columns]
+        for row, column in anchored:
             near_here[row, column] = near_there[row, column] = 0
         both = np.einsum("na,na->n", near_here, near_there)
         norms = np.einsum("na,na->n", near_here, near_here) * np.einsum("na,na->n", near_there, near_there)
-        found[rows] = both / np.sqrt(np.maximum(norms, 1e-12))
-    return found
+        cosines[rows] = both / np.sqrt(np.maximum(norms, 1e-12))
+    return cosines
 
 
 def _shared(here: sp.csr_matrix, there: sp.csr_matrix) -> Floats:

@@ -1,16 +1,18 @@
 """Scores of translated texts against their sources: plain functions of the texts, a column at a time, without thresholds.
 
 They follow the usual filters of parallel data (OpusFilter, OpusCleaner; see docs/filter.md), with what matters for
-question answering added: numbers, questions and the answer must survive. Every function takes the texts of one language
-and returns one number for each; NaN means "cannot be said". What is usual in a language (length, punctuation) was learned
-from human translations: see `profiles`.
+question answering added: numbers, questions and the answer must survive. A score of texts takes `Texts` and returns one
+float64 for each, where NaN means "cannot be said"; a score of pairs takes `Pairs` and returns a list. The rules that judge
+them stand in `rules`. What is usual in a language (length, punctuation) was learned from human translations: see `profiles`.
 """
 
 import math
 from collections import Counter
 from collections.abc import Sequence
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, cached_property
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,10 @@ import regex
 
 from koine import languages
 from koine.filter.profiles import Profile
+from koine.runtime.errors import KoineError
+from koine.runtime.files import read_jsonl
+from koine.text.scripts import LETTERS, UNSPACED_LETTERS
+from koine.translate.answers import Carried
 
 Floats = npt.NDArray[np.float64]
 
@@ -46,12 +52,59 @@ _AFTERNOON = regex.compile(r"\p{Nd}\s?p\.?m\b", regex.IGNORECASE)
 _FAHRENHEIT = regex.compile(r"\p{Nd}[\s-]*(?:degrees?\b|°)")
 # Units that are written alike in most languages of the world.
 _UNIT = regex.compile(r"(?<=\p{Nd}\s?)(?:%|°[CF]?|k[mgWB]|[cm]m|[MGT]B|[kMG]Hz)(?!\p{L})")
-_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}"
-_WORDS = rf"[{_UNSPACED}]|[\p{{L}}\p{{M}}\p{{N}}--[{_UNSPACED}]]+"
+_WORDS = rf"[{UNSPACED_LETTERS}]|[{LETTERS}--[{UNSPACED_LETTERS}]]+"
 _END = r"""[.!?…。！？｡।॥؟۔։;：:።፧၊။។་༎][\s"'“”’»«)\]」』）]*$"""
 _QUESTION = r"""[?？؟;፧՞][\s"'“”’»«)\]」』）.]*$"""
 #: ISO 15924 codes that stand for several scripts, in Unicode's names.
 _SCRIPTS = {"Jpan": ("Han", "Hiragana", "Katakana"), "Kore": ("Hangul", "Han"), "Hans": ("Han",), "Hant": ("Han",)}
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Translated texts of one language, and what their scores need to know.
+
+    Attributes:
+        sources, targets: the texts and their translations, n each.
+        backs: the translations of `targets` back into the source language; None where there is none.
+        lang: language of `targets` (BCP 47).
+        among: languages that the identifier chooses from.
+        profile: what is usual in the language.
+        encoder, encoder_revision: folder or Hub id of a sentence encoder and its commit; empty for none.
+        device, workers: where the encoder computes, and processes of the round trip; they change only speed.
+    """
+
+    sources: Sequence[str]
+    targets: Sequence[str]
+    backs: Sequence[str | None]
+    lang: str
+    among: Sequence[str]
+    profile: Profile
+    encoder: str = ""
+    encoder_revision: str = ""
+    device: str = "cpu"
+    workers: int = 1
+
+    @cached_property
+    def round_trips(self) -> Floats:
+        """`[n, 2]`: see `round_trips`."""
+        return round_trips(self.sources, self.backs, self.workers)
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The pairs of one language, which are scored as a whole.
+
+    Attributes:
+        ids: of the n pairs.
+        answers: where the answer of each stands in its translated passage; None where there is no answer to look for.
+        benchmarks: the benchmark with which a translation of each shares text, or None.
+        external: the user's own scores.
+    """
+
+    ids: Sequence[str]
+    answers: Sequence[Carried | None]
+    benchmarks: Sequence[str | None]
+    external: Path | None = None
 
 
 @cache
@@ -67,17 +120,17 @@ def detector(among: tuple[str, ...]) -> tuple[Any, dict[str, Any]]:
     return LanguageDetectorBuilder.from_languages(*sorted(set(chosen.values()), key=str)).build(), chosen
 
 
-def language(targets: Sequence[str], lang: str, among: Sequence[str]) -> Floats:
-    """Confidence (0 to 1) that each text is in `lang`, among these languages, by lingua.
+def language(texts: Texts) -> Floats:
+    """Confidence (0 to 1) that each translation is in its language, among these languages, by lingua.
 
     Of a language that lingua lacks, or of which it doubts more than half of the texts, the texts themselves tell how it
     looks: see `_like_the_others`.
     """
-    lingua, known = detector(tuple(sorted({lang, *among})))
-    heads = [text[:IDENTIFIED] for text in targets]
-    if lang not in known:
+    lingua, known = detector(tuple(sorted({texts.lang, *texts.among})))
+    heads = [text[:IDENTIFIED] for text in texts.targets]
+    if texts.lang not in known:
         return _like_the_others(heads)
-    confidence = np.array(lingua.compute_language_confidence_in_parallel(heads, known[lang]), dtype=np.float64)
+    confidence = np.array(lingua.compute_language_confidence_in_parallel(heads, known[texts.lang]), dtype=np.float64)
     confidence = confidence.round(9)  # lingua adds in an order of its own: the last digits differ from run to run
     doubted = len(heads) >= FEWEST and np.median(confidence) < 0.5
     return _like_the_others(heads) if doubted else confidence
@@ -101,52 +154,55 @@ def _like_the_others(texts: Sequence[str]) -> Floats:
 
 
 def robust(values: Floats) -> Floats:
-    """Values in robust standard deviations from their median; in plain ones, where more than half are equal."""
+    """Values `[n]` in robust standard deviations from their median; in plain ones, where more than half are equal.
+
+    1.4826 times the median absolute deviation is the standard deviation of normally distributed values (Rousseeuw and Croux 1993,
+    "Alternatives to the median absolute deviation").
+
+    >>> robust(np.array([1.0, 2.0, 3.0, 4.0, 100.0])).round(2).tolist()
+    [-1.35, -0.67, 0.0, 0.67, 65.43]
+    """
     middle = np.median(values)
     spread = 1.4826 * np.median(np.abs(values - middle)) or np.std(values) or 1.0
     return np.asarray((values - middle) / spread, dtype=np.float64)
 
 
-def script(targets: Sequence[str], lang: str) -> Floats:
-    """Share of each text's letters that are of its language's script; NaN where it has no letter."""
-    code = languages.script(lang)
-    names = _SCRIPTS.get(code, (code,))
-    own = "".join(rf"\p{{{name}}}" for name in names)
-    texts = pl.Series(targets, dtype=pl.String)
-    letters = texts.str.count_matches(r"\p{L}").to_numpy().astype(np.float64)
-    inside = texts.str.count_matches(rf"[{own}&&\p{{L}}]").to_numpy()
+def script(texts: Texts) -> Floats:
+    """Share of each translation's letters that are of its language's script; NaN where it has no letter."""
+    code = languages.script(texts.lang)
+    scripts = "".join(rf"\p{{{name}}}" for name in _SCRIPTS.get(code, (code,)))
+    targets = pl.Series(texts.targets, dtype=pl.String)
+    letters = targets.str.count_matches(r"\p{L}").to_numpy().astype(np.float64)
+    inside = targets.str.count_matches(rf"[{scripts}&&\p{{L}}]").to_numpy()
     return np.asarray(np.divide(inside, letters, out=np.full(len(letters), np.nan), where=letters > 0))
 
 
-def length(sources: Sequence[str], targets: Sequence[str], profile: Profile) -> Floats:
+def length(texts: Texts) -> Floats:
     """How many standard deviations each translation is longer or shorter than usual for its language and length."""
-    return np.abs(_deviations(sources, targets, profile))
+    return np.abs(_deviations(texts))
 
 
-def _deviations(sources: Sequence[str], targets: Sequence[str], profile: Profile) -> Floats:
-    long, short = _lengths(targets), _lengths(sources)
-    logs = np.log((long + 1) / (short + 1))
-    return np.asarray((logs - profile.mean) / np.sqrt(profile.spread**2 + profile.spread_short**2 / (short + 1)))
+def _deviations(texts: Texts) -> Floats:
+    usual = texts.profile
+    targets, sources = (np.array([len(text) for text in side], dtype=np.float64) for side in (texts.targets, texts.sources))
+    logs = np.log((targets + 1) / (sources + 1))
+    return np.asarray((logs - usual.mean) / np.sqrt(usual.spread**2 + usual.spread_short**2 / (sources + 1)))
 
 
-def _lengths(texts: Sequence[str]) -> Floats:
-    return np.array([len(text) for text in texts], dtype=np.float64)
-
-
-def numbers(sources: Sequence[str], targets: Sequence[str]) -> Floats:
-    """Share of the source's numbers, units and links that the target has or, for numbers, may have written in words.
+def numbers(texts: Texts) -> Floats:
+    """Share of each source's numbers, units and links that the target has or, for numbers, may have written in words.
 
     A number that is not there counts against the translation where another number stands there that the source does not
     have: 1999 became 1998. Digits and separators of all scripts are read; 1.5 million may be 150万, 8:30 pm 20:30, a
     score of 1-0 1:0, and 10 inches 25 cm. NaN where the source has none.
     """
-    found = np.full(len(sources), np.nan)
-    for row in pl.Series(sources, dtype=pl.String).str.contains(r"\p{Nd}|www\.|://|@").arg_true():
-        found[row] = _carried(sources[row], targets[row])
-    return found
+    shares = np.full(len(texts.sources), np.nan)
+    for row in pl.Series(texts.sources, dtype=pl.String).str.contains(r"\p{Nd}|www\.|://|@").arg_true():
+        shares[row] = _carried_numbers(texts.sources[row], texts.targets[row])
+    return shares
 
 
-def _carried(source: str, target: str) -> float:
+def _carried_numbers(source: str, target: str) -> float:
     here, there = _numbers(source), _numbers(target)
     links, units = _LINK.findall(source), _UNIT.findall(source)
     total = len(here) + len(links)
@@ -201,21 +257,21 @@ def _without(these: Sequence[str], those: Sequence[str]) -> list[str]:
     return left
 
 
-def copied(sources: Sequence[str], targets: Sequence[str]) -> Floats:
+def copied(texts: Texts) -> Floats:
     """Share of each target's distinct words that stand in its source: 1 for an untranslated text or one without words."""
-    frame = pl.DataFrame({"s": tokens(sources), "t": tokens(targets)}).with_columns(pl.all().list.unique())
+    frame = pl.DataFrame({"s": tokens(texts.sources), "t": tokens(texts.targets)}).with_columns(pl.all().list.unique())
     shared = frame["t"].list.set_intersection(frame["s"]).list.len().to_numpy()
-    own = frame["t"].list.len().to_numpy().astype(np.float64)
-    return np.asarray(np.divide(shared, own, out=np.ones(len(own)), where=own > 0))
+    words = frame["t"].list.len().to_numpy().astype(np.float64)
+    return np.asarray(np.divide(shared, words, out=np.ones(len(words)), where=words > 0))
 
 
-def repetition(sources: Sequence[str], targets: Sequence[str]) -> Floats:
+def repetition(texts: Texts) -> Floats:
     """By how much each target's share of repeated runs of words exceeds its source's: loops of a decoder."""
-    return np.maximum(0.0, _repeated(targets) - _repeated(sources))
+    return np.maximum(0.0, _repeated(texts.targets) - _repeated(texts.sources))
 
 
 def _repeated(texts: Sequence[str]) -> Floats:
-    """Share of each text's runs of four words (or twelve characters of an unspaced script) that occurred in it before."""
+    """`[n]`: share of each text's runs of four words (twelve characters of an unspaced script) that stood in it before."""
     words = tokens(texts)
     sizes = words.list.len().to_numpy().astype(np.int64)
     flat = words.explode(empty_as_null=False)
@@ -225,12 +281,12 @@ def _repeated(texts: Sequence[str]) -> Floats:
     unspaced = np.bincount(text, weights=single, minlength=len(texts)) > 0.5 * np.maximum(sizes, 1)
     share = np.zeros(len(texts))
     for run, chosen in ((REPEAT, ~unspaced), (REPEAT_CHARACTERS, unspaced)):
-        own, at = codes[chosen[text]], text[chosen[text]]
-        if len(own) < run:
+        codes_of_run, at = codes[chosen[text]], text[chosen[text]]
+        if len(codes_of_run) < run:
             continue
-        mixed = np.zeros(len(own) - run + 1, dtype=np.uint64)
+        mixed = np.zeros(len(codes_of_run) - run + 1, dtype=np.uint64)
         for offset in range(run):
-            mixed = mixed * np.uint64(0x9E3779B97F4A7C15) + own[offset : offset + len(mixed)]
+            mixed = mixed * np.uint64(0x9E3779B97F4A7C15) + codes_of_run[offset : offset + len(mixed)]
         inside = at[: len(mixed)] == at[run - 1 :]  # runs do not go from one text into the next
         rows = at[: len(mixed)][inside]
         order = np.lexsort((mixed[inside], rows))
@@ -247,22 +303,22 @@ def tokens(texts: Sequence[str]) -> pl.Series:
     return pl.Series(texts, dtype=pl.String).str.to_lowercase().str.extract_all(_WORDS)
 
 
-def ending(sources: Sequence[str], targets: Sequence[str], profile: Profile) -> Floats:
+def ending(texts: Texts) -> Floats:
     """0 where the source ends its sentence and the target, shorter than usual, does not, as if cut off; else 1.
 
     NaN in languages that use no such marks.
     """
-    if not profile.ends:
-        return np.full(len(sources), np.nan)
-    return np.where(_deviations(sources, targets, profile) < -1, _both(sources, targets, _END), 1.0)
+    if not texts.profile.ends:
+        return np.full(len(texts.sources), np.nan)
+    return np.where(_deviations(texts) < -1, _both(texts.sources, texts.targets, _END), 1.0)
 
 
-def question(sources: Sequence[str], targets: Sequence[str], profile: Profile) -> Floats:
+def question(texts: Texts) -> Floats:
     """1 where both or neither of source and target end as a question; NaN where the language marks none."""
-    if not profile.asks:
-        return np.full(len(sources), np.nan)
-    kept = _both(sources, targets, _QUESTION)
-    return np.minimum(kept, _both(targets, sources, _QUESTION))
+    if not texts.profile.asks:
+        return np.full(len(texts.sources), np.nan)
+    kept = _both(texts.sources, texts.targets, _QUESTION)
+    return np.minimum(kept, _both(texts.targets, texts.sources, _QUESTION))
 
 
 def _both(first: Sequence[str], second: Sequence[str], pattern: str) -> Floats:
@@ -271,10 +327,28 @@ def _both(first: Sequence[str], second: Sequence[str], pattern: str) -> Floats:
     return (~has | also).cast(pl.Float64).to_numpy()
 
 
-def round_trips(sources: Sequence[str], backs: Sequence[str | None], workers: int) -> tuple[Floats, Floats]:
-    """chrF++ and BLEU as fractions of each back-translation against its source, by sacrebleu; NaN without one.
+def round_trip_chrf(texts: Texts) -> Floats:
+    """chrF++ of each back-translation; see `round_trips`."""
+    return texts.round_trips[:, 0]
+
+
+def round_trip_bleu(texts: Texts) -> Floats:
+    """BLEU of each back-translation; see `round_trips`."""
+    return texts.round_trips[:, 1]
+
+
+def round_trips(sources: Sequence[str], backs: Sequence[str | None], workers: int) -> Floats:
+    """chrF++ and BLEU as fractions of each back-translation against its source, by sacrebleu.
 
     Texts are compared in lower case: which words are capitals is not what a round trip is to tell.
+
+    Args:
+        sources: n texts.
+        backs: their back-translations; None where there is none.
+        workers: processes.
+
+    Returns:
+        Float64 `[n, 2]`; NaN where there is no back-translation.
     """
     rows = [row for row, back in enumerate(backs) if back is not None]
     todo = [(str(backs[row]).lower(), sources[row].lower()) for row in rows]
@@ -286,7 +360,7 @@ def round_trips(sources: Sequence[str], backs: Sequence[str | None], workers: in
     both = np.full((len(sources), 2), np.nan)
     if rows:
         both[rows] = scored
-    return both[:, 0], both[:, 1]
+    return both
 
 
 def _round_trip(pair: tuple[str, str]) -> tuple[float, float]:
@@ -303,12 +377,40 @@ def _metrics() -> tuple[Any, Any]:
     return CHRF(word_order=2), BLEU(effective_order=True)
 
 
-def cosine(sources: Sequence[str], targets: Sequence[str], encoder: str, device: str) -> Floats:
+def cosine(texts: Texts) -> Floats:
     """Cosine of each source and target under a sentence-transformers model; NaN where no encoder is named."""
-    if not encoder:
-        return np.full(len(sources), np.nan)
+    if not texts.encoder:
+        return np.full(len(texts.sources), np.nan)
     from koine.backbones.pretrained import FrozenEncoder  # seconds to import, and seldom asked for
 
-    model = FrozenEncoder(encoder, device)
-    here, there = (model.encode(texts, "passage", batch_size=64) for texts in (sources, targets))
+    model = FrozenEncoder(texts.encoder, texts.device, texts.encoder_revision)
+    here, there = (model.encode(side, "passage", batch_size=64) for side in (texts.sources, texts.targets))
     return np.asarray(np.einsum("nd,nd->n", here, there), dtype=np.float64)
+
+
+def answer_kept(pairs: Pairs) -> list[float | None]:
+    """1 where the answer was found in the translated passage, else 0; None where there is none to look for."""
+    return [None if carried is None else float(carried.text is not None) for carried in pairs.answers]
+
+
+def external(pairs: Pairs) -> list[float | None]:
+    """The user's own score of each pair; None where the file has none, or there is no file.
+
+    Raises:
+        KoineError: a row of the file has no id or no score, or no row is of a collected pair.
+    """
+    if pairs.external is None:
+        return [None] * len(pairs.ids)
+    scores: dict[str, float] = {}
+    for number, row in read_jsonl(pairs.external):
+        if not isinstance(row.get("id"), str) or not isinstance(row.get("score"), int | float):
+            raise KoineError(f"{pairs.external}:{number}: a row of external scores needs `id` (text) and `score` (a number)")
+        scores[row["id"]] = float(row["score"])
+    if not scores.keys() & set(pairs.ids):
+        raise KoineError(f"{pairs.external}: none of its ids is a collected pair's; they look like {pairs.ids[0]!r}")
+    return [scores.get(i) for i in pairs.ids]
+
+
+def contaminated(pairs: Pairs) -> list[str | None]:
+    """The benchmark with which question or passage of each pair shares text, or None."""
+    return list(pairs.benchmarks)

@@ -59,16 +59,16 @@ def stamp(index: Path, texts: Path, made: Made) -> str:
     return hashlib.sha256(json.dumps([sha256(index), sha256(texts), made.model, made.method]).encode()).hexdigest()
 
 
-def stamp_index(path: Path, own: str) -> None:
+def stamp_index(path: Path, mark: str) -> None:
     """Put a stamp behind the last byte of an index."""
     with path.open("ab") as stream:
-        stream.write(_MARK + own.encode() + b"\n")
+        stream.write(_MARK + mark.encode() + b"\n")
 
 
-def stamp_ids(texts: Path, path: Path, own: str) -> None:
+def stamp_ids(texts: Path, path: Path, mark: str) -> None:
     """Copy a table of texts, in groups of `GROUP` rows, with a stamp in its metadata; the same rows give the same bytes."""
     with pyarrow.parquet.ParquetFile(texts) as source:
-        schema = source.schema_arrow.with_metadata({_KEY: own.encode()})
+        schema = source.schema_arrow.with_metadata({_KEY: mark.encode()})
         with pyarrow.parquet.ParquetWriter(path, schema, compression="zstd", write_statistics=False) as writer:
             for batch in source.iter_batches(GROUP):
                 writer.write_batch(batch)
@@ -115,12 +115,12 @@ class Opened:
         """Id, language and text of some rows, in their order."""
         known = self._ids.metadata
         ends = np.cumsum([known.row_group(group).num_rows for group in range(known.num_row_groups)])
-        found = []
+        texts = []
         for row in rows:
             group = int(np.searchsorted(ends, row, side="right"))
             table = self._ids.read_row_group(group, columns=["id", "lang", "text"])
-            found += table.slice(int(row - ends[group]) + table.num_rows, 1).to_pylist()
-        return found
+            texts += table.slice(int(row - ends[group]) + table.num_rows, 1).to_pylist()
+        return texts
 
 
 @contextmanager

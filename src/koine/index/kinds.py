@@ -33,83 +33,83 @@ BLOCK_OF_CODES = 32  # vectors whose codes lie together in a list of ivfpq
 ROUNDING = 1e-5  # scores that differ less are equal
 
 
-def lists_of(settings: IndexKind, count: int) -> int:
+def lists_of(spec: IndexKind, count: int) -> int:
     """Number of lists for `count` vectors: as asked for, but each is learnt from `PER_LIST` vectors, if there are as many."""
-    usual = 1 if settings.kind == "ivfpq" and count <= SCANNED else round(4 * math.sqrt(count))
-    return max(1, min(settings.nlist or usual, count // PER_LIST))
+    usual = 1 if spec.kind == "ivfpq" and count <= SCANNED else round(4 * math.sqrt(count))
+    return max(1, min(spec.nlist or usual, count // PER_LIST))
 
 
-def sample_size(settings: IndexKind, count: int) -> int:
+def sample_size(spec: IndexKind, count: int) -> int:
     """How many of `count` vectors lists and codes are learnt from; none of kinds that learn nothing."""
-    if settings.kind in UNTRAINED:
+    if spec.kind in UNTRAINED:
         return 0
-    return min(count, settings.train_size or max(LEAST_SAMPLE, PER_LIST * lists_of(settings, count)))
+    return min(count, spec.train_size or max(LEAST_SAMPLE, PER_LIST * lists_of(spec, count)))
 
 
-def size_of(settings: IndexKind, count: int, dim: int) -> int:
+def size_of(spec: IndexKind, count: int, dim: int) -> int:
     """Bytes of the index of `count` vectors, within a few per cent."""
-    if settings.kind == "flat":
+    if spec.kind == "flat":
         return count * 4 * dim
-    if settings.kind == "hnsw":  # 4 bytes a link; the lowest level has twice as many, those above are ever fewer
-        return count * (4 * dim + 8 * settings.hnsw_m + 4 * settings.hnsw_m // (settings.hnsw_m - 1) + 12)
-    lists = lists_of(settings, count)
-    if settings.kind != "ivfpq":
-        return count * ((4 * dim if settings.kind == "ivf" else dim) + 8) + 4 * dim * lists
-    part = settings.code_size * (count + lists * BLOCK_OF_CODES // 2)  # the last block of a list is half full
-    return part + count * (8 + dim * bool(settings.k_factor)) + 4 * dim * (lists + 16)  # centroids, and 16 for each part
+    if spec.kind == "hnsw":  # 4 bytes a link; the lowest level has twice as many, those above are ever fewer
+        return count * (4 * dim + 8 * spec.hnsw_m + 4 * spec.hnsw_m // (spec.hnsw_m - 1) + 12)
+    lists = lists_of(spec, count)
+    if spec.kind != "ivfpq":
+        return count * ((4 * dim if spec.kind == "ivf" else dim) + 8) + 4 * dim * lists
+    part = spec.code_size * (count + lists * BLOCK_OF_CODES // 2)  # the last block of a list is half full
+    return part + count * (8 + dim * bool(spec.k_factor)) + 4 * dim * (lists + 16)  # centroids, and 16 for each part
 
 
-def build(vectors: Stored, settings: IndexKind) -> faiss.Index:
+def build(vectors: Stored, spec: IndexKind) -> faiss.Index:
     """Build an index.
 
     Args:
         vectors: L2-normalised, float32 or float16 `[n, d]`; a memory map is never held whole.
-        settings: kind and effort.
+        spec: kind of index, and how much work goes into it.
 
     Returns:
-        The index; the number of `vectors`' row is the id. How far it searches (`probes`, `ef_search`) is kept in it.
+        The index; the number of `vectors`' row is the id. How far it searches (`nprobe`, `ef_search`) is kept in it.
 
     Raises:
         KoineError: it would take more than `MEMORY_SHARE` of memory; the code does not divide the dimensions.
     """
     count, dim = vectors.shape
-    sample = sample_size(settings, count)
-    needed = size_of(settings, count, dim) * (1 if settings.kind == "flat" else SPARE) + sample * 4 * dim
+    sample = sample_size(spec, count)
+    needed = size_of(spec, count, dim) * (1 if spec.kind == "flat" else SPARE) + sample * 4 * dim
     allowed = MEMORY_SHARE * memory()
     if needed > allowed:
         raise KoineError(
-            f"index.kind: {settings.kind} of {count:,} vectors needs {needed / 2**30:,.1f} GiB to be built, more than "
+            f"index.kind: {spec.kind} of {count:,} vectors needs {needed / 2**30:,.1f} GiB to be built, more than "
             f"{MEMORY_SHARE:.0%} of the memory ({allowed / 2**30:,.1f} GiB); take a smaller kind (sq, ivfpq), or a larger machine"
         )
-    parts = 2 * settings.code_size  # of 4 bits
-    if settings.kind == "ivfpq" and dim % parts:
+    parts = 2 * spec.code_size  # of 4 bits
+    if spec.kind == "ivfpq" and dim % parts:
         raise KoineError(
-            f"index.code_size: {settings.code_size} bytes are {parts} parts of 4 bits, which do not divide the vectors' "
+            f"index.code_size: {spec.code_size} bytes are {parts} parts of 4 bits, which do not divide the vectors' "
             f"{dim} dimensions"
         )
-    lists = lists_of(settings, count)
-    recipe = {
+    lists = lists_of(spec, count)
+    factory = {
         "flat": "Flat",
         "ivf": f"IVF{lists},Flat",
         "sq": f"IVF{lists},SQ8",
-        "ivfpq": f"IVF{lists},PQ{parts}x4fs" + ",Refine(SQ8)" * bool(settings.k_factor),
-        "hnsw": f"HNSW{settings.hnsw_m}",
-    }[settings.kind]
-    index: Any = faiss.index_factory(dim, recipe, faiss.METRIC_INNER_PRODUCT)
+        "ivfpq": f"IVF{lists},PQ{parts}x4fs" + ",Refine(SQ8)" * bool(spec.k_factor),
+        "hnsw": f"HNSW{spec.hnsw_m}",
+    }[spec.kind]
+    index: Any = faiss.index_factory(dim, factory, faiss.METRIC_INNER_PRODUCT)
     if sample:
         drawn = np.sort(np.random.default_rng(0).choice(count, sample, replace=False))
         index.train(np.ascontiguousarray(vectors[drawn], dtype=np.float32))
         first: Any = index
-        if settings.kind == "ivfpq" and settings.k_factor:
-            index.k_factor, first = settings.k_factor, faiss.downcast_index(index.base_index)
-        first.nprobe = min(settings.nprobe, lists)
+        if spec.kind == "ivfpq" and spec.k_factor:
+            index.k_factor, first = spec.k_factor, faiss.downcast_index(index.base_index)
+        first.nprobe = min(spec.nprobe, lists)
     else:
-        storage: Any = index if settings.kind == "flat" else faiss.downcast_index(index.storage)
+        storage: Any = index if spec.kind == "flat" else faiss.downcast_index(index.storage)
         storage.codes.resize(count * 4 * dim)  # reserves: growing step by step would take three times as much
         storage.codes.resize(0)
-    if settings.kind == "hnsw":
-        index.hnsw.efConstruction, index.hnsw.efSearch = settings.ef_construction, settings.ef_search
-    for block in progress(blocks(vectors), f"{settings.kind}: vectors", count, weight=len):
+    if spec.kind == "hnsw":
+        index.hnsw.efConstruction, index.hnsw.efSearch = spec.ef_construction, spec.ef_search
+    for block in progress(blocks(vectors), f"{spec.kind}: vectors", count, weight=len):
         index.add(block)
     done: faiss.Index = index
     return done
@@ -139,18 +139,18 @@ def exact(queries: npt.NDArray[np.float32], vectors: Stored, depth: int) -> npt.
 
 
 def recall(
-    found: npt.NDArray[np.int64], queries: npt.NDArray[np.float32], vectors: Stored, best: npt.NDArray[np.float32]
+    nearest: npt.NDArray[np.int64], queries: npt.NDArray[np.float32], vectors: Stored, best: npt.NDArray[np.float32]
 ) -> float:
     """Share of the nearest vectors that were found; any of equal score will do, as in ann-benchmarks.
 
     Args:
-        found: ids that an index gave, `[q, k]`; -1 for none.
-        queries: `[q, d]`.
-        vectors: what was indexed, `[n, d]`.
-        best: of `exact`, `[q, k]`.
+        nearest: ids that an index gave, int64 `[q, k]`; -1 for none.
+        queries: float32 `[q, d]`.
+        vectors: what was indexed, float32 or float16 `[n, d]`.
+        best: of `exact`, float32 `[q, k]`.
     """
-    rows = np.asarray(vectors[np.maximum(found, 0)], dtype=np.float32)
-    scores = np.where(found < 0, -np.inf, np.einsum("qd,qkd->qk", queries, rows))
+    rows = np.asarray(vectors[np.maximum(nearest, 0)], dtype=np.float32)
+    scores = np.where(nearest < 0, -np.inf, np.einsum("qd,qkd->qk", queries, rows))
     return float((scores >= best[:, -1:] - ROUNDING).mean())
 
 

@@ -12,13 +12,9 @@ All blocks but `execution` hold *result parameters*: changing one reruns exactly
 `execution` holds what changes only speed: changing it reruns nothing.
 """
 
-from koine.params.backbones import Architecture, Backbone, Direction, Optimisation, PartitionMode, Start, Tokenizer
-from koine.params.base import BM25, DEFAULT, HELD_OUT, NAME, SETTINGS, Block, Fraction, Positive, Seed
+from koine.params.backbones import Architecture, Backbone, Direction, KindName, Optimisation, PartitionMode, Start, Tokenizer
+from koine.params.base import BM25, DEFAULT, HELD_OUT, NAME, SETTINGS, Block, Fraction, NameOf, Names, Positive, Seed, Setting
 from koine.params.collect import (
-    FOLDERS,
-    METRICS,
-    POOLED,
-    RANKED,
     Benchmark,
     BenchmarkReader,
     Candidate,
@@ -26,19 +22,20 @@ from koine.params.collect import (
     Collect,
     File,
     HeldOut,
-    Metric,
     Probe,
     QAReader,
     Sample,
     Source,
     language_of,
 )
+from koine.params.compute import Compute
 from koine.params.encode import Encode
 from koine.params.evaluate import Domains, Evaluate
 from koine.params.execution import Execution
-from koine.params.experiment import Params, at_scale, flags, laid_over, parse, pretrained_backbones
-from koine.params.filter import AnyScore, Deviations, Filter, LeastShare, Rules, Score
+from koine.params.experiment import Params, flags, parse, pretrained_backbones
+from koine.params.filter import Filter, Rules, Score, Scores
 from koine.params.index import Index, IndexKind
+from koine.params.recipe import at_scale, check_recipes, laid_over, load_recipe, recipe_file
 from koine.params.report import Published, Report
 from koine.params.train import Datasets, Languages, Mining, Train, Validation
-from koine.params.translate import ENGINES, NEURAL, BackendName, Decoding, Translate
+from koine.params.translate import BackendName, ComputeType, Decoding, Translate

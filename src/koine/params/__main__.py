@@ -16,34 +16,9 @@ HEAD = """\
 # The default experiment: Koine's embedded sample. Snakemake's configfile and DVC's params file at once.
 # Your own experiment is a file in recipes/ that is laid over this one:
 #     snakemake --cores all --configfile recipes/squad-fi.yaml
-# Made from src/koine/params.py by `python -m koine.params`; values may be edited here, keys come from there.
+# Made from src/koine/params by `python -m koine.params`; values may be edited here, keys come from there.
 #
-# What it gives (`koine check`): benchmark, backbone, strategy, setting, metric, value, tolerance.
-# expect:
-#   - [sample, static, untrained, mono, map, 0.235, 0.02]
-#   - [sample, static, untrained, cross, map, 0.034, 0.02]
-#   - [sample, static, untrained, multi, map, 0.030, 0.02]
-#   - [sample, static, untrained, multi, rank_distance, 9505, 950]
-#   - [sample, static, en-en, mono, map, 0.360, 0.02]
-#   - [sample, static, en-en, cross, map, 0.073, 0.02]
-#   - [sample, static, en-en, multi, map, 0.063, 0.02]
-#   - [sample, static, en-en, multi, rank_distance, 9390, 939]
-#   - [sample, static, x-x-mono, mono, map, 0.880, 0.02]
-#   - [sample, static, x-x-mono, cross, map, 0.116, 0.02]
-#   - [sample, static, x-x-mono, multi, map, 0.144, 0.02]
-#   - [sample, static, x-x-mono, multi, rank_distance, 8828, 883]
-#   - [sample, static, x-y, mono, map, 0.877, 0.02]
-#   - [sample, static, x-y, cross, map, 0.757, 0.02]
-#   - [sample, static, x-y, multi, map, 0.666, 0.02]
-#   - [sample, static, x-y, multi, rank_distance, 74, 7]
-#   - [sample, static, hybrid, mono, map, 0.881, 0.02]
-#   - [sample, static, hybrid, cross, map, 0.723, 0.02]
-#   - [sample, static, hybrid, multi, map, 0.621, 0.02]
-#   - [sample, static, hybrid, multi, rank_distance, 96, 10]
-#   - [sample, bm25, untrained, mono, map, 0.502, 0.02]
-#   - [sample, bm25, untrained, cross, map, 0.078, 0.02]
-#   - [sample, bm25, untrained, multi, map, 0.066, 0.02]
-#   - [sample, bm25, untrained, multi, rank_distance, 10568, 1057]
+# What it gives stands in recipes/expected/sample.csv; `koine check` compares.
 """
 
 

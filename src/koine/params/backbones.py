@@ -2,15 +2,19 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from koine.params.base import Block, Fraction, Positive
+from koine.backbones.kinds import KINDS, trained_kind
+from koine.params.base import Block, Fraction, Model, Positive
+
+_TRAINED = {name: kind for name, kind in KINDS.items() if kind.is_trained}
+KindName = Annotated[str, AfterValidator(trained_kind), Field(json_schema_extra={"enum": [*_TRAINED]})]
 
 
 class Tokenizer(Block):
     """A byte-pair tokenizer trained on the recipe's own texts, for backbones that start from scratch."""
 
-    vocab_size: Positive = Field(8000, description="Number of tokens.")
+    vocab_size: Annotated[int, Field(gt=0, le=10**7)] = Field(8000, description="Number of tokens.")
     lowercase: bool = Field(True, description="Fold case before tokenising.")
     max_length: Positive = Field(128, description="Tokens of a text that are read.")
     query_prefix: str = Field("", description="Put before each query.")
@@ -18,9 +22,9 @@ class Tokenizer(Block):
 
 
 class Start(Block):
-    """What a `pretrained` backbone starts from."""
+    """What a backbone starts from that does not start from scratch."""
 
-    model: str = Field("", description="Hub id or folder; safetensors weights only.")
+    model: Model = Field("", description="Hub id or folder; safetensors weights only.")
     revision: str = Field("", description="Commit, branch or tag of the Hub; empty for its main branch.")
     pooling: Literal["", "mean", "cls", "max", "lasttoken"] = Field(
         "", description="How states become a vector; empty for the model's own sentence-transformers modules."
@@ -30,7 +34,7 @@ class Start(Block):
 class Architecture(Block):
     """The encoder's shape, for backbones that start from scratch."""
 
-    hidden_size: Positive = Field(256, description="Dimensions of a vector.")
+    hidden_size: Annotated[int, Field(gt=0, le=65536)] = Field(256, description="Dimensions of a vector.")
     num_hidden_layers: int = Field(0, ge=0, description="Transformer layers; 0 for `static`.")
     num_attention_heads: int = Field(0, ge=0, description="Attention heads; 0 for `static`.")
     idf: bool = Field(
@@ -46,14 +50,14 @@ class Optimisation(Block):
     """How a backbone is trained."""
 
     max_steps: Positive = Field(800, description="Batches.")
-    batch_size: Positive = Field(256, description="Pairs in a batch; every other passage is a negative.")
-    learning_rate: float = Field(0.1, gt=0, description="Peak learning rate of AdamW; decays linearly to 0.")
+    batch_size: Annotated[int, Field(ge=2)] = Field(256, description="Pairs in a batch; every other passage is a negative.")
+    learning_rate: float = Field(0.1, gt=0, le=10, description="Peak learning rate of AdamW; decays linearly to 0.")
     warmup_ratio: Fraction = Field(0.1, description="Share of the steps in which the learning rate rises.")
-    weight_decay: float = Field(0.0, ge=0, description="Weight decay of AdamW; biases and normalisation layers have none.")
+    weight_decay: float = Field(0.0, ge=0, le=10, description="Weight decay of AdamW; biases and normalisation layers have none.")
     max_grad_norm: float = Field(
         1.0, ge=0, description="A step's gradient that is longer than this is shortened to it (clipping); 0 turns it off."
     )
-    temperature: float = Field(0.06, gt=0, description="Cosines are divided by it.")
+    temperature: float = Field(0.06, ge=1e-4, le=100, description="Cosines are divided by it.")
     learn_temperature: bool = Field(False, description="Train the temperature, too, from this start.")
     directions: list[Direction] = Field(
         ["query_to_doc"],
@@ -105,10 +109,7 @@ class Optimisation(Block):
 class Backbone(Block):
     """An encoder and how it is trained."""
 
-    kind: Literal["static", "transformer", "pretrained"] = Field(
-        description="`static` averages token embeddings; `transformer` has XLM-R's architecture; both from scratch. "
-        "`pretrained` starts from a model."
-    )
+    kind: KindName = Field(description="; ".join(f"`{name}` {kind.words}" for name, kind in _TRAINED.items()) + ".")
     start: Start = Start()
     tokenizer: Tokenizer = Tokenizer()
     architecture: Architecture = Architecture()
@@ -116,6 +117,17 @@ class Backbone(Block):
 
     @model_validator(mode="after")
     def _starts_somewhere(self) -> "Backbone":
-        if (self.kind == "pretrained") != bool(self.start.model):
-            raise ValueError("start.model: a backbone of kind `pretrained` needs one, and no other kind has one")
+        if self.starts_from_model != bool(self.start.model):
+            names = ", ".join(f"`{name}`" for name, kind in _TRAINED.items() if kind.starts_from == "model")
+            raise ValueError(f"start.model: a backbone of kind {names} needs one, and no other kind has one")
         return self
+
+    @property
+    def starts_from_model(self) -> bool:
+        """Whether training starts from a model, and not from random weights."""
+        return KINDS[self.kind].starts_from == "model"
+
+    @property
+    def reads_context(self) -> bool:
+        """Whether it is a transformer."""
+        return KINDS[self.kind].reads_context

@@ -1,14 +1,18 @@
 """Blocks of the collect step: sources, the sample, cleaning, held-out questions; and what a source, a benchmark or a probe is."""
 
-import re
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from koine.params.base import Block, Fraction, Positive
+from koine.collect.readers import READERS, readers_of
+from koine.metrics import USUAL, MetricName
+from koine.params.base import SETTINGS, Block, Fraction, LanguageList, Name, NameOf, OwnPath, Positive, Setting
 
-#: Readers of folders; the others read files.
-FOLDERS = {"beir", "trec", "mewsli-x", "triples"}
+# Names of readers by what they are used for.
+QAReader = Annotated[str, NameOf(readers_of("questions"), "reader of questions")]
+SourceReader = Annotated[str, NameOf(readers_of("questions", "memory", "dictionary"), "reader of a source")]
+BenchmarkReader = Annotated[str, NameOf(readers_of("questions", "benchmark"), "reader of a benchmark")]
+ProbeReader = Annotated[str, NameOf(readers_of("nli"), "reader of a probe")]
 
 
 class File(Block):
@@ -16,13 +20,6 @@ class File(Block):
 
     name: str = Field(description="File name (for BEIR: folder name); fills {name} in url, mirror or path.")
     sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="Checksum; required with a url.")
-
-
-#: Formats of questions and passages; `koine.collect.published` has all but the first five.
-QAReader = Literal[
-    "squad", "jsonl", "csv", "beir", "passages", "triples", "articles", "dpr", "wikiqa", "duorc", "newsqa", "faq", "medquad",
-    "pubmedqa", "selqa", "qed", "omos-qa",
-]  # fmt: skip
 
 
 def language_of(key: str) -> str:
@@ -35,7 +32,7 @@ class Source(Block):
 
     url: str | None = Field(None, description="https address with {name}; checked by sha256.")
     mirror: str | None = Field(None, description="Path with {name} below KOINE_MIRROR; has no public address.")
-    path: str | None = Field(None, description="Your own file: a path with {name} in or beside the checkout.")
+    path: OwnPath | None = Field(None, description="Your own file: a path with {name} in or beside the checkout.")
     hub: str | None = Field(None, description="A data set of the Hugging Face Hub, `org/name`, read with `datasets`.")
     revision: str = Field("", description="Commit of the Hub data set.")
     config: str = Field(
@@ -48,7 +45,7 @@ class Source(Block):
         {}, description="Our field to the column of a Hub data set, or of a jsonl or csv file, as {question: query}."
     )
     files: dict[str, File] = Field(description="Files by language (`ja/2` is a second one), by pair `en-fi`, or by split.")
-    reader: Literal[QAReader, "lines", "memory", "dictionary"] = Field(description="Format of the files.")
+    reader: SourceReader = Field(description="Format of the files.")
     lang: str = Field("en", description="Language of the questions and passages (BCP 47).")
     domain: str = Field("", description="Kept with every record, where the file itself says nothing.")
     licence: str = Field("", description="Kept with every record and listed in the report.")
@@ -67,35 +64,32 @@ class Source(Block):
             raise ValueError("give exactly one of url, mirror, path and hub")
         if self.url and any(file.sha256 is None for file in self.files.values()):
             raise ValueError("files of a url need their sha256 (`sha256sum FILE` prints it)")
-        if self.reader in FOLDERS and self.path is None and not (self.hub and self.reader == "beir"):
+        reader = READERS[self.reader]
+        if reader.files and self.path is None and not (self.hub and reader.tables):
             raise ValueError(f"reader {self.reader} reads a folder: download it, and give its path")
+        if self.columns and not (self.hub or reader.columns):
+            taking = ", ".join(name for name, other in READERS.items() if other.columns)
+            raise ValueError(
+                f"columns: reader {self.reader} knows its columns; only {taking} and data sets of the Hub have others"
+            )
         return self
 
 
-#: Metrics of every setting, and those that compare languages in the pool of all; `@k` is any cut-off.
-RANKED = re.compile(r"map(@[1-9]\d*)?|ndcg@[1-9]\d*|recall@[1-9]\d*|mrr(@[1-9]\d*)?|accuracy")
-POOLED = re.compile(r"rank_distance|tlr@[1-9]\d*|same_language@1|rankc@[1-9]\d*|mrc@[1-9]\d*|language_probe")
-METRICS = (
-    *("map", "map@20", "ndcg@10", "recall@1", "recall@10", "mrr"),
-    *("rank_distance", "tlr@10", "same_language@1", "rankc@10", "mrc@10", "language_probe"),
-)
 Candidate = Literal["sentence", "sentence+context", "passage"]
-BenchmarkReader = Literal[QAReader, "lines", "trec", "belebele", "mkqa", "mewsli-x"]
-Metric = Annotated[str, Field(pattern=f"^({RANKED.pattern}|{POOLED.pattern})$")]
 
 
 class Benchmark(Source):
     """A source whose files are the parallel languages of one benchmark."""
 
-    reader: BenchmarkReader = Field(  # type: ignore[assignment]  # other formats than a source's
+    reader: BenchmarkReader = Field(
         description="Format of the files; `lines`: line n of each language's file says the same; `trec`: folders of topics, "
         "qrels and docs.jsonl.gz, as MIRACL and Mr. TyDi have them."
     )
-    settings: list[Literal["mono", "cross", "multi"]] = Field(
-        ["mono", "cross", "multi"], min_length=1, description="What is asked: translations retrieve each other in `cross` alone."
+    settings: list[Setting] = Field(
+        list(SETTINGS), min_length=1, description="What is asked: translations retrieve each other in `cross` alone."
     )
-    metrics: list[Metric] = Field(
-        list(METRICS), min_length=1, description="What is reported, as map, ndcg@10, rank_distance; docs/evaluate.md lists them."
+    metrics: list[MetricName] = Field(
+        list(USUAL), min_length=1, description="What is reported, as map, ndcg@10, rank_distance; docs/evaluate.md lists them."
     )
     candidate: Candidate = Field("passage", description="What is retrieved; `sentence+context` is LAReQA's.")
     parallel_only: bool = Field(False, description="Keep only the questions that exist in every language.")
@@ -105,7 +99,7 @@ class Benchmark(Source):
 class Probe(Source):
     """A classification task put to frozen vectors: its files are `train` and `test`."""
 
-    reader: Literal["nli"] = Field(description="Format of the files: XNLI's and MultiNLI's.")  # type: ignore[assignment]
+    reader: ProbeReader = Field(description="Format of the files: XNLI's and MultiNLI's.")
 
     @model_validator(mode="after")
     def _trains_and_tests(self) -> "Probe":
@@ -117,7 +111,7 @@ class Probe(Source):
 class Sample(Block):
     """The embedded data set, made from CLDR facts (see docs/sample.md)."""
 
-    languages: list[str] = Field(
+    languages: LanguageList = Field(
         ["en", "ar", "de", "es", "fi", "hi", "ru", "sw", "tr", "zh"],
         min_length=2,
         description="Languages of the sample; English first.",
@@ -154,8 +148,8 @@ class HeldOut(Block):
 class Collect(Block):
     """Raw questions and passages: from the registry (src/koine/collect/sources.yaml) or from your own files."""
 
-    sources: list[str] = Field(["sample"], min_length=1, description="Names in the registry, or defined under `registry` below.")
-    registry: dict[str, Source] = Field({}, description="Your own sources; see docs/collect.md.")
+    sources: list[Name] = Field(["sample"], min_length=1, description="Names in the registry, or defined under `registry` below.")
+    registry: dict[Name, Source] = Field({}, description="Your own sources; see docs/collect.md.")
     sample: Sample = Sample()
     clean: Clean = Clean()
     heldout: HeldOut = HeldOut()

@@ -4,19 +4,19 @@ from typing import Annotated
 
 from pydantic import Field
 
-from koine.params.base import Block
+from koine.params.base import Block, Name, OwnPath
 from koine.params.collect import Benchmark, Candidate
 
-Domains = Annotated[int, Field(ge=0)] | str
+Domains = Annotated[int, Field(ge=0)] | OwnPath
 
 
 class Evaluate(Block):
     """All ordered language pairs and the pool of all languages, from one score matrix per query language."""
 
-    benchmarks: list[str] = Field(
+    benchmarks: list[Name] = Field(
         ["sample"], min_length=1, description="Names in the registry, or defined under `registry` below."
     )
-    registry: dict[str, Benchmark] = Field({}, description="Your own benchmarks; see docs/evaluate.md.")
+    registry: dict[Name, Benchmark] = Field({}, description="Your own benchmarks; see docs/evaluate.md.")
     candidates: dict[str, Candidate] = Field(
         {}, description="Another candidate text than a benchmark's usual one, as {xquad-r: sentence}."
     )

@@ -10,16 +10,10 @@ from koine.params.base import Block, Positive
 class Execution(Block):
     """What changes only speed. Nothing reruns when these change."""
 
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where encoders run.")
-    encode_batch_size: Positive = Field(256, description="Texts encoded at once.")
     workers: Positive = Field(1, description="Processes that score translations.")
     translate_threads: Positive = Field(1, description="CPU threads of one translation job.")
     translate_batch_tokens: Positive = Field(4096, description="Tokens translated at once; smaller needs less memory.")
     checkpoint_minutes: Annotated[float, Field(ge=0)] = Field(
-        10.0, description="Between two checkpoints of a training run; a run that was stopped goes on from the last."
-    )
-    processes: Positive = Field(
-        1,
-        description="Of one training or encoding job, each on a GPU of its own (torchrun); they share its work.",
+        10.0, description="Between two checkpoints of a training run; a run that was stopped resumes from the last."
     )
     track: Literal["none", "tensorboard", "wandb"] = Field("none", description="Where training curves are sent, too.")

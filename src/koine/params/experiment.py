@@ -1,6 +1,7 @@
 """A whole experiment: all blocks together, recipes laid over the default, and the messages about mistakes."""
 
 import shlex
+from collections.abc import Container, Iterable
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, get_args
@@ -9,19 +10,24 @@ from pydantic import Field, ValidationError, model_validator
 
 from koine.names import nearest
 from koine.params.backbones import Architecture, Backbone, Optimisation, Tokenizer
-from koine.params.base import BM25, DEFAULT, HELD_OUT, NAME, Block
+from koine.params.base import BM25, DEFAULT, HELD_OUT, NAME, Block, same_language
 from koine.params.collect import Collect, Sample
+from koine.params.compute import Compute
 from koine.params.encode import Encode
 from koine.params.evaluate import Evaluate
 from koine.params.execution import Execution
 from koine.params.filter import Filter
 from koine.params.index import Index
+from koine.params.recipe import at_scale, laid_over
 from koine.params.renamed import RENAMED
 from koine.params.report import Report
 from koine.params.train import Train
-from koine.params.translate import NEURAL, Translate
+from koine.params.translate import Translate
 from koine.runtime.errors import KoineError
-from koine.strategies import Chain
+from koine.strategies import STRATEGIES, Chain, count_of
+
+#: Folders below data/ and models/ that recipes share.
+SHARED = {"raw", "translation"}
 
 
 class Params(Block):
@@ -56,6 +62,7 @@ class Params(Block):
     index: Index = Index()
     evaluate: Evaluate = Evaluate()
     report: Report = Report()
+    compute: Compute = Compute()
     execution: Execution = Execution()
 
     @property
@@ -79,11 +86,16 @@ class Params(Block):
         return {**given, "backbones": {**defined, **whole}}
 
     @model_validator(mode="after")
-    def _names_exist(self) -> "Params":
-        for name in self.train.backbones:
-            if name not in self.backbones:
-                known = ", ".join([*self.backbones, *pretrained_backbones()])
-                raise ValueError(f"train.backbones: {name!r} is neither defined under backbones nor in the registry ({known})")
+    def _fits_together(self) -> "Params":
+        self._check_recipe()
+        self._check_names()
+        self._check_languages()
+        self._check_backbones()
+        return self
+
+    def _check_recipe(self) -> None:
+        if self.recipe in SHARED:
+            raise ValueError(f"recipe: {self.recipe!r} is the name of a folder that all recipes share; choose another")
         if self.recipe == DEFAULT and self.collect.sources != ["sample"]:
             raise ValueError(f"recipe: give the recipe a name of its own; {DEFAULT!r} writes to results/ itself")
         if bool(self.collect.heldout.questions) != (HELD_OUT in self.evaluate.benchmarks):
@@ -91,92 +103,72 @@ class Params(Block):
                 f"collect.heldout.questions: {self.collect.heldout.questions}, and evaluate.benchmarks has "
                 f"{'' if HELD_OUT in self.evaluate.benchmarks else 'no '}{HELD_OUT!r}: questions are put aside for that benchmark"
             )
-        home = [self.report.home_benchmark] if self.report.home_benchmark else []
-        domains = [name for name, wanted in self.evaluate.domains.items() if wanted]
-        used = {"evaluate.candidates": [*self.evaluate.candidates], "evaluate.domains": domains, "report.home_benchmark": home}
-        for key, named in used.items():
-            for name in named:
-                if name not in self.evaluate.benchmarks:
-                    raise ValueError(f"{key}: {name!r} is not in evaluate.benchmarks")
-        for kind, names in (
-            ("datasets.domain", self.train.datasets.domain),
-            ("validation.sources", self.train.validation.sources),
-        ):
+
+    def _check_names(self) -> None:
+        """Names that stand elsewhere in the recipe."""
+        train, translate, evaluate, report = self.train, self.translate, self.evaluate, self.report
+        benchmarks = ("evaluate.benchmarks", evaluate.benchmarks)
+        sources = ("collect.sources", self.collect.sources)
+        strategies = ("train.strategies", train.strategies)
+        # Of hybrid-of-2 and hybrid-of-8, each is compared with its rivals in as many languages. One alone is compared with none.
+        known = [*train.strategies, *(count_of(name)[0] for name in train.strategies)]
+        compared = ("train.strategies", [*dict.fromkeys(known), *(STRATEGIES if len(train.strategies) == 1 else [])])
+        languages = ("translate.languages", translate.languages)
+        trained_in = ("the languages that are trained on", [translate.source, *translate.languages])
+        references: list[tuple[str, Iterable[str], tuple[str, list[str]]]] = [
+            ("evaluate.candidates", evaluate.candidates, benchmarks),
+            ("evaluate.domains", [name for name, wanted in evaluate.domains.items() if wanted], benchmarks),
+            ("report.home_benchmark", filter(None, [report.home_benchmark]), benchmarks),
+            ("report.reference", [report.reference], compared),
+            ("report.published", report.published.values(), ("train.backbones", train.backbones)),
+            ("train.backbones", train.backbones, ("backbones, nor in the registry", [*self.backbones, *pretrained_backbones()])),
+            ("train.datasets.domain", train.datasets.domain, sources),
+            ("train.validation.sources", train.validation.sources, sources),
+            ("train.validation.languages", train.validation.languages, trained_in),
+            ("collect.heldout.sources", self.collect.heldout.sources, sources),
+            ("index.strategies", self.index.strategies, strategies),
+            ("translate.round_trip", translate.round_trip, languages),
+            ("translate.backends", translate.backends, languages),
+        ]
+        for parameter, names, (where, known) in references:
             for name in names:
-                if name not in self.collect.sources:
-                    raise ValueError(f"train.{kind}: {name!r} is not in collect.sources")
-        for name in self.collect.heldout.sources:
-            if name not in self.collect.sources:
-                raise ValueError(f"collect.heldout.sources: {name!r} is not in collect.sources")
-        for lang in self.train.validation.languages:
-            if lang not in (self.translate.source, *self.translate.languages):
-                raise ValueError(f"train.validation.languages: {lang!r} is not trained on")
-        there = 1 + len(self.translate.languages)
-        for strategy in self.train.strategies:
-            if max(one.count or 0 for one in Chain.parse(strategy).trainings) > there:
+                if name not in known:
+                    hint = nearest(name, known) or f" ({', '.join(known) or 'empty'})"
+                    raise ValueError(f"{parameter}: {name!r} is not in {where}{hint}")
+
+    def _check_languages(self) -> None:
+        translate, train = self.translate, self.train
+        if same_language([translate.source, *translate.languages]):
+            raise ValueError(f"translate.languages: {translate.source!r} is the source language; leave it out, by any name")
+        for pool in self.evaluate.pools:
+            if reason := same_language(pool.split("+")):
+                raise ValueError(f"evaluate.pools: {pool}: {reason}")
+        there = 1 + len(translate.languages)
+        for strategy in train.strategies:
+            if max(training.count or 0 for training in Chain.parse(strategy).trainings) > there:
                 raise ValueError(f"train.strategies: {strategy} asks for more languages than the {there} that there are")
-        for name in self.report.published.values():
-            if name not in self.train.backbones:
-                raise ValueError(f"report.published: {name!r} is not in train.backbones")
+        neural = [translate.backend_of(lang) for lang in translate.languages if translate.entry_for(lang).needs_model]
+        if neural and not translate.decoding.model:
+            raise ValueError(f"translate.decoding.model: the backend {neural[0]} needs a model")
+
+    def _check_backbones(self) -> None:
         if BM25 in self.backbones:
             raise ValueError(f"backbones.{BM25}: this is the lexical baseline's name (evaluate.bm25); choose another")
         for name, backbone in self.backbones.items():
-            if backbone.kind == "static" and (
-                backbone.optimisation.gradient_checkpointing or backbone.optimisation.torch_compile
-            ):
+            optimisation = backbone.optimisation
+            if not backbone.reads_context and (optimisation.gradient_checkpointing or optimisation.torch_compile):
                 raise ValueError(
                     f"backbones.{name}.optimisation: gradient_checkpointing and torch_compile are for transformers, "
-                    "`static` has no states"
+                    f"`{backbone.kind}` has no states"
                 )
-        self._miner_can_be_trained()
-        for strategy in self.index.strategies:
-            if strategy not in self.train.strategies:
-                raise ValueError(f"index.strategies: {strategy!r} is not in train.strategies")
-        for lang in self.translate.round_trip:
-            if lang not in self.translate.languages:
-                raise ValueError(f"translate.round_trip: {lang!r} is not in translate.languages")
-        for lang in self.translate.backends:
-            if lang not in self.translate.languages:
-                raise ValueError(f"translate.backends: {lang!r} is not in translate.languages")
-        neural = [name for lang in self.translate.languages if (name := self.translate.backend_of(lang)) in NEURAL]
-        if neural and not self.translate.decoding.model:
-            raise ValueError(f"translate.decoding.model: the backend {neural[0]} needs a model")
-        if self.translate.source in self.translate.languages:
-            raise ValueError(f"translate.languages: {self.translate.source!r} is the source language")
-        return self
-
-    def _miner_can_be_trained(self) -> None:
-        """A miner of this recipe's own is trained on pairs, and without the negatives that it is to find."""
-        backbone, _, strategy = self.train.mining.model.partition("/")
-        if backbone in self.backbones:
+        backbone_name, _, strategy = self.train.mining.model.partition("/")
+        if backbone_name in self.backbones:  # a miner of the recipe's own is trained on pairs, without the negatives it finds
             chain = Chain.parse(strategy)
-            if chain.debias or self.backbones[backbone].optimisation.num_negatives:
+            if chain.debias or self.backbones[backbone_name].optimisation.num_negatives:
                 raise ValueError("train.mining.model: the miner is a trained model whose backbone takes no negatives itself")
-            if self.backbones[backbone].kind == "static" and any(one.strategy.needs_context for one in chain.trainings):
-                raise ValueError(f"train.mining.model: {backbone} is static, which {strategy} cannot train")
-
-
-def laid_over(base: dict[str, Any], layer: dict[str, Any]) -> dict[str, Any]:
-    """`layer` over `base`: mappings merge, all else replaces."""
-    both = {key: laid_over(base[key], value) if isinstance(value, dict) and isinstance(base.get(key), dict) else value
-            for key, value in layer.items()}  # fmt: skip
-    return {**base, **both}
-
-
-def at_scale(config: dict[str, Any]) -> dict[str, Any]:
-    """A configuration at the scale that it names.
-
-    Raises:
-        KoineError: there is no such scale; the message lists those that there are.
-    """
-    scale, scales = config.get("scale"), config.get("scales") or {}
-    if not scale or not isinstance(scales, dict):  # what is no mapping is told with the other mistakes
-        return config
-    if scale not in scales:
-        raise KoineError(f"scale: {scale!r} is not among the recipe's: {', '.join(scales) or 'it has none'}")
-    if not isinstance(scales[scale], dict):
-        raise KoineError(f"scales.{scale}: expected parameters, as under the recipe itself")
-    return {**laid_over(config, scales[scale]), "recipe": f"{config.get('recipe', DEFAULT)}@{scale}"}
+            backbone, contextual = self.backbones[backbone_name], any(one.strategy.needs_context for one in chain.trainings)
+            if contextual and not backbone.reads_context:
+                raise ValueError(f"train.mining.model: {backbone_name} is {backbone.kind}, which {strategy} cannot train")
 
 
 @cache
@@ -229,13 +221,15 @@ def _block_at(location: tuple[int | str, ...]) -> type[Block] | None:
     return block
 
 
-def flags(block: Block) -> str:
+def flags(block: Block, but: Container[str] = ()) -> str:
     """The command-line options that say what `block` says: `--learning-rate 0.02 --no-bf16 …`, shell-quoted.
 
     The options themselves are made from the same models (`koine.cli.takes`), so both always agree.
     """
     words: list[str] = []
     for name, value in block:
+        if name in but:
+            continue
         option = "--" + block.prefix + name.replace("_", "-")
         if isinstance(value, bool):
             words.append(option if value else option.replace("--", "--no-", 1))

@@ -28,5 +28,10 @@ RENAMED: dict[str, dict[str, str]] = {
         "links": "hnsw_m",
     },
     "Report": {"home": "home_benchmark"},
-    "Execution": {"encode_batch": "encode_batch_size"},
+    "Execution": {
+        "encode_batch": "compute.encode_batch_size",
+        "encode_batch_size": "compute.encode_batch_size",
+        "device": "compute.device",
+        "processes": "compute.processes",
+    },
 }

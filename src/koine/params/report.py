@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from koine.metrics import MetricName
 from koine.params.base import Block, Positive
-from koine.params.collect import Metric
 
 Published = Literal["xlm-r", "labse"]
 
@@ -18,7 +18,7 @@ class Report(Block):
     permutations: Positive = Field(10000, description="Of the randomisation tests.")
     seed: int = Field(1, description="Seed of the bootstrap and of the randomisation tests.")
     reference: str = Field("hybrid", description="The strategy that every other one is compared with.")
-    metrics: list[Metric] = Field(
+    metrics: list[MetricName] = Field(
         ["map", "ndcg@10", "accuracy", "rank_distance", "language_probe"],
         min_length=1,
         description="Metrics of the comparisons and of the means by kind of language, where a benchmark has them.",

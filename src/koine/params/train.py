@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from koine.params.base import Block, Fraction, Positive, Seed
+from koine.params.base import Block, Fraction, Model, Positive, Seed
 from koine.strategies import Chain
 
 
@@ -34,7 +34,8 @@ class Datasets(Block):
     )
     domain: list[str] = Field(
         [],
-        description="Sources of the target domain: for `daft`, `mlm`, `tsdae`; `hybrid-daft` trains on all, others on the rest.",
+        description="Sources of the target domain. Some strategies train on them alone (daft), some on all sources "
+        "(hybrid-daft), the others on the rest.",
     )
 
 
@@ -64,9 +65,10 @@ class Validation(Block):
 class Mining(Block):
     """Hard negatives: the passages nearest to a question that do not answer it; see docs/train.md."""
 
-    model: str = Field(
+    model: Model = Field(
         "", description="What finds them: folder, Hub id, or BACKBONE/STRATEGY of this recipe (first seed); empty for none."
     )
+    revision: str = Field("", description="Commit, branch or tag of the Hub; empty for its main branch.")
     num_negatives: Positive = Field(4, description="Negatives of a question.")
     range_max: Positive = Field(100, description="Nearest passages that are looked at.")
     relative_margin: Annotated[float, Field(gt=-10, lt=1)] = Field(
@@ -83,13 +85,12 @@ class Train(Block):
     strategies: list[str] = Field(
         ["untrained", "en-en", "x-x-mono", "x-y", "hybrid"],
         min_length=1,
-        description="untrained, en-en, x-x, x-x-mono, x-y, hybrid (or hybrid@0.3 for another alpha), the rivals grad-mix, "
-        "pcgrad, gradvac, daft, mlm, tsdae, hybrid-of-8 (in the first eight languages alone), and chains: mlm+hybrid, "
-        "hybrid+centre, hybrid+lir (see docs/train.md).",
+        description="docs/train.md has all of them, and what may be added to a name: hybrid@0.3 has its own alpha, hybrid-of-8 "
+        "the first eight languages alone, mlm+hybrid is a chain, and hybrid+lir takes something from the vectors afterwards.",
     )
     seeds: list[Seed] = Field([1, 2, 3], min_length=1, description="One model per seed; intervals are taken over them too.")
     alpha: Fraction = Field(
-        0.5, description="Probability that a batch of `hybrid` is monolingual; weight of that loss in `grad-mix`."
+        0.5, description="Probability that a batch is monolingual (hybrid), or weight of such a batch's loss (grad-mix)."
     )
     languages: Languages = Languages()
     datasets: Datasets = Datasets()

@@ -16,26 +16,36 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import polars as pl
 import yaml
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from koine.params import Block
+from koine.metrics import MetricName, metric
+from koine.params import Block, Setting
 from koine.records import CLAIMS
-from koine.report.statistics import LOWER_IS_BETTER
+from koine.report.contrasts import Outcome
+from koine.strategies import Chain
 
 Verdict = Literal["supported", "contradicted", "undecided"]
+
+
+def _is_strategy(name: str) -> str:
+    Chain.parse(name)
+    return name
+
+
+StrategyName = Annotated[str, AfterValidator(_is_strategy)]
 
 
 class Contrast(Block):
     """One line of a claim's `contrasts`."""
 
-    of: str
-    than: list[str]
-    setting: Literal["mono", "cross", "multi"]
-    metric: str
+    of: StrategyName
+    than: list[StrategyName]
+    setting: Setting
+    metric: MetricName
     says: Literal["better", "not worse", "equal"]
 
 
@@ -114,7 +124,7 @@ _UNKNOWN = {"backbone": "", "benchmark": "", "estimate": None, "ci_low": None, "
 
 
 def _untested(claim: Claim) -> dict[str, Any]:
-    named = list(dict.fromkeys(name for one in claim.contrasts for name in (one.of, *one.than)))
+    named = list(dict.fromkeys(name for contrast in claim.contrasts for name in (contrast.of, *contrast.than)))
     needs = [", ".join(named)] if named else []
     if claim.starts:
         needs.append(f"backbones {claim.starts.of} and {claim.starts.than}")
@@ -188,38 +198,37 @@ def _mostly_trained(benchmark: str, findings: Findings) -> bool:
     return 2 * int(languages.is_in(list(findings.trained)).sum()) >= len(languages)
 
 
+def _judged(contrast: Contrast, outcome: Outcome) -> tuple[Verdict, str]:
+    """The verdict on a contrast, and why."""
+    if contrast.says == "better":
+        return BETTER[outcome.word]
+    if contrast.says == "not worse":
+        if outcome.worst > -outcome.margin:
+            return "supported", "at worst within the margin" if outcome.worst <= 0 else "significantly better"
+        if outcome.real and outcome.gain < 0:
+            return "contradicted", "significantly worse"
+        return "undecided", "it may be worse by more than the margin"
+    if outcome.equal:
+        return "supported", "equal within the margin"
+    if outcome.real and abs(outcome.gain) > outcome.margin:
+        return "contradicted", "they differ by more than the margin"
+    return "undecided", "neither a difference nor equality could be shown"
+
+
+#: What an outcome says of a contrast that says `better`.
+BETTER: dict[str, tuple[Verdict, str]] = {
+    "better": ("supported", "significantly better"),
+    "worse": ("contradicted", "significantly worse"),
+    "equal": ("contradicted", "equal within the margin"),
+    "open": ("undecided", "no difference could be shown"),
+}
+
+
 def _decided(contrast: Contrast, row: Mapping[str, Any], turned: bool, confidence: float) -> dict[str, Any]:
     estimate, low, high = row["difference"], row["ci_low"], row["ci_high"]
     if turned:
         estimate, low, high = -estimate, -high, -low
-    # From here on, more is better.
-    gain, worst, best = (-estimate, -high, -low) if contrast.metric in LOWER_IS_BETTER else (estimate, low, high)
-    level = 1 - confidence
-    real = row["p_holm"] < level and (worst > 0 or best < 0)
-    equal = row["p_equal"] < level
-    verdict: Verdict = "undecided"
-    if contrast.says == "better":
-        if real and gain > 0:
-            verdict, why = "supported", "significantly better"
-        elif real:
-            verdict, why = "contradicted", "significantly worse"
-        elif equal:
-            verdict, why = "contradicted", "equal within the margin"
-        else:
-            why = "no difference could be shown"
-    elif contrast.says == "not worse":
-        if worst > -row["margin"]:
-            verdict, why = "supported", "at worst within the margin" if worst <= 0 else "significantly better"
-        elif real and gain < 0:
-            verdict, why = "contradicted", "significantly worse"
-        else:
-            why = "it may be worse by more than the margin"
-    elif equal:
-        verdict, why = "supported", "equal within the margin"
-    elif real and abs(gain) > row["margin"]:
-        verdict, why = "contradicted", "they differ by more than the margin"
-    else:
-        why = "neither a difference nor equality could be shown"
+    verdict, why = _judged(contrast, Outcome.of(row, 1 - confidence, turned=turned))
     own, other = ("other_", "") if turned else ("", "other_")
     names = [row[part + "strategy"] for part in (own, other)]
     if row["backbone"] != row["other_backbone"]:
@@ -282,6 +291,7 @@ def counted(own: pl.DataFrame) -> str:
 def _difference(row: Mapping[str, Any]) -> str:
     if row["estimate"] is None:
         return ""
-    digits = 1 if "rank_distance" in row["contrast"] else 4
+    name = row["contrast"].rpartition(" ")[2]
+    digits = 1 if metric(name).entry.printed == "rank" else 4
     low, high = (f"{row[name]:+.{digits}f}" for name in ("ci_low", "ci_high"))
     return f"{row['estimate']:+.{digits}f} ({low} to {high})"

@@ -43,7 +43,7 @@ class Commands:
     options: str
 
     @classmethod
-    def of(cls, pairs: pl.DataFrame, models: Sequence[Mapping[str, Any]], settings: Report) -> "Commands":
+    def of(cls, pairs: pl.DataFrame, models: Sequence[Mapping[str, Any]], report: Report) -> "Commands":
         """Look through what was evaluated, and the koine.json of all models."""
         seeds: dict[tuple[str, str, str], list[int]] = {}
         columns = ["backbone", "strategy", "benchmark", "seed"]
@@ -53,8 +53,8 @@ class Commands:
         trained = {lang for model in models for lang in model["languages"]}
         whole = next((model for model in models if set(model["languages"]) == trained), None)
         widest = f"models/{recipe}/{whole['backbone']}/{whole['strategy']}/seed-{whole['seed']}/koine.json" if whole else ""
-        changed = [name for name in ("confidence", "resamples", "seed") if getattr(settings, name) != getattr(Report(), name)]
-        return cls(recipe, seeds, widest, "".join(f" --{name} {getattr(settings, name)}" for name in changed))
+        changed = [name for name in ("confidence", "resamples", "seed") if getattr(report, name) != getattr(Report(), name)]
+        return cls(recipe, seeds, widest, "".join(f" --{name} {getattr(report, name)}" for name in changed))
 
     def snakemake(self, *targets: str) -> str:
         """The workflow's command for some files (words of the shell), or for everything."""
@@ -77,7 +77,7 @@ class Commands:
             if not self.widest:
                 return None
             targets.append(shlex.quote(self.widest))
-            models = f" --model {shlex.quote(self.widest)}"
+            models = f" --models {shlex.quote(self.widest)}"
         lines = f"^{self.recipe},{backbone},{strategy},{benchmark},"
         return "\n".join(
             [
@@ -97,5 +97,5 @@ class Commands:
         model = f"models/{self.recipe}/{backbone}/{chain.model}/seed-{seeds[0]}"
         words = ["--model", model, "--benchmark", f"data/{self.recipe}/collect/benchmarks/{whole}"]
         words += ["--debias", chain.debias] if chain.debias else []
-        words += ["--pool", part] if part and part != UNSEEN else []
+        words += ["--pools", part] if part and part != UNSEEN else []
         return f"koine evaluate {shlex.join(words)} --out {OUT}"

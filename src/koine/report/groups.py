@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from koine import languages
-from koine.records import PAIRS, SCORES
+from koine.report.evaluations import Evaluation
 
 CELL = ["recipe", "backbone", "strategy", "benchmark", "setting", "metric"]
 
@@ -64,23 +64,23 @@ def groups(pairs: pl.DataFrame, metrics: Sequence[str], trained: Collection[str]
     return pl.concat(frames)
 
 
-def answers(evaluated: Sequence[Path]) -> pl.DataFrame:
+def answers(evaluations: Sequence[Evaluation]) -> pl.DataFrame:
     """Of the questions in a language put to the pool, the share whose first passage is in each language, mean over seeds.
 
     LAReQA (arXiv 2004.05484) draws this as a heat map: mass on the diagonal is preference for the question's language.
 
     Args:
-        evaluated: folders of `evaluate`.
+        evaluations: of all models.
 
     Returns:
         Columns recipe, backbone, strategy, benchmark, query_lang, answer_lang, share.
     """
     system = ["recipe", "backbone", "strategy"]
     frames = []
-    for path in evaluated:
-        run = pl.read_csv(path / "pairs.csv", n_rows=1, schema_overrides=dict(PAIRS.columns)).select(*system, "seed")
-        found = SCORES.read(path / "scores.parquet").filter(setting="multi").join(run, how="cross")
-        frames.append(found.select(*system, "seed", "benchmark", "query_lang", answer_lang="top_lang"))
+    for evaluation in evaluations:
+        run = evaluation.pairs.head(1).select(*system, "seed")
+        scores = evaluation.scores(["benchmark", "setting", "query_lang", "top_lang"]).filter(setting="multi")
+        frames.append(scores.join(run, how="cross").select(*system, "seed", "benchmark", "query_lang", answer_lang="top_lang"))
     cell = [*system, "benchmark", "query_lang"]
     rows = pl.concat(frames)
     counts = rows.group_by(*cell, "answer_lang", maintain_order=True).len("questions")

@@ -3,12 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import polars as pl
-
-from koine.filter.steps import REASONS
+from koine.filter.rules import reasons
 from koine.licences import labelled
 from koine.report.markup import DASH, Html, caption, count, fraction, join, listing, share, tag
-from koine.report.svg import Line, Point, Scale, curves, dashes, histogram
+from koine.report.svg import KINDS, Line, Point, Scale, curves, dashes, histogram
 from koine.report.view import View, named_language
 
 BINS = 60  # points of a curve
@@ -116,7 +114,7 @@ def _filtered(filtered: Sequence[Json], source: str | None) -> Iterator[Html]:
         for one in filtered
     ]
     heads: list[Head] = [("language", None), ("pairs", "n"), ("kept", "n"), ("share", None)]
-    heads += [(REASONS.get(rule, rule), "n") for rule in rules]
+    heads += [(reasons().get(rule, rule), "n") for rule in rules]
     yield _table("What the filter kept of every language", heads, rows, "compact full sort")
     yield from (_judged(one, source) for one in filtered if one.get("scores"))
 
@@ -176,24 +174,13 @@ def _planted(filtered: Sequence[Json]) -> Iterator[Html]:
     yield _table("Planted defects that the filter found", heads, rows, "compact sort")
 
 
-#: What the curves are of, by the type of a log line.
-KINDS = {
-    "mono": "mono batches",
-    "cross": "cross batches",
-    "mixed": "mixed batches",
-    "mlm": "masked tokens",
-    "tsdae": "rewritten texts",
-    "validation": "validation questions",
-}
-
-
 def training(view: View, models: Sequence[Json], logs: Sequence[Sequence[Json]]) -> Html | None:
     """Loss over steps, one chart per strategy; the charts of a backbone share their axes."""
     runs = [(model, log) for model, log in zip(models, logs, strict=True) if log]
     kinds = [kind for kind in KINDS if any(line["type"] == kind for _, log in runs for line in log)]
     parts: list[Html] = []
     if runs:
-        keys = [tag("span", dashes(kind), KINDS[kind]) for kind in kinds]
+        keys = [tag("span", dashes(kind), KINDS[kind][0]) for kind in kinds]
         note = (
             "Thin lines are seeds, smoothed. Losses of different strategies are not comparable: a passage is told apart from the "
             "other passages of its batch, and how hard that is depends on their languages."
@@ -206,8 +193,8 @@ def training(view: View, models: Sequence[Json], logs: Sequence[Sequence[Json]])
             parts.append(tag("div", *drawn, data_backbone=backbone))
     if measured := [model for model in models if "mono" in model.get("validated", {})]:  # no other loss, as mlm's, compares
         parts += _validated(view, measured)
-    settings = [_settings(backbone, [one for one in models if one["backbone"] == backbone]) for backbone in view.backbones]
-    return join([*parts, *(one for one in settings if one)]) or None
+    manifests = [_parameters(backbone, [one for one in models if one["backbone"] == backbone]) for backbone in view.backbones]
+    return join([*parts, *(one for one in manifests if one)]) or None
 
 
 def _facets(view: View, runs: Sequence[tuple[Json, Sequence[Json]]]) -> Iterator[Html]:
@@ -215,7 +202,7 @@ def _facets(view: View, runs: Sequence[tuple[Json, Sequence[Json]]]) -> Iterator
     for model, log in runs:
         for kind in dict.fromkeys(line["type"] for line in log):
             points = smooth([(line["step"], line["loss"]) for line in log if line["type"] == kind])
-            text = f"seed {model['seed']}, {KINDS.get(kind, kind)}: at the end {points[-1][1]:.2f}"
+            text = f"seed {model['seed']}, {KINDS[kind][0] if kind in KINDS else kind}: at the end {points[-1][1]:.2f}"
             lines.setdefault(model["strategy"], []).append(Line(points, kind, text))
     shown = [point for own in lines.values() for line in own for point in line.points]
     last = max(line["step"] for _, log in runs for line in log)
@@ -266,7 +253,7 @@ def smooth(points: Sequence[Point]) -> list[Point]:
     return [(x, sum(y for _, y in own) / len(own)) for (x, _), own in zip(means, near, strict=True)]
 
 
-def _settings(backbone: str, models: Sequence[Json]) -> Html | None:
+def _parameters(backbone: str, models: Sequence[Json]) -> Html | None:
     """How the models of a backbone were made, from the first one's manifest."""
     first = next((model for model in models if model["strategy"] != "untrained"), models[0] if models else {})
     facts = {"kind": first.get("kind"), "questions": first.get("questions")}
@@ -277,7 +264,7 @@ def _settings(backbone: str, models: Sequence[Json]) -> Html | None:
     if not words:
         return None
     known = tag("p", f"Training pairs in {listing(languages)}.") if languages else None
-    return tag("details", tag("summary", f"Settings of {backbone}"), tag("p", ", ".join(words) + "."), known)
+    return tag("details", tag("summary", f"Parameters of {backbone}"), tag("p", ", ".join(words) + "."), known)
 
 
 def indexes(found: Mapping[str, Json]) -> Html | None:
@@ -321,7 +308,8 @@ def cost(view: View, models: Sequence[Json], logs: Sequence[Sequence[Json]], fil
                                 data_backbone=backbone, data_strategy=name))  # fmt: skip
     if not rows:
         return None
-    queries = view.pairs.filter(pl.col("metric").is_in(["map", "accuracy"]))["n_queries"].sum()
+    judged = [view.pairs.filter(benchmark=name, metric=view.metric(name)) for name in view.benchmarks]
+    queries = sum(int(pairs["n_queries"].sum()) for pairs in judged)
     counts = [
         (sum(one["pairs"] for one in filtered), "translated pairs filtered"),
         (sum(len(log) > 0 for log in logs), "models trained"),
@@ -355,5 +343,5 @@ def _spent(model: Json, log: Sequence[Json]) -> tuple[float, float, float, float
     batches = steps * len(lines) / seen  # gradient mixing takes two a step
     tokens = steps * sum(line.get("tokens", 0) for line in lines) / seen
     shape = model.get("architecture", {})
-    layers = 12 * shape.get("layers", 0) * shape.get("dim", 0) ** 2
+    layers = 12 * shape.get("num_hidden_layers", 0) * shape.get("hidden_size", 0) ** 2
     return steps, batches * model["optimisation"]["batch_size"], tokens, OPERATIONS * layers * tokens

@@ -68,8 +68,8 @@ for (const table of all("table.sort")) {
   const heads = all("thead tr:last-child th", table);
   const bodies = [...table.tBodies].map(body => [body, all("tr:not(.group)", body)]);
   heads.forEach((head, column) => {
-    // First with the best on top (numbers from the highest, ranks and texts from the lowest), then the other way, then as before.
-    const highest = head.matches(".n, :has(.axis)") && !/rank.distance/.test(head.textContent);
+    // First with the best on top (numbers from the highest, texts and what is better when lower from the lowest), then the other way, then as before.
+    const highest = head.matches(".n, :has(.axis)") && head.dataset.better !== "lower";
     const orders = highest ? ["descending", "ascending", "none"] : ["ascending", "descending", "none"];
     const button = make("", () => {
       const order = orders[(orders.indexOf(head.getAttribute("aria-sort") ?? "none") + 1) % 3];

@@ -1,10 +1,11 @@
 """results/report.html: one self-contained page that a person reads, from the title to the versions.
 
 The page is a pure function of the evidence: no dates, no network, no random names. It is put together here from the
-sections of `results` (tables, heat maps, language bias), `proof` (differences, claims), `published` and `origins` (data,
-training, indexes, cost); `view` looks things up for them, `commands` says how to make them again, `svg` draws, and `markup`
-builds the elements and escapes every text. Styles are in page.css, and what sorts, filters and copies in page.js: the page is
-whole without it. A policy in the head lets the browser run that script and those styles alone, and ask for nothing.
+sections of `prose` (the summary), `headline`, `trends`, `maps` and `bias` (results), `proof` (differences, claims),
+`published` and `origins` (data, training, indexes, cost); `view` looks things up for them, `commands` says how to make them
+again, `svg` draws, and `markup` builds the elements and escapes every text. `style` writes the styles, and what sorts,
+filters and copies is in page.js: the page is whole without it. A policy in the head lets the browser run that script and
+those styles alone, and ask for nothing.
 """
 
 import hashlib
@@ -16,15 +17,18 @@ from typing import Any
 import polars as pl
 
 from koine.params import BM25, Report
-from koine.report import origins, proof, results
+from koine.report import origins, proof
+from koine.report.bias import bias
 from koine.report.commands import Commands
-from koine.report.markup import Html, caption, count, fraction, join, rank, tag
+from koine.report.headline import headline
+from koine.report.maps import heat_maps
+from koine.report.markup import Html, caption, count, join, tag
+from koine.report.prose import summary
 from koine.report.published import beside
+from koine.report.style import style
 from koine.report.svg import explain
-from koine.report.table import MAIN
+from koine.report.trends import alphas, growth
 from koine.report.view import View, in_words, whole
-
-SUMMED = 2  # paragraphs of the summary; more are folded, so that the verdicts stay in sight
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class Evidence:
         models: koine.json of each model.
         curves: training log of each model, in the same order.
         indexes: index.json by `backbone/strategy/seed-N/benchmark`.
-        settings: of the intervals.
+        report: parameters of the intervals and the comparisons.
     """
 
     table: pl.DataFrame
@@ -59,25 +63,25 @@ class Evidence:
     models: list[dict[str, Any]]
     curves: list[list[dict[str, Any]]]
     indexes: dict[str, dict[str, Any]]
-    settings: Report
+    report: Report
 
 
 def render(evidence: Evidence) -> str:
     """The page as HTML."""
-    view = View.of(evidence.table, evidence.pairs, evidence.models, evidence.settings.confidence)
-    commands = Commands.of(evidence.pairs, evidence.models, evidence.settings)
+    view = View.of(evidence.table, evidence.pairs, evidence.models, evidence.report)
+    commands = Commands.of(evidence.pairs, evidence.models, evidence.report)
     models, curves = evidence.models, evidence.curves
     source = next((model["languages"][0] for model in models if model.get("languages")), None)
     found = {
         "claims": ("Verdicts", proof.claimed(evidence.claims)),
         "terms": ("In plain words", _terms(view)),
-        "results": ("Results", results.headline(view, commands) if view.results else None),
+        "results": ("Results", headline(view, commands) if view.results else None),
         "proof": ("Is the difference real?", proof.differences(view, evidence.contrasts)),
         "published": ("Published tables", beside(evidence.published)),
-        "alpha": ("How much monolingual?", results.alphas(view)),
-        "growth": ("More languages", results.growth(view)),
-        "languages": ("Language by language", results.heat_maps(view, evidence.groups) if len(view.pairs) else None),
-        "bias": ("Language bias", results.bias(view, evidence.indexes, evidence.answers)),
+        "alpha": ("How much monolingual?", alphas(view)),
+        "growth": ("More languages", growth(view)),
+        "languages": ("Language by language", heat_maps(view, evidence.groups) if len(view.pairs) else None),
+        "bias": ("Language bias", bias(view, evidence.indexes, evidence.answers)),
         "data": ("Data", origins.data(evidence.collected, evidence.filtered, source)),
         "training": ("Training", origins.training(view, models, curves)),
         "cost": ("Cost", origins.cost(view, models, curves, evidence.filtered)),
@@ -88,16 +92,16 @@ def render(evidence: Evidence) -> str:
     links = [tag("a", title, href=f"#{name}") for name, (title, _) in sections.items()]
     body = [tag("section", tag("h2", title), content, id=name, aria_label=title) for name, (title, content) in sections.items()]
     # Nothing of the data may stand in either: their digests are the policy.
-    style = Html("\n".join([_file("page.css"), view.colours(), results.shades()]))
-    script = Html(_file("page.js"))
-    policy = f"default-src 'none'; style-src {_digest(style)}; script-src {_digest(script)}; base-uri 'none'; form-action 'none'"
+    styles = style(view)
+    script = Html(Path(__file__).with_name("page.js").read_text(encoding="utf-8"))
+    policy = f"default-src 'none'; style-src {_digest(styles)}; script-src {_digest(script)}; base-uri 'none'; form-action 'none'"
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
         tag("meta", http_equiv="Content-Security-Policy", content=policy),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("title", f"Koine: {view.recipe}"),
-        tag("style", style),
+        tag("style", styles),
     )
     page = [
         tag("a", "Skip to the results", href="#main", class_="skip"),
@@ -107,10 +111,6 @@ def render(evidence: Evidence) -> str:
         tag("script", script),
     ]
     return "<!doctype html>\n" + tag("html", head, tag("body", *page), lang="en") + "\n"
-
-
-def _file(name: str) -> str:
-    return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
 def _digest(text: str) -> str:
@@ -149,67 +149,9 @@ def _top(view: View, evidence: Evidence) -> Html:
         "header",
         tag("p", "Multilingual retrieval: an experiment with Koine", class_="eyebrow"),
         tag("h1", view.recipe),
-        *_summary(view),
+        *summary(view),
         tag("div", *shown, class_="tiles") if shown else None,
     )
-
-
-def _summary(view: View) -> list[Html]:
-    """A paragraph for every benchmark and backbone, in words that the numbers carry."""
-    mains = [name for name in view.benchmarks if name == whole(name)]
-    places = [(benchmark, backbone) for benchmark in mains for backbone in view.models(benchmark) if backbone != BM25]
-    where = len(places) > 1
-    paragraphs = [one for benchmark, backbone in places if (one := _found(view, benchmark, backbone, where))]
-    if not paragraphs:
-        return [tag("p", "There are no results to sum up.", class_="lead")]
-    shown, folded = paragraphs[:SUMMED], paragraphs[SUMMED:]
-    return [*shown, *([tag("details", tag("summary", f"{len(folded)} more"), *folded)] if folded else [])]
-
-
-def _spoken(strategy: str) -> str:
-    """How a sentence calls training with a strategy."""
-    return {
-        "untrained": "without training",
-        "en-en": "trained on source-language pairs only (en-en)",
-        "x-x": "with language-mixed batches (x-x)",
-        "x-x-mono": "with monolingual batches (x-x-mono)",
-        "x-y": "with cross-lingual batches (x-y)",
-        "hybrid": "with hybrid batches",
-    }.get(strategy, f"with {strategy}")
-
-
-def _found(view: View, benchmark: str, backbone: str, where: bool) -> Html | None:
-    """What one backbone's strategies do on one benchmark."""
-    there = view.models(benchmark)[backbone]
-    hybrids = [name for name in there if name.partition("@")[0] == "hybrid"]
-    own = (hybrids or there)[0]
-    rival = next((name for name in ("x-x-mono", "x-x", "en-en", "untrained") if name in there and name != own), None)
-
-    def pair(setting: str, metric: str) -> tuple[str, str | None] | None:
-        mine = view.get(benchmark, backbone, own, setting, metric)
-        theirs = view.get(benchmark, backbone, rival, setting, metric) if rival else None
-        say = rank if metric == "rank_distance" else lambda value: fraction(value, 2)
-        return (say(mine.mean), say(theirs.mean) if theirs else None) if mine else None
-
-    sentences: list[Html] = []
-    if cross := pair("cross", "map"):
-        other = join(["; ", _spoken(rival), " it does so with ", tag("b", cross[1])]) if rival and cross[1] else None
-        opening = f"{_spoken(own)[0].upper()}{_spoken(own)[1:]}, a question finds its passage in "
-        sentences.append(join([opening, tag("em", "another"), " language with mAP ", tag("b", cross[0]), other, "."]))
-    for before, found, after in (
-        ("In its own language mAP is ", pair("mono", "map"), "."),
-        ("Among the passages of all languages at once it is ", pair("multi", "map"), "."),
-        ("There, its first and its last right passage are ranked ", pair("multi", "rank_distance"), " places apart."),
-    ):
-        if found:
-            against = join([" against ", tag("b", found[1])]) if found[1] else None
-            sentences.append(join([before, tag("b", found[0]), against, after]))
-    if best := results.winners(view, benchmark, backbone):
-        sentences.append(join([f"Highest {MAIN[view.metric(benchmark)]} of all: ", "; ".join(best), "."]))
-    if not sentences:
-        return None
-    place = tag("b", f"{benchmark}, {backbone}. ") if where else None
-    return tag("p", place, join(sentences, " "), class_="lead many" if where else "lead")
 
 
 def _terms(view: View) -> Html:

@@ -6,12 +6,13 @@ from typing import Any
 
 import polars as pl
 
+from koine.metrics import MAIN
 from koine.params import BM25
 from koine.report.claims import claims, counted, overall
-from koine.report.markup import DASH, Html, caption, count, fraction, join, tag
-from koine.report.statistics import LOWER_IS_BETTER
-from koine.report.table import MAIN, headings, main_metric
-from koine.report.view import View, signed_text, whole
+from koine.report.contrasts import Outcome
+from koine.report.markup import DASH, Html, caption, count, fraction, join, listing, tag
+from koine.report.table import headings, main_metric
+from koine.report.view import View, judged_by, signed_text, whole
 from koine.strategies import count_of
 
 VERDICTS = ("supported", "contradicted", "undecided")
@@ -42,8 +43,8 @@ def differences(view: View, contrasts: pl.DataFrame) -> Html | None:
         f"{view.coverage()} interval over seeds and questions, and p of a randomisation test over questions, adjusted for the "
         "rows of its table (Holm). ",
         *(tag("span", tag("b", mark), f" {words}; ") for mark, words in marks),
-        "higher mAP, nDCG or accuracy and lower rank distance are better. A true difference of "
-        f"{_range(detectable)} would have been found with a probability of .8.",
+        f"higher {listing(judged_by('higher'), 'or')} and lower {listing(judged_by('lower'), 'or')} are better. A true "
+        f"difference of {_range(detectable)} would have been found with a probability of .8.",
         class_="note",
     )
     parts: list[Html] = [note]
@@ -82,18 +83,10 @@ def _table(view: View, own: pl.DataFrame, level: float) -> Html:
     return tag("div", tag("table", said, tag("thead", head), *bodies, class_="full compact sort"), class_="wide")
 
 
-def outcome(row: Mapping[str, Any], level: float) -> str:
-    """What a row of contrasts.csv says of the first system: better, worse, equal within the margin, or open."""
-    gain = -row["difference"] if row["metric"] in LOWER_IS_BETTER else row["difference"]
-    if row["p_holm"] < level and not row["ci_low"] <= 0 <= row["ci_high"]:
-        return "better" if gain > 0 else "worse"
-    return "equal" if row["p_equal"] < level else "open"
-
-
 def _difference(row: Mapping[str, Any] | None, level: float) -> Html:
     if row is None:
         return tag("td", DASH)
-    found = outcome(row, level)
+    found = Outcome.of(row, level).word
     difference, low, high = (signed_text(row["metric"], row[name]) for name in ("difference", "ci_low", "ci_high"))
     p = "p < .001" if row["p_holm"] < 0.001 else f"p {fraction(row['p_holm'])}"
     ends = tag("small", f" {low} to {high}, {p}", class_="note")

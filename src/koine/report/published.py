@@ -8,7 +8,7 @@ import polars as pl
 from koine.params import Published
 from koine.records import PUBLISHED
 from koine.report.markup import Html, caption, tag
-from koine.report.view import signed_text, value_text
+from koine.report.view import better, signed_text, value_text
 from koine.runtime.errors import KoineError
 
 MEAN = "mean"
@@ -85,12 +85,12 @@ def markdown(found: pl.DataFrame) -> str:
     return "\n".join(lines) + "\n"
 
 
-#: Of Tables 1 and 2.
+#: Setting and metric of the columns of Tables 1 and 2.
 COLUMNS = (("mono", "map"), ("cross", "map"), ("multi", "map"), ("multi", "rank_distance"))
 
 
 def beside(found: pl.DataFrame) -> Html | None:
-    """The means of Tables 1 and 2, folded."""
+    """The means of Tables 1 and 2, collapsed."""
     means = found.filter(pl.col("table").is_in(["1", "2"]) & pl.col("ours").is_not_null())
     if means.is_empty():
         return None
@@ -102,7 +102,9 @@ def beside(found: pl.DataFrame) -> Html | None:
         named = [tag("th", text, class_="who", scope="row") for text in (benchmark, f"{paper} / {backbone}", strategy)]
         rows.append(tag("tr", *named, *(tag("td", " / ".join(pair), class_="n") for pair in both)))
     heads = [tag("th", text, scope="col") for text in ("benchmark", "backbone: paper / ours", "strategy")]
-    heads += [tag("th", f"{setting} {metric}", class_="n", scope="col") for setting, metric in COLUMNS]
+    heads += [
+        tag("th", f"{setting} {metric}", class_="n", scope="col", data_better=better(metric)) for setting, metric in COLUMNS
+    ]
     note = tag(
         "p",
         "Means of Tables 1 and 2 of arXiv 2408.10536 (one run of XLM-R and LaBSE) / this recipe's. Another backbone, other data "

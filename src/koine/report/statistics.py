@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri  # of the normal distribution; scipy.stats is slow to import
 
-from koine.params import RANKED, Report
+from koine.metrics import metric
+from koine.params import Report
 from koine.records import SCORES
 from koine.runtime.errors import KoineError
 
@@ -21,8 +22,6 @@ Floats = npt.NDArray[np.float64]
 
 #: Of a mean over all queries of a setting; without it, over its cells (languages, or ordered pairs of them).
 MICRO = ":micro"
-#: Of other metrics, more is better.
-LOWER_IS_BETTER = {"rank_distance", "language_probe"}
 PERMUTATIONS_AT_ONCE = 500
 
 
@@ -32,13 +31,13 @@ class Sample:
 
     Attributes:
         resampled: the mean, then the means of the bootstrap's resamples, float64 `[1 + R]`.
-        parts: what each question adds to the mean, float64 `[questions]`; they sum to it.
+        contributions: what each question adds to the mean, float64 `[questions]`; they sum to it.
         seeds: number of seeds.
         queries: number of (query, cell) values of one seed.
     """
 
     resampled: Floats
-    parts: Floats
+    contributions: Floats
     seeds: int
     queries: int
 
@@ -59,7 +58,7 @@ def percentile(resampled: Floats, confidence: float) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def resample(seeds: Sequence[pl.DataFrame], settings: Report) -> dict[str, Sample]:
+def resample(seeds: Sequence[pl.DataFrame], report: Report, *, micro: bool = True) -> dict[str, Sample]:
     """Every metric of a system in one setting, with resamples over seeds and, independently, over question ids.
 
     The macro mean is over cells of the mean over queries. The micro mean, `map:micro`, is over all queries alike; it is given
@@ -68,7 +67,8 @@ def resample(seeds: Sequence[pl.DataFrame], settings: Report) -> dict[str, Sampl
 
     Args:
         seeds: `records.SCORES` of one benchmark and setting, one frame per seed, with the same cells and queries.
-        settings: number of resamples, and the seed of the draws.
+        report: number of resamples, and the seed of the draws.
+        micro: whether micro means are wanted, too; the columns are then names of metrics.
 
     Raises:
         KoineError: the seeds were evaluated on different queries.
@@ -77,11 +77,11 @@ def resample(seeds: Sequence[pl.DataFrame], settings: Report) -> dict[str, Sampl
     cells = first.select("query_lang", "doc_lang").unique(maintain_order=True).with_row_index("cell")
     ids = first["query_id"].unique().sort()
     shape = (len(cells), len(ids))
-    draw = np.random.default_rng([settings.seed, len(ids)])
+    draw = np.random.default_rng([report.seed, len(ids)])
     # The first column weighs every question once: the point estimate goes through the same sums.
-    weights = np.ones((len(ids), 1 + settings.resamples))
-    weights[:, 1:] = draw.multinomial(len(ids), np.full(len(ids), 1 / len(ids)), size=settings.resamples).T
-    chosen = draw.integers(len(seeds), size=(settings.resamples, len(seeds)))
+    weights = np.ones((len(ids), 1 + report.resamples))
+    weights[:, 1:] = draw.multinomial(len(ids), np.full(len(ids), 1 / len(ids)), size=report.resamples).T
+    chosen = draw.integers(len(seeds), size=(report.resamples, len(seeds)))
     places = []
     for frame in seeds:
         cell = frame.join(cells, on=["query_lang", "doc_lang"], how="left", maintain_order="left")["cell"].to_numpy()
@@ -90,8 +90,8 @@ def resample(seeds: Sequence[pl.DataFrame], settings: Report) -> dict[str, Sampl
             raise KoineError("the seeds of one system were evaluated on different queries; delete data/*/evaluate")
     samples: dict[str, Sample] = {}
     held: dict[bytes, Floats] = {}  # how many questions of each cell a resample holds: mostly the same for all metrics
-    for metric in (name for name in first.columns if name not in SCORES.columns):
-        there = first[metric].is_not_null().to_numpy()
+    for name in (column for column in first.columns if column not in SCORES.columns):
+        there = first[name].is_not_null().to_numpy()
         if not there.any():
             continue
         present = np.zeros(shape)
@@ -100,24 +100,24 @@ def resample(seeds: Sequence[pl.DataFrame], settings: Report) -> dict[str, Sampl
         if key not in held:
             held[key] = present @ weights
         sums = np.empty((len(seeds), *held[key].shape))
-        parts = np.zeros(len(ids))
+        contributions = np.zeros(len(ids))
         share = np.divide(1, present.sum(axis=1), out=np.zeros(len(cells)), where=present.any(axis=1)) / present.any(axis=1).sum()
         for number, frame in enumerate(seeds):
-            if not np.array_equal(frame[metric].is_not_null().to_numpy(), there):
-                raise KoineError(f"the seeds of one system have {metric} of different queries; delete data/*/evaluate")
+            if not np.array_equal(frame[name].is_not_null().to_numpy(), there):
+                raise KoineError(f"the seeds of one system have {name} of different queries; delete data/*/evaluate")
             values = np.zeros(shape)
-            values.flat[places[0][there]] = frame[metric].to_numpy()[there]
+            values.flat[places[0][there]] = frame[name].to_numpy()[there]
             sums[number] = values @ weights
-            parts += share @ values / len(seeds)
+            contributions += share @ values / len(seeds)
 
-        def sample(by_seed: Floats, parts: Floats = parts, queries: int = int(there.sum())) -> Sample:
-            resampled = by_seed[chosen, np.arange(1, 1 + settings.resamples)[:, None]].mean(axis=1)
-            return Sample(np.concatenate([[by_seed[:, 0].mean()], resampled]), parts, len(seeds), queries)
+        def sample(by_seed: Floats, contributions: Floats = contributions, queries: int = int(there.sum())) -> Sample:
+            resampled = by_seed[chosen, np.arange(1, 1 + report.resamples)[:, None]].mean(axis=1)
+            return Sample(np.concatenate([[by_seed[:, 0].mean()], resampled]), contributions, len(seeds), queries)
 
         with np.errstate(invalid="ignore"):  # a resample may hold no question of a cell: it does not count there
-            samples[metric] = sample(np.nansum(sums / held[key], axis=1) / (held[key] > 0).sum(axis=0))
-            if RANKED.fullmatch(metric) and len(set(held[key][:, 0])) > 1:
-                samples[metric + MICRO] = sample(sums.sum(axis=1) / held[key].sum(axis=0))
+            samples[name] = sample(np.nansum(sums / held[key], axis=1) / (held[key] > 0).sum(axis=0))
+            if micro and metric(name).entry.settings == "all" and len(set(held[key][:, 0])) > 1:
+                samples[name + MICRO] = sample(sums.sum(axis=1) / held[key].sum(axis=0))
     return samples
 
 
@@ -148,7 +148,7 @@ class Difference:
 POWER = 0.8
 
 
-def compare(pairs: Sequence[tuple[Sample, Sample, float]], settings: Report) -> list[Difference]:
+def compare(pairs: Sequence[tuple[Sample, Sample, float]], report: Report) -> list[Difference]:
     """Compare two systems, for many pairs of them that were asked the same questions.
 
     - Interval and standard error are those of the bootstrap over seeds and questions.
@@ -159,27 +159,27 @@ def compare(pairs: Sequence[tuple[Sample, Sample, float]], settings: Report) -> 
 
     Args:
         pairs: two systems each, and the margin of equivalence.
-        settings: coverage, level and permutations.
+        report: coverage, level and permutations.
     """
     if not pairs:
         return []
-    parts = np.stack([a.parts - b.parts for a, b, _ in pairs], axis=1)  # [questions, pairs]
-    values = _randomisation(parts, settings)
-    level = 1 - settings.confidence
+    contributions = np.stack([a.contributions - b.contributions for a, b, _ in pairs], axis=1)  # [questions, pairs]
+    values = _randomisation(contributions, report)
+    level = 1 - report.confidence
     found = []
     for number, (a, b, margin) in enumerate(pairs):
         drawn = a.resampled[1:] - b.resampled[1:]
         estimate, error = a.mean - b.mean, float(np.nanstd(drawn, ddof=1))
-        spread = float(parts[:, number].std(ddof=1)) if len(parts) > 1 else 0.0
-        low, high = percentile(drawn, settings.confidence)
+        spread = float(contributions[:, number].std(ddof=1)) if len(contributions) > 1 else 0.0
+        low, high = percentile(drawn, report.confidence)
         found.append(
             Difference(
                 estimate=estimate,
                 low=low,
                 high=high,
                 p=float(values[number]),
-                effect=float(parts[:, number].mean()) / spread if spread else 0.0,
-                detectable=float(norm.ppf(1 - level / 2) + norm.ppf(POWER)) * error,
+                effect=float(contributions[:, number].mean()) / spread if spread else 0.0,
+                detectable=float(ndtri(1 - level / 2) + ndtri(POWER)) * error,
                 margin=margin,
                 p_equal=_outside(estimate, error, margin),
             )
@@ -191,19 +191,19 @@ def _outside(estimate: float, error: float, margin: float) -> float:
     """The larger p of the two one-sided tests against plus and minus the margin."""
     if not error:
         return 0.0 if abs(estimate) < margin else 1.0
-    return float(max(norm.sf((estimate + margin) / error), norm.cdf((estimate - margin) / error)))
+    return float(max(ndtr(-(estimate + margin) / error), ndtr((estimate - margin) / error)))
 
 
-def _randomisation(parts: Floats, settings: Report) -> Floats:
+def _randomisation(contributions: Floats, report: Report) -> Floats:
     """Share of the random sign flips whose sum is at least as far from 0 as the true one; `[questions, k]` to `[k]`."""
-    draw = np.random.default_rng([settings.seed, len(parts)])
-    truth = np.abs(parts.sum(axis=0)) * (1 - 1e-9)  # what is equal but for rounding counts as equal
-    extreme = np.ones(parts.shape[1])  # the true assignment is one of those possible
-    for start in range(0, settings.permutations, PERMUTATIONS_AT_ONCE):
-        rows = min(PERMUTATIONS_AT_ONCE, settings.permutations - start)
-        signs = 2.0 * draw.integers(2, size=(rows, len(parts)), dtype=np.int8) - 1.0
-        extreme += (np.abs(signs @ parts) >= truth).sum(axis=0)
-    return extreme / (1 + settings.permutations)
+    draw = np.random.default_rng([report.seed, len(contributions)])
+    truth = np.abs(contributions.sum(axis=0)) * (1 - 1e-9)  # what is equal but for rounding counts as equal
+    extreme = np.ones(contributions.shape[1])  # the true assignment is one of those possible
+    for start in range(0, report.permutations, PERMUTATIONS_AT_ONCE):
+        rows = min(PERMUTATIONS_AT_ONCE, report.permutations - start)
+        signs = 2.0 * draw.integers(2, size=(rows, len(contributions)), dtype=np.int8) - 1.0
+        extreme += (np.abs(signs @ contributions) >= truth).sum(axis=0)
+    return extreme / (1 + report.permutations)
 
 
 def holm(values: Sequence[float]) -> list[float]:

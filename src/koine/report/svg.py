@@ -12,8 +12,15 @@ from koine.report.markup import Html, fraction, join, number, tag
 
 Point = tuple[float, float]
 
-#: Dashes of a batch type's line.
-DASHES = {"mono": None, "cross": "5 3", "mixed": "1.5 2.5", "mlm": None, "tsdae": None, "validation": "7 2 1.5 2"}
+#: What a line of train.jsonl is of, by its type: in words, and the dashes of its curve.
+KINDS: dict[str, tuple[str, str | None]] = {
+    "mono": ("mono batches", None),
+    "cross": ("cross batches", "5 3"),
+    "mixed": ("mixed batches", "1.5 2.5"),
+    "mlm": ("masked tokens", None),
+    "tsdae": ("rewritten texts", None),
+    "validation": ("validation questions", "7 2 1.5 2"),
+}
 
 
 @dataclass(frozen=True)
@@ -112,7 +119,7 @@ def curves(lines: Sequence[Line], across: Scale, up: Scale, label: str) -> Html:
     paths = []
     for line in lines:
         points = " ".join(map(place, line.points))
-        paths.append(tag("polyline", tag("title", line.label), points=points, stroke_dasharray=DASHES.get(line.kind)))
+        paths.append(tag("polyline", tag("title", line.label), points=points, stroke_dasharray=_dashes(line.kind)))
     return tag("svg", *grid, *paths, class_="curves", viewBox="0 0 260 142", role="img", aria_label=label)
 
 
@@ -175,9 +182,13 @@ def histogram(edges: Sequence[float], counts: Sequence[int], threshold: float | 
     return tag("svg", shape, marked, *texts, class_="histogram", viewBox="0 0 240 74", role="img", aria_label=label)
 
 
+def _dashes(kind: str) -> str | None:
+    return KINDS[kind][1] if kind in KINDS else None
+
+
 def dashes(kind: str) -> Html:
     """The line of a batch type, for the legend."""
-    line = tag("line", x1="0", x2="26", y1="5", y2="5", stroke_dasharray=DASHES.get(kind))
+    line = tag("line", x1="0", x2="26", y1="5", y2="5", stroke_dasharray=_dashes(kind))
     return tag("svg", line, class_="dashes", width="26", height="10", aria_hidden="true")
 
 
@@ -215,7 +226,7 @@ def explain(setting: str) -> Html:
     frame = tag("rect", x=96, y=6, width=width, height=92, rx="6", class_="pool")
     spots = [(i, row) for i in range(len(columns)) for row in range(3)]
     boxes = [_chip(102 + 34 * i, 13 + 28 * row, columns[i], "hit" if row == 1 else "other") for i, row in spots]
-    return _scene(f"An Arabic question and candidates in {', '.join(columns)}", frame, question, *boxes)
+    return _scene(f"An Arabic question and passages in {', '.join(columns)}", frame, question, *boxes)
 
 
 def legend(scale: Scale) -> Html:

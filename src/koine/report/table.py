@@ -1,63 +1,43 @@
 """The headline table: means over seeds and cells, with bootstrap intervals over seeds and question ids."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 from threadpoolctl import threadpool_limits
 
+from koine.metrics import HEADLINE, MAIN, metric
 from koine.params import SETTINGS, Report
-from koine.records import PAIRS, SCORES, TABLE
+from koine.records import TABLE
+from koine.report.evaluations import Evaluation, by_system
 from koine.report.statistics import MICRO, Sample, resample
-from koine.runtime.console import table as print_table
-from koine.runtime.errors import KoineError
 
 UNSEEN = "unseen"
-#: What benchmarks are judged by, most telling first, and how it is written.
-MAIN = {"map": "mAP", "ndcg@10": "nDCG@10", "accuracy": "accuracy"}
 #: (benchmark, setting) to (backbone, strategy) to metric.
 Systems = dict[tuple[str, str], dict[tuple[str, str], dict[str, Sample]]]
 
 
-def read_pairs(evaluated: Sequence[Path]) -> pl.DataFrame:
-    """All pairs.csv of these folders as one table (`records.PAIRS`)."""
-    paths = [folder / "pairs.csv" for folder in evaluated]
-    frames = [PAIRS.check(pl.read_csv(path, schema_overrides=dict(PAIRS.columns)), path) for path in paths]
-    return pl.concat(frames)
-
-
-def by_system(evaluated: Sequence[Path]) -> dict[tuple[str, str], dict[tuple[str, str], list[Path]]]:
-    """Folders of `evaluate` by (backbone, strategy) and (recipe, benchmark): a folder for each seed."""
-    folders: dict[tuple[str, str], dict[tuple[str, str], list[Path]]] = {}
-    for path in evaluated:
-        first = pl.read_csv(path / "pairs.csv", n_rows=1, schema_overrides=dict(PAIRS.columns)).row(0, named=True)
-        key = (first["backbone"], first["strategy"])
-        folders.setdefault(key, {}).setdefault((first["recipe"], first["benchmark"]), []).append(path)
-    return folders
-
-
-def sampled(evaluated: Sequence[Path], settings: Report, trained: Collection[str] = ()) -> Systems:
+def sampled(evaluations: Sequence[Evaluation], report: Report, trained: Collection[str] = ()) -> Systems:
     """Every system's metrics, resampled, by benchmark and setting.
 
     Where a benchmark has languages that were trained in and others, it stands here a second time as `NAME:unseen`, with the
     queries (and in cross the corpora) of the others alone.
 
     Args:
-        evaluated: folders of `evaluate`; those of one system and several seeds belong together.
-        settings: number of resamples, and their seed.
+        evaluations: those of one system and several seeds belong together.
+        report: number of resamples, and their seed.
         trained: languages that models were trained in.
     """
     systems: Systems = {}
-    for system, by_benchmark in by_system(evaluated).items():
-        for paths in by_benchmark.values():
-            seeds = [SCORES.read(path / "scores.parquet") for path in paths]
-            for benchmark, part in _benchmarks(seeds[0], trained):
+    for system, by_benchmark in by_system(evaluations).items():
+        for runs in by_benchmark.values():
+            seeds = [run.scores() for run in runs]
+            for benchmark, theirs in _benchmarks(seeds[0], trained):
                 for setting in SETTINGS:
-                    own = [frame.filter(part, setting=setting) for frame in seeds]
-                    if len(own[0]):
+                    cells = [frame.filter(theirs, setting=setting) for frame in seeds]
+                    if len(cells[0]):
                         with threadpool_limits(1, user_api="blas"):
-                            systems.setdefault((benchmark, setting), {})[system] = resample(own, settings)
+                            systems.setdefault((benchmark, setting), {})[system] = resample(cells, report)
     return systems
 
 
@@ -74,21 +54,21 @@ def _benchmarks(scores: pl.DataFrame, trained: Collection[str]) -> Iterator[tupl
             )
 
 
-def intervals(recipe: str, systems: Systems, settings: Report) -> pl.DataFrame:
+def intervals(recipe: str, systems: Systems, report: Report) -> pl.DataFrame:
     """The headline table (`records.TABLE`): each mean over seeds, with its percentile interval over seeds and questions.
 
     With few seeds that differ much among themselves, such intervals are too narrow (3 seeds, 95 %: they cover about 93 %
     where seeds differ as much as the mean over questions does, 84 % where they differ four times as much).
     """
     rows: list[dict[str, Any]] = []
-    for (benchmark, setting), by_system in systems.items():
-        for (backbone, strategy), metrics in by_system.items():
-            for metric, sample in metrics.items():
-                low, high = sample.interval(settings.confidence)
+    for (benchmark, setting), models in systems.items():
+        for (backbone, strategy), metrics in models.items():
+            for name, sample in metrics.items():
+                low, high = sample.interval(report.confidence)
                 named = {"recipe": recipe, "backbone": backbone, "strategy": strategy, "benchmark": benchmark}
                 values = {"mean": sample.mean, "ci_low": low, "ci_high": high}
                 counts = {"n_seeds": sample.seeds, "n_queries": sample.queries}
-                rows.append({**named, "setting": setting, "metric": metric, **values, **counts})
+                rows.append({**named, "setting": setting, "metric": name, **values, **counts})
     return TABLE.frame(rows)
 
 
@@ -105,41 +85,11 @@ def headline(table: pl.DataFrame) -> dict[str, Any]:
 
 def main_metric(there: Iterable[str]) -> str:
     """The first of `MAIN` that is among some metrics."""
-    metrics = set(there)
-    return next((name for name in MAIN if name in metrics), next(iter(MAIN)))
+    reported = set(there)
+    return next((name for name in MAIN if name in reported), next(iter(MAIN)))
 
 
-def headings(metric: str) -> list[tuple[str, str, str]]:
-    """Heading, setting and metric of the columns of a headline table."""
-    return [*((setting, setting, metric) for setting in SETTINGS), ("rank distance", "multi", "rank_distance")]
-
-
-def show(results: Path) -> None:
-    """Print the main metric by setting and rank distance, with intervals, of every benchmark in `results`/table.csv."""
-    path = results / "table.csv"
-    if not path.is_file():
-        raise KoineError(f"{path}: no such file; `snakemake --cores all` makes it")
-    table = TABLE.check(pl.read_csv(path, schema_overrides=dict(TABLE.columns)), path)
-    for (benchmark,), part in table.group_by("benchmark", maintain_order=True):
-        values = {(r["backbone"], r["strategy"], r["setting"], r["metric"]): r for r in part.iter_rows(named=True)}
-        metric = main_metric(part["metric"])
-        columns = [column for column in headings(metric) if any(key[2:] == column[1:] for key in values)]
-        rows = [
-            [
-                f"{backbone} {strategy}",
-                *(_cell(values.get((backbone, strategy, setting, name)), 3 * (name in MAIN)) for _, setting, name in columns),
-            ]
-            for backbone, strategy in dict.fromkeys((key[0], key[1]) for key in values)
-        ]
-        print_table(f"{benchmark}: {MAIN[metric]}, with intervals", ["model", *(heading for heading, _, _ in columns)], rows)
-
-
-def _cell(row: dict[str, Any] | None, digits: int) -> str:
-    """`.877 .862–.891`: value and interval, as short as a terminal of 80 columns needs."""
-    if row is None:
-        return ""
-    mean, low, high = (
-        f"{row[name]:.{digits}f}".replace("0.", ".", 1) if digits else f"{row[name]:.0f}"
-        for name in ("mean", "ci_low", "ci_high")
-    )
-    return f"{mean} {low}–{high}"
+def headings(main: str) -> list[tuple[str, str, str]]:
+    """Heading, setting and metric of the columns of a headline table, of a benchmark that is judged by a metric."""
+    beside = [(metric(name).heading, "multi", name) for name in HEADLINE]
+    return [*((setting, setting, main) for setting in SETTINGS), *beside]

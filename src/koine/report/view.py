@@ -1,18 +1,24 @@
 """What the page's sections look things up in: results by name, the order of rows, and a strategy's colour and words."""
 
 import math
-import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import polars as pl
 
 from koine import languages
+from koine.metrics import HEADLINE, MAIN, metric
+from koine.params import Report
 from koine.report.markup import Html, fraction, language, rank, tag
-from koine.report.statistics import LOWER_IS_BETTER
 from koine.report.table import headings, main_metric
-from koine.strategies import DEBIASING, STRATEGIES, count_of
+from koine.strategies import DEBIASING, STRATEGIES, Strategy, count_of
+
+#: Of more strategies than this, the main ones are drawn.
+FEW = 8
+#: The strategies that stand for all where there are too many: what needs no training, and those that an example explains.
+MAIN_STRATEGIES = tuple(name for name, own in STRATEGIES.items() if own.example or own.languages == "none")
 
 
 @dataclass(frozen=True)
@@ -37,22 +43,45 @@ class Estimate:
         return bool(self.ends and other.ends and self.ends[0] <= other.ends[1] and other.ends[0] <= self.ends[1])
 
 
-def value_text(metric: str, value: float | None) -> str:
-    """A fraction or a rank, as the metric is."""
-    return rank(value) if metric == "rank_distance" else fraction(value)
+def value_text(name: str, value: float | None, digits: int = 3) -> str:
+    """A value of a metric, as it is printed: a fraction with this many digits, or a rank."""
+    return rank(value) if metric(name).entry.printed == "rank" else fraction(value, digits)
 
 
-def signed_text(metric: str, difference: float) -> str:
-    """A difference of fractions or ranks, with its sign."""
-    return ("−" if difference < 0 else "+") + value_text(metric, abs(difference))
+def signed_text(name: str, difference: float) -> str:
+    """A difference of two values of a metric, with its sign."""
+    return ("−" if difference < 0 else "+") + value_text(name, abs(difference))
+
+
+def judged_by(which: str) -> list[str]:
+    """The headings of the metrics in the headline tables whose `higher` or `lower` values are better."""
+    entries = [metric(name).entry for name in (*MAIN, *HEADLINE)]
+    return [entry.heading for entry in entries if entry.better == which]
+
+
+def better(name: str) -> str | None:
+    """What page.js reads in the head of a metric's column where the lowest value is the best one."""
+    return "lower" if metric(name).entry.better == "lower" else None
 
 
 @dataclass(frozen=True)
 class View:
-    """The evidence, in order and by name."""
+    """The evidence, in order and by name.
+
+    Attributes:
+        recipe: name in the tables.
+        confidence: coverage of the intervals.
+        reference: the strategy that the others are compared with.
+        benchmarks, backbones, strategies: names, in the order of the page.
+        results: of table.csv, by benchmark, backbone, strategy, setting and metric.
+        pairs: `records.PAIRS`.
+        trained: languages that a backbone and strategy was trained in.
+        alphas: α that a backbone and strategy was trained with.
+    """
 
     recipe: str
     confidence: float
+    reference: str
     benchmarks: list[str]
     backbones: list[str]
     strategies: list[str]
@@ -62,8 +91,15 @@ class View:
     alphas: dict[tuple[str, str], float]
 
     @classmethod
-    def of(cls, table: pl.DataFrame, pairs: pl.DataFrame, models: Sequence[dict[str, Any]], confidence: float) -> "View":
-        """Look through the tables and the models."""
+    def of(cls, table: pl.DataFrame, pairs: pl.DataFrame, models: Sequence[dict[str, Any]], report: Report) -> "View":
+        """Look through the tables and the models.
+
+        Args:
+            table: `records.TABLE`.
+            pairs: `records.PAIRS`.
+            models: koine.json of each model.
+            report: coverage of the intervals, and the reference.
+        """
         results = {}
         for row in table.iter_rows(named=True):
             if row["mean"] is not None and math.isfinite(row["mean"]):
@@ -84,7 +120,8 @@ class View:
         wholes = list(dict.fromkeys(whole(name) for name in benchmarks))
         return cls(
             recipe=" ".join(recipes) or "no results yet",
-            confidence=confidence,
+            confidence=report.confidence,
+            reference=report.reference,
             benchmarks=sorted(benchmarks, key=lambda name: (wholes.index(whole(name)), name != whole(name))),
             backbones=list(dict.fromkeys([*_distinct(table, pairs, "backbone"), *(model["backbone"] for model in models)])),
             strategies=sorted({*_distinct(table, pairs, "strategy"), *(model["strategy"] for model in models)}, key=_order),
@@ -104,11 +141,11 @@ class View:
         named = {backbone: [name for name in self.strategies if (backbone, name) in there] for backbone in self.backbones}
         return {backbone: strategies for backbone, strategies in named.items() if strategies}
 
-    def best(self, benchmark: str, backbone: str, setting: str, metric: str) -> Estimate | None:
-        """The best strategy's result."""
-        found = [self.get(benchmark, backbone, name, setting, metric) for name in self.strategies]
-        sign = -1 if metric in LOWER_IS_BETTER else 1
-        return max((one for one in found if one), key=lambda one: sign * one.mean, default=None)
+    def best(self, benchmark: str, backbone: str, setting: str, name: str) -> Estimate | None:
+        """The best strategy's result in a metric; None where there is none, or no value is better than another."""
+        sign = {"higher": 1, "lower": -1, "neither": 0}[metric(name).entry.better]
+        results = [self.get(benchmark, backbone, strategy, setting, name) for strategy in self.strategies]
+        return max((one for one in results if one and sign), key=lambda one: sign * one.mean, default=None)
 
     def metric(self, benchmark: str) -> str:
         """What a benchmark is judged by."""
@@ -127,14 +164,27 @@ class View:
         return sorted(found, key=lambda lang: known.index(lang) if lang in known else len(known))
 
     def mixtures(self) -> dict[str, list[str]]:
-        """The strategies that were trained with several α, each with those; the ends of hybrid's are x-y and x-x-mono."""
+        """The strategies that were trained with several α, each with those, and with what it is at the ends of α."""
         families: dict[str, list[str]] = {}
         for name in self.strategies:
             base = name.partition("@")[0]
             if base in STRATEGIES and STRATEGIES[base].takes_alpha:
                 families.setdefault(base, []).append(name)
-        ends: list[str] = [name for name in ("x-y", "x-x-mono") if name in self.strategies]
-        return {base: names + (ends if base == "hybrid" else []) for base, names in families.items() if len(names) > 1}
+        return {
+            base: [*names, *(end for end in ends(base) if end in self.strategies)]
+            for base, names in families.items()
+            if len(names) > 1
+        }
+
+    def mapped(self) -> list[str]:
+        """The strategies that get maps: all, or where they are more than `FEW` the main ones and the reference."""
+        few = len(self.strategies) <= FEW
+        return [name for name in self.strategies if few or name in MAIN_STRATEGIES or name == self.reference]
+
+    def contrasted(self) -> list[str]:
+        """The reference, and the strategies that have only one of its kinds of batch."""
+        alone = kinds_alone(base_of(self.reference))
+        return [name for name in self.strategies if name == self.reference or name in alone]
 
     def coverage(self) -> str:
         """`95 %`."""
@@ -147,21 +197,6 @@ class View:
     def label(self, strategy: str) -> Html:
         """A strategy's name with a dot of its colour."""
         return tag("span", strategy, class_=f"name {self.colour(strategy)}")
-
-    def colours(self) -> str:
-        """The style sheet of the strategies: a hybrid at its own α, or in fewer languages, is a shade of the hybrid's colour."""
-        shades = [name for name in self.strategies if re.match("hybrid(@|-of-)", name) and "+" not in name]
-        rules = []
-        for name in self.strategies:
-            base = _base(name)
-            colour = f"var(--{base.removesuffix('-half') if base in STRATEGIES else 'other'})"
-            if base.endswith("-half") or "+" in name:
-                colour = f"color-mix(in oklab, var(--ink) 35%, {colour})"
-            if name in shades:
-                ink = 30 + round(45 * shades.index(name) / max(1, len(shades) - 1))
-                colour = f"color-mix(in oklab, var(--ink) {ink}%, var(--hybrid))"
-            rules.append(f".{self.colour(name)} {{ --own: {colour}; color: var(--own); }}")
-        return "\n".join(rules)
 
 
 def whole(benchmark: str) -> str:
@@ -207,22 +242,61 @@ def in_words(strategy: str) -> tuple[str, str]:
 
 
 def _alpha(strategy: str, default: float | None) -> float | None:
-    """The share of monolingual batches that a strategy was trained with; `default` is that of its recipe."""
+    """The α that a strategy was trained with, or is the end of; `default` is that of its recipe."""
     name, _, own = strategy.partition("@")
     known = STRATEGIES.get(name)
     try:
-        return float(own) if own else default if known and known.takes_alpha else {"x-y": 0.0, "x-x-mono": 1.0}.get(name)
+        if not own:
+            of_ends = {end: alpha for mixed in STRATEGIES for end, alpha in ends(mixed).items()}
+            return default if known and known.takes_alpha else of_ends.get(name)
+        return float(own)
     except ValueError:  # no number: a name that is not Koine's
         return None
 
 
-def _base(strategy: str) -> str:
+@cache
+def ends(strategy: str) -> dict[str, float]:
+    """What a strategy is at the ends of α: those that have its cross-lingual (0) or monolingual (1) batches alone.
+
+    >>> ends("hybrid")
+    {'x-y': 0.0, 'x-x-mono': 1.0}
+    """
+    mixed = STRATEGIES.get(strategy)
+    if mixed is None or [batches.mono for batches in mixed.batches] != [None]:
+        return {}
+    at = {alpha: replace(mixed, batches=(replace(mixed.batches[0], mono=alpha),)) for alpha in (0.0, 1.0)}
+    return {name: alpha for alpha, end in at.items() for name, own in STRATEGIES.items() if _training(own) == _training(end)}
+
+
+@cache
+def kinds_alone(strategy: str) -> list[str]:
+    """The strategies that have only one of a strategy's kinds of batch, and train on the same questions and languages.
+
+    >>> kinds_alone("grad-mix")
+    ['x-x-mono', 'x-y']
+    """
+    mixed = STRATEGIES.get(strategy)
+    if mixed is None:
+        return []
+    kinds = [
+        kind for one in mixed.batches for kind in ([one] if one.mono is not None else [replace(one, mono=m) for m in (1.0, 0.0)])
+    ]
+    alike = [name for name, own in STRATEGIES.items() if (own.data, own.languages) == (mixed.data, mixed.languages)]
+    return [name for name in alike if len(STRATEGIES[name].batches) == 1 and STRATEGIES[name].batches[0] in kinds]
+
+
+def _training(strategy: Strategy) -> Strategy:
+    """What a strategy trains, without how it is shown."""
+    return replace(strategy, words="", colour=("", ""), example="")
+
+
+def base_of(strategy: str) -> str:
     """The last training of a chain, without its α and its number of languages."""
     trained = [count_of(part)[0].partition("@")[0] for part in strategy.split("+")]
     return next((name for name in reversed(trained) if name not in DEBIASING), strategy)
 
 
 def _order(strategy: str) -> tuple[int, int, int, str]:
-    name = _base(strategy)
+    name = base_of(strategy)
     count = count_of(strategy)[1] or 0
     return (list(STRATEGIES).index(name) if name in STRATEGIES else len(STRATEGIES), strategy.count("+"), count, strategy)

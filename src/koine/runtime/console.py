@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from rich.box import SIMPLE
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
@@ -115,13 +116,25 @@ def _rate(count: int, seconds: float) -> str:
 def table(title: str, header: Sequence[str], rows: Iterable[Sequence[object]], *, texts: int = 1) -> None:
     """Print a small table on stdout; the first column (or the first `texts`) is text, the others are right-aligned numbers."""
     out = Console(highlight=False)
+    grid = _grid(out, header, rows, texts)
+    if not out.is_terminal:
+        out.width = LOG_WIDTH
+    out.print(cell(title, out, "bold"), soft_wrap=True)  # a title of the grid would be wrapped to its width
+    out.print(grid)
+
+
+def fits(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bool:
+    """Whether the terminal is wide enough for all of a `table`; what goes to a file is."""
+    out = Console(highlight=False)
+    needed = Measurement.get(out, out.options.update(width=sys.maxsize), _grid(out, header, rows, 1)).maximum
+    return not out.is_terminal or needed <= out.width
+
+
+def _grid(out: Console, header: Sequence[str], rows: Iterable[Sequence[object]], texts: int) -> Table:
     grid = Table(box=SIMPLE, padding=(0, 1), pad_edge=False)
     for position, name in enumerate(header):
         whole = position == 0 or position >= texts  # of the other texts, a long one goes on in the next line
         grid.add_column(cell(name, out), justify="left" if position < texts else "right", no_wrap=whole, overflow="fold")
     for row in rows:
         grid.add_row(*(cell(value, out) for value in row))
-    if not out.is_terminal:
-        out.width = LOG_WIDTH
-    out.print(cell(title, out, "bold"), soft_wrap=True)  # a title of the grid would be wrapped to its width
-    out.print(grid)
+    return grid

@@ -12,7 +12,7 @@ import socket
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -87,6 +87,21 @@ def read_text(path: Path) -> str:
         raise KoineError(f"{path}: no such file") from None
     except UnicodeDecodeError as error:
         raise KoineError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
+
+
+def read_memory(path: Path) -> dict[str, Any]:
+    """The JSON object in a file that only saves work; an empty one where it is not there, or not whole."""
+    try:
+        known = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def write_memory(path: Path, known: dict[str, Any]) -> None:
+    """Write what `read_memory` reads; nothing happens where it may not be written."""
+    with suppress(OSError):
+        write_text(path, json.dumps(known))
 
 
 def parse_json(text: str, path: Path, line: int | None = None) -> Any:

@@ -46,14 +46,29 @@ def lease() -> str | None:
         time.sleep(PAUSE)
 
 
+def gpus() -> list[str]:
+    """The names of the GPUs that CUDA may use here, without asking torch, which takes seconds to load."""
+    known: dict[str, str] = {}
+    for index, uuid, name in _asked("index,uuid,name"):
+        known |= {index: name, uuid: name}
+    return [known.get(slot, slot) for slot in _slots()] if known else []
+
+
 def _slots() -> list[str]:
     if VISIBLE in os.environ:
         named = [name.strip() for name in os.environ[VISIBLE].split(",")]
         return [] if "-1" in named else [name for name in named if name]  # CUDA's word for none
+    return [uuid for uuid, *_ in _asked("uuid")]
+
+
+def _asked(fields: str) -> list[tuple[str, ...]]:
+    """What NVIDIA's driver says of each GPU of the machine; nothing where there is no driver."""
     try:
         found = subprocess.run(
-            ["nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader"], capture_output=True, text=True, timeout=30, check=False
-        )
+            ["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader"],
+            capture_output=True, text=True, timeout=30, check=False,
+        )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
         return []
-    return found.stdout.split() if found.returncode == 0 else []
+    lines = found.stdout.splitlines() if found.returncode == 0 else []
+    return [tuple(field.strip() for field in line.split(",", fields.count(","))) for line in lines if line.strip()]

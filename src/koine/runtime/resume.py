@@ -11,14 +11,21 @@ from pathlib import Path
 
 from koine.runtime.files import write_text
 
-PACKAGE = Path(__file__).parents[1]
 
+def key(inputs: object, files: Iterable[Path], code: str) -> str:
+    """Hex digest of all that determines a result.
 
-def key(inputs: object, files: Iterable[Path], packages: Iterable[str]) -> str:
-    """Hex digest of arguments, of the bytes of files, and of the code of koine's packages."""
-    code = [path for package in packages for path in sorted((PACKAGE / package).glob("*.py"))]
+    Args:
+        inputs: arguments, as JSON.
+        files: input files, by their bytes.
+        code: digest of the code that makes the result (`koine.code.digest`).
+
+    Raises:
+        FileNotFoundError: one of the files is missing.
+    """
     digest = hashlib.sha256(json.dumps(inputs, sort_keys=True, default=str).encode())
-    for path in [*code, *files]:
+    digest.update(code.encode())
+    for path in files:
         with path.open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()

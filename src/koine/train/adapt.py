@@ -15,7 +15,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from logging import ERROR
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -27,13 +27,10 @@ from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_MASKED_LM_MAPPIN
 from transformers.utils import logging
 
 from koine.backbones.base import TrainableEncoder, length_groups
-from koine.backbones.pretrained import PretrainedEncoder
-from koine.backbones.tokenizer import SPECIAL, Tokens
-from koine.params import Optimisation
+from koine.backbones.tokenizer import Tokens
 from koine.runtime.errors import KoineError
-from koine.train.contrastive import VALIDATION, Part
 from koine.train.optimiser import biases_and_norms
-from koine.train.ranks import Ranks
+from koine.train.task import VALIDATION, BatchLoss, Setup
 from koine.train.tokens import TrainingSet
 
 HIDDEN = 0.15  # of the tokens, in `mlm`
@@ -41,11 +38,6 @@ MASKED, SWAPPED = 0.8, 0.1  # of the hidden ones; the others stay as they are
 DELETED = 0.6  # of the tokens, in `tsdae`
 _DAMAGE, _TEXTS = 8, 9  # first numbers of the seeds of random streams; `batches` and `contrastive` have the others
 IGNORED = -100  # label of a token that is not to be told
-#: transformers' classes with a head, and the backbones of ours that have one.
-_HEADS: dict[str, tuple[Any, str]] = {
-    "mlm": (MODEL_FOR_MASKED_LM_MAPPING, "XLM-R (also E5, BGE-M3), BERT (mBERT, LaBSE), ModernBERT (mmBERT) or kind transformer"),
-    "tsdae": (MODEL_FOR_CAUSAL_LM_MAPPING, "XLM-R (also E5, BGE-M3), BERT (mBERT, LaBSE) or kind transformer"),
-}
 
 
 class Objective(nn.Module, ABC):
@@ -54,7 +46,16 @@ class Objective(nn.Module, ABC):
     Args:
         encoder: is trained.
         model: language model that has the encoder's weights and a head.
+
+    Attributes:
+        name: in logs and messages.
+        heads: transformers' classes with such a head, by the class of the configuration.
+        able: the backbones of ours that have one.
     """
+
+    name: ClassVar[str]
+    heads: ClassVar[Any]
+    able: ClassVar[str]
 
     def __init__(self, encoder: TrainableEncoder, model: PreTrainedModel) -> None:
         super().__init__()
@@ -62,6 +63,30 @@ class Objective(nn.Module, ABC):
         self.model = model
         added = encoder.tokenizer.get_added_tokens_decoder()
         self._special = np.array([token for token, content in added.items() if content.special])
+
+    @classmethod
+    @abstractmethod
+    def of(cls, encoder: TrainableEncoder, base: PreTrainedModel) -> Self:
+        """The objective of an encoder whose transformer is `base`."""
+
+    @classmethod
+    def takes(cls, config: PreTrainedConfig) -> bool:
+        """Whether transformers has such a head for an architecture."""
+        return type(config) in cls.heads and not config.is_encoder_decoder
+
+    @classmethod
+    def with_head(cls, config: PreTrainedConfig, dtype: torch.dtype) -> PreTrainedModel:
+        """The model of a configuration with its head, and the weights that the folder of the configuration has for it."""
+        made = cls.heads[type(config)]
+        folder = config._name_or_path
+        verbosity = logging.get_verbosity()
+        logging.set_verbosity(ERROR)  # a head that the folder lacks is no news
+        try:
+            if folder and (Path(folder) / "config.json").is_file():
+                return cast(PreTrainedModel, made.from_pretrained(folder, config=config, dtype=dtype, use_safetensors=True))
+            return cast(PreTrainedModel, made(config))
+        finally:
+            logging.set_verbosity(verbosity)
 
     @abstractmethod
     def forward(self, tokens: Tokens, draw: np.random.Generator) -> torch.Tensor:
@@ -100,13 +125,22 @@ class Objective(nn.Module, ABC):
 class MaskedLanguageModel(Objective):
     """`mlm`: 15 % of the tokens are to be told; 80 % of them are masked, 10 % swapped for others, 10 % as they were."""
 
-    def __init__(self, encoder: TrainableEncoder, base: PreTrainedModel, mask: int) -> None:
-        model = _with_head("mlm", deepcopy(base.config), base.dtype)
+    name = "mlm"
+    heads = MODEL_FOR_MASKED_LM_MAPPING
+    able = "XLM-R (also E5, BGE-M3), BERT (mBERT, LaBSE), ModernBERT (mmBERT) or kind transformer"
+
+    def __init__(self, encoder: TrainableEncoder, model: PreTrainedModel) -> None:
+        super().__init__(encoder, model)
+        self._mask = encoder.mask_token
+        self._ordinary = np.setdiff1d(np.arange(encoder.tokenizer.get_vocab_size()), self._special)
+
+    @classmethod
+    def of(cls, encoder: TrainableEncoder, base: PreTrainedModel) -> Self:
+        """See `Objective.of`."""
+        model = cls.with_head(deepcopy(base.config), base.dtype)
         setattr(model, model.base_model_prefix, base)
         model.tie_weights()
-        super().__init__(encoder, model)
-        self._mask = mask
-        self._ordinary = np.setdiff1d(np.arange(encoder.tokenizer.get_vocab_size()), self._special)
+        return cls(encoder, model)
 
     def forward(self, tokens: Tokens, draw: np.random.Generator) -> torch.Tensor:
         """See `Objective.forward`."""
@@ -128,15 +162,26 @@ class DenoisingAutoEncoder(Objective):
     Tokens are deleted, not words: Chinese and Thai have no spaces.
     """
 
-    def __init__(self, encoder: TrainableEncoder, base: PreTrainedModel) -> None:
+    name = "tsdae"
+    heads = MODEL_FOR_CAUSAL_LM_MAPPING
+    able = "XLM-R (also E5, BGE-M3), BERT (mBERT, LaBSE) or kind transformer"
+
+    @classmethod
+    def of(cls, encoder: TrainableEncoder, base: PreTrainedModel) -> Self:
+        """See `Objective.of`."""
         config = deepcopy(base.config)
         config.is_decoder = config.add_cross_attention = True
         config.use_cache = False
-        model = _with_head("tsdae", config, base.dtype)
+        model = cls.with_head(config, base.dtype)
         # The helper gives its first argument the second one's parameters: the encoder keeps its own.
         _tie_encoder_decoder_weights(model.base_model, base)
         model.tie_weights()
-        super().__init__(encoder, model)
+        return cls(encoder, model)
+
+    @classmethod
+    def takes(cls, config: PreTrainedConfig) -> bool:
+        """Whether transformers has such a decoder for an architecture, one that attends to a vector."""
+        return super().takes(config) and hasattr(config, "add_cross_attention")
 
     def forward(self, tokens: Tokens, draw: np.random.Generator) -> torch.Tensor:
         """See `Objective.forward`."""
@@ -151,71 +196,56 @@ class DenoisingAutoEncoder(Objective):
         return tokens.keep((luck >= DELETED) | (luck == np.repeat(luckiest, tokens.lengths)))
 
 
-def objective(kind: str, model: TrainableEncoder, seed: int = 0) -> Objective:
+def objective(kind: type[Objective], model: TrainableEncoder, seed: int = 0) -> Objective:
     """What an encoder is adapted with.
 
     Args:
-        kind: `mlm` or `tsdae`.
-        model: the encoder, of kind `transformer` or `pretrained`; its weights are trained in place.
+        kind: of objective.
+        model: the encoder, a transformer; its weights are trained in place.
         seed: draws the new weights of the head.
 
     Raises:
         KoineError: the encoder has no context, or transformers has no such head for its architecture.
     """
     base = model.language_model
-    # Tokenizers of ours have no mask token, and get none, so that files keep their bytes: the unknown token says the same.
-    mask = SPECIAL.index("<unk>")
-    if isinstance(model, PretrainedEncoder):
-        own = model.model.tokenizer
-        mask = own.unk_token_id if own.mask_token_id is None else own.mask_token_id
-    heads, able = _HEADS[kind]
-    config = base.config
-    if type(config) not in heads or config.is_encoder_decoder or (kind == "tsdae" and not hasattr(config, "add_cross_attention")):
-        raise KoineError(f"{kind}: transformers has no head for encoders of type {config.model_type}; take {able}")
+    if not kind.takes(base.config):
+        name = base.config.model_type
+        raise KoineError(f"{kind.name}: transformers has no head for encoders of type {name}; take {kind.able}")
     torch.manual_seed(seed)
-    made = MaskedLanguageModel(model, base, mask) if kind == "mlm" else DenoisingAutoEncoder(model, base)
-    return made.to(model.device)
+    return kind.of(model, base).to(model.device)
 
 
-def _with_head(kind: str, config: PreTrainedConfig, dtype: torch.dtype) -> PreTrainedModel:
-    """The model of a configuration with its head, and the weights that the folder of the configuration has for it."""
-    made = _HEADS[kind][0][type(config)]
-    folder = config._name_or_path
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity(ERROR)  # a head that the folder lacks is no news
-    try:
-        if folder and (Path(folder) / "config.json").is_file():
-            return cast(PreTrainedModel, made.from_pretrained(folder, config=config, dtype=dtype, use_safetensors=True))
-        return cast(PreTrainedModel, made(config))
-    finally:
-        logging.set_verbosity(verbosity)
+def mlm(setup: Setup) -> "Unsupervised":
+    """Masked language modelling on a strategy's texts."""
+    return Unsupervised(MaskedLanguageModel, setup)
+
+
+def tsdae(setup: Setup) -> "Unsupervised":
+    """Denoising of a strategy's texts."""
+    return Unsupervised(DenoisingAutoEncoder, setup)
 
 
 class Unsupervised:
-    """Training on texts alone: batches of questions and passages of all languages, each text once in an epoch.
+    """Training on texts alone: batches of questions and passages of all languages, each text once in an epoch; see `task.Task`.
 
     Args:
-        kind: `mlm` or `tsdae`.
-        model: what is trained.
-        data: the texts.
-        available: whether question i counts in language l, `[n, L]`.
-        settings: of the training; a batch has `batch_size` texts.
-        seed: of its random draws.
-        ranks: the processes among which a batch is split; the loss is the mean of theirs.
+        kind: of objective.
+        setup: what is trained, and on which texts; a batch has `batch_size` of them. The loss is the mean of the processes'.
+
+    Raises:
+        KoineError: there are fewer texts than a batch has, or the encoder cannot be adapted so.
     """
 
-    parts = 1
+    batches = 1
 
-    def __init__(
-        self, kind: str, model: TrainableEncoder, data: TrainingSet, available: npt.NDArray[np.bool_], settings: Optimisation,
-        seed: int, ranks: Ranks,
-    ) -> None:  # fmt: skip
-        self._objective = objective(kind, model, seed)
+    def __init__(self, kind: type[Objective], setup: Setup) -> None:
+        self._objective = objective(kind, setup.model, setup.seed)
         self._objective.train()
-        self._texts = _texts(data, available)
-        if len(self._texts) < settings.batch_size:
-            raise KoineError(f"{kind}: only {len(self._texts)} texts, fewer than batch_size {settings.batch_size}; lower it")
-        self._kind, self._settings, self._seed, self._ranks = kind, settings, seed, ranks
+        self._optimisation, self._seed, self._processes = setup.optimisation, setup.seed, setup.processes
+        self._texts = _texts(setup.data, setup.available)
+        size = self._optimisation.batch_size
+        if len(self._texts) < size:
+            raise KoineError(f"{kind.name}: only {len(self._texts)} texts, fewer than batch_size {size}; lower it")
 
     @property
     def parameters(self) -> list[torch.nn.Parameter]:
@@ -229,30 +259,37 @@ class Unsupervised:
 
     def draw(self, step: int) -> np.random.Generator:
         """The random numbers of a step, which are a process's own."""
-        return np.random.default_rng([self._seed, _DAMAGE, step, self._ranks.rank])
+        return np.random.default_rng([self._seed, _DAMAGE, step, self._processes.number])
 
-    def backward(self, part: int, step: int, draw: np.random.Generator) -> Part:
-        """Add the gradient of a batch's loss."""
-        size = self._settings.batch_size
+    def learned(self) -> dict[str, float]:
+        """Nothing but weights."""
+        return {}
+
+    def watched(self) -> None:
+        """There are no pairs."""
+
+    def backward(self, batch: int, step: int, draw: np.random.Generator) -> BatchLoss:
+        """Add the gradient of a step's batch; it has one."""
+        size = self._optimisation.batch_size
         epoch, place = divmod(step, len(self._texts) // size)
         order = np.random.default_rng([self._seed, _TEXTS, epoch]).permutation(len(self._texts))
-        rows = np.array_split(order[place * size : (place + 1) * size], self._ranks.size)[self._ranks.rank]
+        rows = np.array_split(order[place * size : (place + 1) * size], self._processes.count)[self._processes.number]
         texts = self._texts.take(rows)
         torch.manual_seed((self._seed << 32) + step)
-        with torch.autocast(self._objective.encoder.device.type, torch.bfloat16, enabled=self._settings.bf16):
+        with torch.autocast(self._objective.encoder.device.type, torch.bfloat16, enabled=self._optimisation.bf16):
             loss = self._objective(texts, draw)
-        torch.autograd.backward(loss / self._ranks.size)
-        return Part(self._kind, loss.detach(), len(rows), len(texts.ids))
+        torch.autograd.backward(loss / self._processes.count)
+        return BatchLoss(self._objective.name, loss.detach(), len(rows), len(texts.ids))
 
     def validation_loss(
         self, data: TrainingSet, questions: npt.NDArray[np.int64], languages: list[int]
     ) -> Callable[[], dict[str, float]]:
-        """See `loop.Task.validation_loss`: the loss of the objective, on texts that are damaged in the same way each time."""
+        """See `task.Task.validation_loss`: the loss of the objective, on texts that are damaged in the same way each time."""
         counted = np.isin(np.arange(len(data.available)), questions)[:, None] & np.isin(np.arange(len(data.languages)), languages)
         texts = _texts(data, data.available & counted)
         if not len(texts):
             raise KoineError("train.validation: no question is left for the validation loss; raise share")
-        batches = np.array_split(np.arange(len(texts)), math.ceil(len(texts) / self._settings.batch_size))
+        batches = np.array_split(np.arange(len(texts)), math.ceil(len(texts) / self._optimisation.batch_size))
         device = self._objective.encoder.device.type
 
         @torch.no_grad()
@@ -261,7 +298,7 @@ class Unsupervised:
             total = 0.0
             for number, rows in enumerate(batches):
                 draw = np.random.default_rng([VALIDATION, _DAMAGE, number])
-                with torch.autocast(device, torch.bfloat16, enabled=self._settings.bf16):
+                with torch.autocast(device, torch.bfloat16, enabled=self._optimisation.bf16):
                     total += float(self._objective(texts.take(rows), draw)) * len(rows)
             self._objective.train()
             return {"loss": round(total / len(texts), 5)}

@@ -3,13 +3,12 @@
 A batch has a type. In a *monolingual* batch every question and passage is in one language, drawn uniformly
 ("equally among all possible languages", arXiv 2408.10536 section 3), or by size. In a *cross-lingual* batch each row
 draws an ordered pair of different languages uniformly from those in which its question exists, or the batch draws one
-pair for all its rows. In a *mixed* batch
-each row draws one language for both sides (LAReQA's X-X, arXiv 2004.05484). `koine.strategies` says which strategy has which.
+pair for all its rows. In a *mixed* batch each row draws one language for both sides (LAReQA's X-X, arXiv 2004.05484).
+`koine.strategies` says which strategy has which.
 
-The whole plan is a pure function of (data, settings, seed, step): any batch can be asked for at any time, in any
-order, which is what makes an exact resume possible. Questions are drawn without replacement: each stream (a
-language's monolingual batches, the cross-lingual ones) goes through a new permutation of its questions in every
-epoch, and drops the incomplete last batch.
+A batch is a pure function of (data, parameters, seed, step): any batch can be asked for at any time, in any order, which makes
+an exact resume possible. Questions are drawn without replacement: each stream (a language's monolingual batches, the
+cross-lingual ones) goes through a new permutation of its questions in every epoch, and drops the incomplete last batch.
 """
 
 import itertools
@@ -54,12 +53,12 @@ def _draw_by_size(sizes: npt.NDArray[np.int64], exponent: float, draw: np.random
     return draw.choice(len(sizes), size=steps, p=weights / weights.sum())
 
 
-class BatchPlan:
-    """The batches of one training run.
+class BatchSampler:
+    """The batches of one training run, by the number of the step.
 
     Args:
-        available: whether question i exists in language l (0 is the source language), `[n, L]`.
-        batches: what the batches are.
+        available: whether question i exists in language l (0 is the source language), bool `[n, L]`.
+        batches: how their rows draw languages.
         alpha: probability that a batch is monolingual, where `batches.mono` says none.
         batch_size: rows of a batch.
         steps: number of batches.
@@ -68,13 +67,23 @@ class BatchPlan:
             X-Y), not two different ones. A language of n questions is drawn for a monolingual batch with probability
             ∝ n^`sampling_exponent`; 0 is uniform. `pair_per`: each `row` of a cross-lingual batch draws its own pair, or the
             `batch` draws one, uniformly among those with a batch of common questions.
-        sources: data set of question i, `[n]`; used with `source_exponent`.
+        sources: number of question i's data set, int64 `[n]`; used with `source_exponent`.
         source_exponent: a batch is of one data set, drawn among those with enough questions that it may hold; one with n of
             them has probability ∝ n^source_exponent. None: data sets share batches.
 
     Raises:
         KoineError: a language, or the set of questions that exist in two languages (with `pair_per: batch`, in every two), is
             smaller than a batch.
+
+    >>> from koine.strategies import CROSS, MONO
+    >>> available = np.ones((100, 3), dtype=bool)  # 100 questions in three languages
+    >>> made = {"alpha": 0.5, "batch_size": 4, "steps": 2, "seed": 1, "languages": Languages()}
+    >>> batch = BatchSampler(available, MONO, **made)[0]
+    >>> batch.type.value, batch.query_langs.tolist(), batch.passage_langs.tolist()
+    ('mono', [1, 1, 1, 1], [1, 1, 1, 1])
+    >>> batch = BatchSampler(available, CROSS, **made)[0]
+    >>> batch.type.value, bool((batch.query_langs != batch.passage_langs).all())
+    ('cross', True)
     """
 
     def __init__(
@@ -92,7 +101,7 @@ class BatchPlan:
             available.sum(axis=0), languages.sampling_exponent, np.random.default_rng([seed, _LANGUAGES]), steps
         )
         other = BatchType(batches.rest)
-        self._types = [BatchType.MONO if own else other for own in mono]
+        self._types = [BatchType.MONO if is_mono else other for is_mono in mono]
         # Stream of each step: a language's number, `count` for rows in several languages, or one of the pairs after it.
         self._streams = np.where(mono, 0 if batches.source_only else drawn, count)
         several = available.sum(axis=1) >= (2 if other is BatchType.CROSS and not languages.equal_languages else 1)
@@ -118,8 +127,8 @@ class BatchPlan:
         # How many batches of its stream came before each step.
         self._turns = np.zeros(steps, dtype=np.int64)
         for stream in np.unique(self._streams).tolist():
-            own_steps = np.flatnonzero(self._streams == stream)
-            self._turns[own_steps] = np.arange(len(own_steps))
+            its_steps = np.flatnonzero(self._streams == stream)
+            self._turns[its_steps] = np.arange(len(its_steps))
             if len(self._members[stream]) < batch_size:
                 what = "questions in two languages" if stream == count else f"questions in language number {stream}"
                 raise KoineError(
@@ -132,16 +141,16 @@ class BatchPlan:
         """Cut every stream into one for each data set with enough questions, and draw one of them for each step."""
         for stream in np.unique(self._streams).tolist():
             members = self._members[stream]
-            parts = [members[sources[members] == source] for source in np.unique(sources[members])]
-            whole = [part for part in parts if len(part) >= self._batch_size]
-            if whole:
+            by_source = [members[sources[members] == source] for source in np.unique(sources[members])]
+            large = [questions for questions in by_source if len(questions) >= self._batch_size]
+            if large:
                 steps = np.flatnonzero(self._streams == stream)
                 draw = np.random.default_rng([self._seed, _DATASETS, stream])
-                chosen = _draw_by_size(np.array([len(part) for part in whole]), exponent, draw, len(steps))
+                chosen = _draw_by_size(np.array([len(questions) for questions in large]), exponent, draw, len(steps))
                 first = max(self._members) + 1
                 self._streams[steps] = first + chosen
-                self._members |= {first + number: part for number, part in enumerate(whole)}
-                self._language_of |= dict.fromkeys(range(first, first + len(whole)), self._language_of[stream])
+                self._members |= {first + number: questions for number, questions in enumerate(large)}
+                self._language_of |= dict.fromkeys(range(first, first + len(large)), self._language_of[stream])
 
     def __len__(self) -> int:
         return len(self._types)

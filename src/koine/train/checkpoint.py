@@ -1,9 +1,9 @@
 """Exact resume: the state of a training run, beside its output and keyed by all that determines the result.
 
-A run that was killed goes on from its last checkpoint and ends with the same weights, to the bit, as one that was not:
+A run that was killed resumes from its last checkpoint and ends with the same weights, to the bit, as one that was not:
 batches and dropout are functions of seed and step, so weights, moments of the optimiser and the number of the step are
 all the state there is, and where they are asked for, the best weights so far and GradVac's usual cosines. A checkpoint of other
-data, settings or code is never gone on with.
+data, parameters or code is never resumed.
 """
 
 import json
@@ -16,24 +16,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from koine.runtime import resume
 from koine.runtime.console import say
 from koine.runtime.files import atomic
-from koine.train.metrics import Log
+from koine.train.log import Log
 
 KEPT = 2  # the last one, and the one before it in case the last cannot be read
 REQUEUE = 75  # EX_TEMPFAIL of sysexits.h: "try again later"; name it as RequeueExit in slurm.conf
-
-
-def key(inputs: dict[str, Any], files: list[Path]) -> str:
-    """Digest of everything that determines the result: arguments, the bytes of files, Koine's code and torch's version."""
-    return resume.key([inputs, torch.__version__], files, ("train", "backbones"))
 
 
 @dataclass
@@ -50,7 +43,7 @@ class Checkpoints:
 
     Args:
         folder: where they lie; no declared output.
-        key: of `key`.
+        key: digest of all that determines the result (`runtime.resume.key`).
         every: seconds between two of them; changes no result.
     """
 
@@ -81,8 +74,8 @@ class Checkpoints:
         about = {"key": self._key, "step": str(state.step), "log": json.dumps(state.log)}
         with atomic(self.folder / f"step-{state.step:09}.safetensors") as temporary:
             save_file(state.tensors, temporary, metadata=about)
-        own = sorted(self.folder.glob("step-*.safetensors"), key=lambda path: path.stat().st_mtime_ns)
-        for path in own[:-KEPT]:
+        kept = sorted(self.folder.glob("step-*.safetensors"), key=lambda path: path.stat().st_mtime_ns)
+        for path in kept[:-KEPT]:
             path.unlink()
         self._last = time.monotonic()
 
@@ -117,5 +110,5 @@ def stop(number: int, where: str) -> None:
     """
     if number == signal.SIGINT:
         raise KeyboardInterrupt
-    say(f"stopped {where} by {signal.Signals(number).name}; a checkpoint is written, the same command goes on from it")
+    say(f"stopped {where} by {signal.Signals(number).name}; a checkpoint is written, the same command resumes from it")
     raise SystemExit(REQUEUE)

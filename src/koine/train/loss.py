@@ -10,11 +10,11 @@ from koine.params import Direction, PartitionMode
 
 
 @dataclass(frozen=True)
-class Documents:
-    """What the documents of a batch are: B positives, then M explicit negatives.
+class PassageRows:
+    """What the passages of a batch are: B positives, then M explicit negatives.
 
     Attributes:
-        passage: passage number of each, the same in all languages, int64 `[B + M]`.
+        passage: number of each, the same in all languages, int64 `[B + M]`.
         row: the row that each belongs to, int64 `[B + M]`; of the positives 0 to B - 1.
     """
 
@@ -23,7 +23,7 @@ class Documents:
 
 
 def info_nce(
-    queries: torch.Tensor, passages: torch.Tensor, documents: Documents, *, temperature: float | torch.Tensor,
+    queries: torch.Tensor, passages: torch.Tensor, rows: PassageRows, *, temperature: float | torch.Tensor,
     directions: Sequence[Direction] = ("query_to_doc",), partition_mode: PartitionMode = "joint", in_batch: bool = True,
 ) -> torch.Tensor:  # fmt: skip
     """Mean over the batch of `-log softmax_j(cos(q_i, p_j) / temperature)` at j = i.
@@ -35,8 +35,8 @@ def info_nce(
 
     Args:
         queries: L2-normalised vectors, float32 `[B, d]`.
-        passages: likewise of the documents, `[B + M, d]`; the first B belong to the queries.
-        documents: what they are.
+        passages: likewise, float32 `[B + M, d]`; the first B belong to the queries.
+        rows: what the passages are.
         temperature: cosines are divided by it.
         directions: what is compared; `query_to_doc` and further terms, as sentence-transformers' loss of that name defines them.
         partition_mode: `joint`: one softmax over all directions, as in arXiv 2308.03281; `per_direction`: the mean of one
@@ -44,11 +44,19 @@ def info_nce(
         in_batch: whether other rows' positives are negatives of a query.
 
     Returns:
-        A scalar.
+        A scalar, float32.
+
+    >>> queries, passages = torch.eye(2), torch.eye(2)  # each query is its passage, and nothing of the other
+    >>> rows = PassageRows(torch.tensor([7, 8]), torch.tensor([0, 1]))
+    >>> round(float(info_nce(queries, passages, rows, temperature=1.0)), 4)  # -log(e / (e + 1))
+    0.3133
+    >>> rows = PassageRows(torch.tensor([7, 7]), torch.tensor([0, 1]))  # both rows are on one passage
+    >>> float(info_nce(queries, passages, rows, temperature=1.0))
+    0.0
     """
     count = len(queries)
-    rows = torch.arange(count, device=queries.device)
-    same = documents.passage[:count, None] == documents.passage[None, :]
+    numbers = torch.arange(count, device=queries.device)
+    same = rows.passage[:count, None] == rows.passage[None, :]
 
     def compared(direction: Direction) -> torch.Tensor:
         here, there = direction.split("_to_")
@@ -57,13 +65,13 @@ def info_nce(
         scores = ((queries if here == "query" else passages[:count]) @ others.T).float() / temperature
         hidden = same[:, : len(others)].clone()
         if here == there:
-            hidden |= rows[:, None] == documents.row[None, : len(others)]  # what belongs to one query is not compared
+            hidden |= numbers[:, None] == rows.row[None, : len(others)]  # what belongs to one query is not compared
         else:
-            hidden[rows, rows] = False
+            hidden[numbers, numbers] = False
         if direction == "query_to_doc" and not in_batch:
-            hidden[:, :count] = rows[:, None] != rows[None, :]
+            hidden[:, :count] = numbers[:, None] != numbers[None, :]
         return scores.masked_fill(hidden, float("-inf"))
 
     scores = [compared(direction) for direction in directions]
-    parts = [torch.cat(scores, dim=1)] if partition_mode == "joint" and len(scores) > 1 else scores
-    return torch.stack([functional.cross_entropy(part, rows) for part in parts]).mean()
+    partitions = [torch.cat(scores, dim=1)] if partition_mode == "joint" and len(scores) > 1 else scores
+    return torch.stack([functional.cross_entropy(partition, numbers) for partition in partitions]).mean()

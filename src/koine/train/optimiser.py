@@ -24,9 +24,9 @@ def biases_and_norms(module: nn.Module) -> list[nn.Parameter]:
     """
     return [
         parameter
-        for path, part in module.named_modules()
-        for name, parameter in part.named_parameters(path, recurse=False)
-        if isinstance(part, nn.LayerNorm) or _BIAS_OR_NORM.search(name.lower())
+        for path, layer in module.named_modules()
+        for name, parameter in layer.named_parameters(path, recurse=False)
+        if isinstance(layer, nn.LayerNorm) or _BIAS_OR_NORM.search(name.lower())
     ]
 
 
@@ -63,13 +63,13 @@ class AdamW:
     def _named(self) -> dict[str, torch.Tensor]:
         lists: dict[str, Sequence[torch.Tensor]]
         lists = {"parameter": self._parameters, "mean": self._means, "square": self._squares, "steps": self._steps}
-        return {f"{name}.{i}": value for name, own in lists.items() for i, value in enumerate(own)}
+        return {f"{name}.{i}": value for name, values in lists.items() for i, value in enumerate(values)}
 
     @torch.no_grad()
     def step(self, lr: float) -> None:
         """Move every parameter that has a gradient."""
         for decay in dict.fromkeys(self._decays):
-            used = [i for i, own in enumerate(self._decays) if own == decay and self._parameters[i].grad is not None]
+            used = [i for i, value in enumerate(self._decays) if value == decay and self._parameters[i].grad is not None]
             states = [[state[i] for i in used] for state in (self._parameters, self._means, self._squares, self._steps)]
             parameters, means, squares, steps = states
             gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]

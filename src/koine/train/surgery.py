@@ -10,42 +10,49 @@ from typing import Any
 
 import torch
 
-Gradients = Sequence[torch.Tensor]
+Gradients = Sequence[torch.Tensor]  # a tensor for each parameter
 
 
-def _gram(parts: Sequence[Gradients]) -> torch.Tensor:
-    """Inner products of gradients, each a tensor per parameter; `[m, m]`."""
-    return torch.tensor([[sum(float((a * b).sum()) for a, b in zip(one, two, strict=True)) for two in parts] for one in parts])
+def _products(gradients: Sequence[Gradients]) -> torch.Tensor:
+    """Inner products of m gradients, float32 `[m, m]`."""
+    return torch.tensor(
+        [[sum(float((a * b).sum()) for a, b in zip(one, two, strict=True)) for two in gradients] for one in gradients]
+    )
+
+
+def _cosine(products: torch.Tensor) -> float:
+    """The cosine between the first two gradients, by the `_products` of all."""
+    return float(products[0, 1] / (products[0, 0] * products[1, 1]).sqrt())
 
 
 def cosine(one: Gradients, two: Gradients) -> float:
     """The cosine between two gradients."""
-    gram = _gram([one, two])
-    return float(gram[0, 1] / (gram[0, 0] * gram[1, 1]).sqrt())
+    return _cosine(_products([one, two]))
 
 
 class Surgery:
-    """Joins the gradients of the parts of a step.
+    """Joins the gradients of a step's batches.
 
     Args:
-        kind: `pcgrad` or `gradvac`.
+        weighting: torchjd's: weights `[m]` of m gradients, by their inner products `[m, m]`.
     """
 
-    def __init__(self, kind: str) -> None:
-        from torchjd.aggregation import GradVacWeighting, PCGradWeighting  # seconds to import, and seldom asked for
+    def __init__(self, weighting: Any) -> None:
+        self._weighting = weighting
 
-        self._weighting: Any = PCGradWeighting() if kind == "pcgrad" else GradVacWeighting()
-
-    def join(self, parts: Sequence[Gradients]) -> tuple[list[torch.Tensor], float]:
+    def join(self, gradients: Sequence[Gradients]) -> tuple[list[torch.Tensor], float]:
         """The joint gradient, and the cosine between the first two.
 
         Args:
-            parts: of each part, the gradient of every parameter.
+            gradients: of each batch.
         """
-        gram = _gram(parts)
-        weights = (self._weighting(gram) / len(parts)).tolist()
-        joint = [sum(weight * own for weight, own in zip(weights, owns, strict=True)) for owns in zip(*parts, strict=True)]
-        return joint, float(gram[0, 1] / (gram[0, 0] * gram[1, 1]).sqrt())
+        products = _products(gradients)
+        weights = (self._weighting(products) / len(gradients)).tolist()
+        joint = [
+            sum(weight * gradient for weight, gradient in zip(weights, of_parameter, strict=True))
+            for of_parameter in zip(*gradients, strict=True)
+        ]
+        return joint, _cosine(products)
 
     def state(self) -> dict[str, torch.Tensor]:
         """What a later step depends on: GradVac's usual cosines."""
@@ -53,7 +60,21 @@ class Surgery:
 
     def load(self, state: dict[str, torch.Tensor]) -> None:
         """Take up a `state`."""
-        own = {name.removeprefix("surgery."): value for name, value in state.items() if name.startswith("surgery.")}
-        if own:
+        cosines = {name.removeprefix("surgery."): value for name, value in state.items() if name.startswith("surgery.")}
+        if cosines:
             self._weighting._ensure_state(2, torch.float32)
-            self._weighting.load_state_dict(own)
+            self._weighting.load_state_dict(cosines)
+
+
+def pcgrad() -> Surgery:
+    """Each gradient loses its part against the other."""
+    from torchjd.aggregation import PCGradWeighting  # seconds to import, and seldom asked for
+
+    return Surgery(PCGradWeighting())
+
+
+def gradvac() -> Surgery:
+    """Both gradients are turned towards the cosine that they usually have."""
+    from torchjd.aggregation import GradVacWeighting
+
+    return Surgery(GradVacWeighting())

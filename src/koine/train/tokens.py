@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from koine.backbones.kinds import KINDS
 from koine.backbones.tokenizer import (
     Tokens,
     read_tokenizer,
@@ -17,51 +18,57 @@ from koine.backbones.tokenizer import (
     train_tokenizer,
     write_tokens,
 )
-from koine.params import Start, Tokenizer
+from koine.params import KindName, Start, Tokenizer
 from koine.records import MINED, PARALLEL, QA
 from koine.runtime.console import say
 from koine.runtime.errors import KoineError
 from koine.runtime.files import text_id, write_text
 
 
-def tokenise(qa: Path, parallel: list[Path], out: Path, settings: Tokenizer, special: bool, start: Start | None = None) -> None:
-    """Train a tokenizer on all kept texts, or take a pretrained model's, and write the texts as token ids.
+def train_tokens(
+    qa: Path, out: Path, kind: KindName, tokenizer: Tokenizer = Tokenizer(), start: Start = Start(), parallel: Sequence[Path] = ()
+) -> None:
+    """Train a tokenizer on all kept texts (or take a model's), and write them as token ids, once for all models.
 
     Args:
-        qa: QA rows of the collect step: the source language.
-        parallel: kept pairs of the other languages (`records.PARALLEL`).
-        out: folder; gets tokenizer.json, queries.arrow and passages.arrow, where negatives stand among the passages.
-        settings: of the tokenizer.
-        special: whether texts are framed by the tokenizer's special tokens.
-        start: the pretrained model whose tokenizer is taken; of its settings, length and prefixes count.
+        qa: Questions of koine collect, in the source language.
+        out: Folder; gets tokenizer.json, queries.arrow and passages.arrow, where negatives stand among the passages.
+        kind: Kind of backbone.
+        tokenizer: of a tokenizer that is taken from a model, length and prefixes count.
+        start: the model whose tokenizer is taken.
+        parallel: Kept pairs of another language (koine filter).
+
+    Raises:
+        KoineError: the model has no tokenizer of the fast kind.
     """
     columns = ("id", "passage_id", "lang", "question", "passage", "negative_ids", "negatives")
-    named = pl.col("negatives").list.eval(pl.element().map_elements(text_id, return_dtype=pl.String))
+    negative_ids = pl.col("negatives").list.eval(pl.element().map_elements(text_id, return_dtype=pl.String))
     collected = QA.read(qa)
     sources = collected.select("id", "source", "licence")
-    pairs = collected.with_columns(negative_ids=named).select(columns)
-    kept = [PARALLEL.read(path).select(columns).join(collected, on="id", how="semi") for path in parallel]  # none held out
-    pairs = pl.concat([pairs, *kept]).sort("lang", "id")
+    pairs = collected.with_columns(negative_ids=negative_ids).select(columns)
+    # Pairs of the held-out test questions are in these files, too; only those of the collected ones are trained on.
+    translated = [PARALLEL.read(path).select(columns).join(collected, on="id", how="semi") for path in parallel]
+    pairs = pl.concat([pairs, *translated]).sort("lang", "id")
     negatives = pairs.select("lang", passage_id="negative_ids", passage="negatives").drop_nulls().explode("passage_id", "passage")
     passages = pl.concat([pairs.select("passage_id", "lang", "passage"), negatives.select("passage_id", "lang", "passage")])
     passages = passages.unique(["passage_id", "lang"], keep="first", maintain_order=True).sort("lang", "passage_id")
-    if start is not None and start.model:
-        write_text(out / "tokenizer.json", start_tokenizer(start, settings.max_length).to_str(pretty=True))
+    if start.model:
+        write_text(out / "tokenizer.json", start_tokenizer(start, tokenizer.max_length).to_str(pretty=True))
     else:
-        train_tokenizer([*pairs["question"], *passages["passage"]], settings, out / "tokenizer.json")
-    tokenizer = read_tokenizer(out / "tokenizer.json")
-    queries = tokenize(tokenizer, pairs["question"].to_list(), settings.query_prefix, special)
+        train_tokenizer([*pairs["question"], *passages["passage"]], tokenizer, out / "tokenizer.json")
+    trained, special = read_tokenizer(out / "tokenizer.json"), KINDS[kind].special_tokens
+    queries = tokenize(trained, pairs["question"].to_list(), tokenizer.query_prefix, special)
     write_tokens(
         out / "queries.arrow",
         queries,
         pairs.join(sources, on="id", how="left", maintain_order="left").drop("question", "passage", "negatives"),
     )
-    texts = tokenize(tokenizer, passages["passage"].to_list(), settings.passage_prefix, special)
+    texts = tokenize(trained, passages["passage"].to_list(), tokenizer.passage_prefix, special)
     write_tokens(out / "passages.arrow", texts, passages.select("passage_id", "lang"))
-    cut = float((texts.lengths >= settings.max_length).mean())
+    cut = float((texts.lengths >= tokenizer.max_length).mean())
     say(
         f"{len(queries):,} queries of {queries.lengths.mean():.1f} tokens, {len(texts):,} passages of "
-        f"{texts.lengths.mean():.1f}; {cut:.1%} of the passages are cut at {settings.max_length}"
+        f"{texts.lengths.mean():.1f}; {cut:.1%} of the passages are cut at {tokenizer.max_length}"
     )
 
 
@@ -96,10 +103,10 @@ class TrainingSet:
 
     @classmethod
     def open(cls, folder: Path, source: str, mined: Path | None = None) -> "TrainingSet":
-        """Map the files that `tokenise` wrote.
+        """Map the files that `train_tokens` wrote.
 
         Args:
-            folder: of `tokenise`.
+            folder: of `train_tokens`.
             source: the source language; its rows have all negatives, those of other languages what the filter kept.
             mined: more negatives (`records.MINED`).
 
@@ -125,18 +132,18 @@ class TrainingSet:
         query_rows[i, lang] = np.arange(len(pairs))
         passage_of = np.zeros(len(ids), dtype=np.int64)
         passage_of[i] = p
-        given = [pairs.filter(lang=source), *([] if mined is None else [MINED.read(mined)])]
-        wrong = pl.concat([rows.select("id", "negative_ids") for rows in given]).explode("negative_ids").drop_nulls()
+        tables = [pairs.filter(lang=source), *([] if mined is None else [MINED.read(mined)])]
+        wrong = pl.concat([rows.select("id", "negative_ids") for rows in tables]).explode("negative_ids").drop_nulls()
         wrong = wrong.unique(maintain_order=True)
         if not (wrong["id"].is_in(ids.implode()).all() and wrong["negative_ids"].is_in(passage_ids.implode()).all()):
             raise KoineError(f"{mined}: not of the questions and passages in {folder}; mine again")
         column = wrong.select(pl.int_range(pl.len()).over("id")).to_series().to_numpy()
         negatives = np.full((len(ids), column.max(initial=-1) + 1), -1, dtype=np.int64)
         negatives[ids.search_sorted(wrong["id"]).to_numpy(), column] = passage_ids.search_sorted(wrong["negative_ids"]).to_numpy()
-        named = pairs.unique("id", keep="first", maintain_order=True).sort("id").select("source", "licence")
+        sources = pairs.unique("id", keep="first", maintain_order=True).sort("id").select("source", "licence")
         return cls(
             languages, queries, passages, query_rows, text_rows[passage_of], passage_of, text_rows, negatives,
-            named["source"].to_list(), dict(named.iter_rows()), passage_ids.to_list(),
+            sources["source"].to_list(), dict(sources.iter_rows()), passage_ids.to_list(),
         )  # fmt: skip
 
     def within(self, languages: Sequence[str]) -> "TrainingSet":
@@ -160,5 +167,5 @@ class TrainingSet:
 
     @property
     def available(self) -> npt.NDArray[np.bool_]:
-        """Whether question i exists in language l, `[n, L]`."""
+        """Whether question i exists in language l, bool `[n, L]`."""
         return self.query_rows >= 0

@@ -7,10 +7,12 @@ from itertools import accumulate
 
 import regex
 
-from koine.translate.sentences import Span
+from koine.text.scripts import LETTERS
+from koine.text.sentences import Span
 
-_WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
-_SPACED = regex.compile(r"[\p{Latin}\p{Greek}\p{Cyrillic}\p{N}]")  # scripts whose words are set apart
+_WORD = regex.compile(rf"[{LETTERS}]+")
+# Where a word begins after no letter; Arabic and Hebrew write articles and conjunctions together with it.
+_SPACED = regex.compile(r"[\p{Latin}\p{Greek}\p{Cyrillic}\p{N}]")
 
 
 @dataclass(frozen=True)

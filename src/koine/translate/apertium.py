@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from koine import languages
 from koine.runtime.console import say
 from koine.runtime.errors import KoineError
+from koine.translate.base import Options
 
 PROGRAM = "apertium"
 BREAK = "\n\n"  # between two paragraphs
@@ -20,12 +21,13 @@ class Apertium:
 
     Args:
         source, target: languages (BCP 47).
+        options: not needed; as every engine gets them.
 
     Raises:
         KoineError: the program or this direction is not installed.
     """
 
-    def __init__(self, source: str, target: str) -> None:
+    def __init__(self, source: str, target: str, options: Options | None = None) -> None:
         self._mode = _mode(source, target)
 
     def translate(self, texts: Sequence[str]) -> list[str]:

@@ -9,10 +9,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import polars as pl
 import regex
 
-from koine.collect.readers import read_dictionary
+from koine.collect.formats.dictionary import read_dictionary
 from koine.runtime.errors import KoineError
+from koine.text.scripts import spaced
 
 LONGEST_HEADWORD = 3  # words; `prime minister` is looked up before `prime`
 # Words that carry grammar, not meaning, and whose dictionary entries mislead a word-by-word translation.
@@ -22,12 +24,22 @@ _HARAKAT = regex.compile(r"[\u064b-\u0652\u0670\u0640]")  # Arabic vowel signs, 
 
 
 class Lexicon:
-    """Bilingual dictionaries for one direction (the source language is English; stemming is English)."""
+    """Bilingual dictionaries for one direction.
 
-    def __init__(self, files: Sequence[Path], source: str, target: str) -> None:
+    Args:
+        files: Wiktionary's dictionaries in ding format.
+        source: language of the texts, which must be English: words are stemmed as English ones.
+        target: language of the translations (BCP 47).
+        rows: not needed; as every look-up gets them.
+
+    Raises:
+        KoineError: the source language is not English.
+    """
+
+    def __init__(self, files: Sequence[Path], source: str, target: str, rows: pl.DataFrame | None = None) -> None:
         if source != "en":
             raise KoineError(f"translate.backend lexicon goes from English; translate.source is {source!r}")
-        self._spaced = target.split("-")[0] not in {"zh", "ja"}
+        self._spaced = spaced(target)
         senses: defaultdict[str, Counter[str]] = defaultdict(Counter)
         for path in files:
             for word, translation in read_dictionary(path):

@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from koine.collect.normalise import normalise
-from koine.collect.readers import read_memory
-from koine.translate.sentences import joiner, split
+import polars as pl
+
+from koine.collect.formats.memory import read_memory
+from koine.text.normalise import normalise
+from koine.text.scripts import joiner
+from koine.text.sentences import split
 
 
 class Memory:
@@ -14,9 +17,14 @@ class Memory:
     Args:
         files: memories in JSONL or TMX; where two disagree, the first entry wins.
         source, target: languages (BCP 47).
+        rows: not needed; as every look-up gets them.
+
+    Example:
+        >>> len(Memory([], "en", "fi"))
+        0
     """
 
-    def __init__(self, files: Sequence[Path], source: str, target: str) -> None:
+    def __init__(self, files: Sequence[Path], source: str, target: str, rows: pl.DataFrame | None = None) -> None:
         self._joiner = joiner(target)
         self._exact: dict[str, str] = {}
         for path in files:
@@ -42,8 +50,8 @@ class Memory:
         sentences = [self._lookup(sentence) for sentence in split(text)]
         if len(sentences) < 2:
             return None
-        found = [sentence for sentence in sentences if sentence is not None]
-        return self._joiner.join(found) if len(found) == len(sentences) else None
+        known = [sentence for sentence in sentences if sentence is not None]
+        return self._joiner.join(known) if len(known) == len(sentences) else None
 
     def _lookup(self, text: str) -> str | None:
         exact = self._exact.get(text)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ctranslate2
 import torch
@@ -19,11 +19,9 @@ from transformers import AutoConfig, AutoModelForSeq2SeqLM, AutoTokenizer
 from koine import languages
 from koine.params import Decoding
 from koine.runtime.errors import KoineError
-from koine.runtime.files import sha256, write_json
+from koine.runtime.files import sha256
 from koine.runtime.hub import local_model
-
-if TYPE_CHECKING:
-    from koine.translate.steps import Hardware
+from koine.translate.base import Options
 
 HALF = {"float16": torch.float16, "bfloat16": torch.bfloat16}
 # A translation may be this many times longer in tokens than its source, and a few more.
@@ -78,9 +76,9 @@ def family(folder: Path) -> str:
     Raises:
         KoineError: it is not a translation model that Koine knows.
     """
-    kind = _loaded(AutoConfig, folder).model_type
+    kind = loaded(AutoConfig, folder).model_type
     if kind == "m2m_100":  # NLLB has M2M-100's architecture and other tokens
-        return "nllb" if "eng_Latn" in vocabulary(_loaded(AutoTokenizer, folder)) else "m2m100"
+        return "nllb" if "eng_Latn" in vocabulary(loaded(AutoTokenizer, folder)) else "m2m100"
     families = {"marian": "marian", "mbart": "mbart50", "t5": "madlad"}
     if kind not in families:
         raise KoineError(f"{folder}: model type {kind!r} does not translate; known are marian, m2m_100 (NLLB too), mbart and t5")
@@ -96,12 +94,12 @@ class Texts:
     """Sentences to token ids and back, in one direction of one model."""
 
     def __init__(self, folder: Path, source: str, target: str) -> None:
-        self.tokenizer = _loaded(AutoTokenizer, folder)
+        self.tokenizer = loaded(AutoTokenizer, folder)
         self.ids = vocabulary(self.tokenizer)
         own = layout(family(folder), sorted(self.ids, key=self.ids.__getitem__), source, target)
         self.first = None if own.first is None else self.ids[own.first]
         self._before = [] if own.before is None else [self.ids[own.before]]
-        config = _loaded(AutoConfig, folder)
+        config = loaded(AutoConfig, folder)
         self._longest = int(getattr(config, "max_position_embeddings", 0) or 512)
         self.read = 0  # tokens so far
 
@@ -125,34 +123,37 @@ class Generate:
 
     Args:
         source, target: languages (BCP 47).
-        decoding: model, precision, beam and length.
-        hardware: device, threads and tokens of a batch.
+        options: model, compute type, beam and length; device, threads and tokens of a batch.
+
+    Raises:
+        KoineError: the compute type is one of ctranslate2's, or the model is not there or does not know a language.
     """
 
-    def __init__(self, source: str, target: str, decoding: Decoding, hardware: "Hardware") -> None:
+    def __init__(self, source: str, target: str, options: Options) -> None:
+        decoding = options.decoding
         if decoding.compute_type.startswith("int8"):
             raise KoineError("translate.decoding.compute_type: int8 needs the backend ctranslate2; use float32 or bfloat16")
-        torch.set_num_threads(hardware.threads)
+        torch.set_num_threads(options.threads)
         folder = local_model(model_id(decoding, source, target), decoding.revision)
         self._texts = Texts(folder, source, target)
         dtype = HALF.get(decoding.compute_type, torch.float32)
-        self._model = _loaded(AutoModelForSeq2SeqLM, folder, use_safetensors=True, dtype=dtype).to(hardware.device).eval()
-        self._decoding, self._hardware = decoding, hardware
+        self._model = loaded(AutoModelForSeq2SeqLM, folder, use_safetensors=True, dtype=dtype).to(options.device).eval()
+        self._decoding, self._batch_tokens = decoding, options.batch_tokens
         self.version = f"transformers {folder.name} {decoding} {source}-{target}"
 
     @property
     def tokens(self) -> int:
-        """See `steps.Engine.tokens`."""
+        """See `base.Engine.tokens`."""
         return self._texts.read
 
     @torch.inference_mode()
     def translate(self, texts: Sequence[str]) -> list[str]:
-        """See `steps.Engine.translate`."""
+        """See `base.Engine.translate`."""
         ids = self._texts.encode(texts)
         limit = longest(ids, self._decoding)
         order = sorted(range(len(ids)), key=lambda i: -len(ids[i]))
         results = [""] * len(ids)
-        for batch in _batches(order, [len(own) for own in ids], self._hardware.batch_tokens):
+        for batch in _batches(order, [len(tokens) for tokens in ids], self._batch_tokens):
             padded = self._texts.tokenizer.pad({"input_ids": [ids[i] for i in batch]}, return_tensors="pt")
             generated = self._model.generate(
                 input_ids=padded["input_ids"].to(self._model.device),
@@ -171,52 +172,52 @@ class Generate:
 
 
 class Ctranslate2:
-    """CTranslate2, on a model that `convert` made.
+    """CTranslate2, on a model that `koine translate-convert` made.
 
     Args:
-        folder: of `convert`.
         source, target: languages (BCP 47).
-        decoding: precision, beam and length.
-        hardware: device, threads and tokens of a batch; all GPUs that are visible are used.
+        options: the converted model's folder, compute type, beam and length; device, threads and tokens of a batch. All GPUs that
+            are visible are used.
 
     Raises:
-        KoineError: the folder is not of `convert`, or this device has no such precision.
+        KoineError: the folder holds no converted model, the device lacks the compute type, or the model lacks a language.
     """
 
-    def __init__(self, folder: Path | None, source: str, target: str, decoding: Decoding, hardware: "Hardware") -> None:
+    def __init__(self, source: str, target: str, options: Options) -> None:
+        decoding, folder, device = options.decoding, options.converted, options.device
         if folder is None or not (folder / "model.bin").is_file():
             raise KoineError(f"{folder}: no converted model; `koine translate-convert` makes it (the option is --converted)")
-        supported = ctranslate2.get_supported_compute_types(hardware.device)
+        supported = ctranslate2.get_supported_compute_types(device)
         if decoding.compute_type not in supported:
             known = ", ".join(sorted(supported))
-            raise KoineError(f"translate.decoding.compute_type: {hardware.device} has no {decoding.compute_type}; it has {known}")
+            raise KoineError(f"translate.decoding.compute_type: {device} has no {decoding.compute_type}; it has {known}")
         self._texts = Texts(folder / "tokenizer", source, target)
-        gpus = ctranslate2.get_cuda_device_count() if hardware.device == "cuda" else 0
+        gpus = ctranslate2.get_cuda_device_count() if device == "cuda" else 0
         self._translator = ctranslate2.Translator(
             str(folder),
-            device=hardware.device,
+            device=device,
             device_index=list(range(gpus)) or 0,
             compute_type=decoding.compute_type,
-            inter_threads=1 if gpus else hardware.threads,  # batches side by side are faster than threads in a batch
+            inter_threads=1 if gpus else options.threads,  # batches side by side are faster than threads in a batch
             intra_threads=1,
         )
-        self._decoding, self._hardware = decoding, hardware
+        self._decoding, self._batch_tokens = decoding, options.batch_tokens
         self.version = f"ctranslate2 {ctranslate2.__version__} {sha256(folder / 'koine.json')} {decoding} {source}-{target}"
 
     @property
     def tokens(self) -> int:
-        """See `steps.Engine.tokens`."""
+        """See `base.Engine.tokens`."""
         return self._texts.read
 
     def translate(self, texts: Sequence[str]) -> list[str]:
-        """See `steps.Engine.translate`."""
+        """See `base.Engine.translate`."""
         ids = self._texts.encode(texts)
         prefix = None if self._texts.first is None else [[self._tokens[self._texts.first]]] * len(ids)
         results = self._translator.translate_batch(
             [[self._tokens[i] for i in own] for own in ids],
             target_prefix=prefix,
             beam_size=self._decoding.num_beams,
-            max_batch_size=self._hardware.batch_tokens,
+            max_batch_size=self._batch_tokens,
             batch_type="tokens",
             max_decoding_length=longest(ids, self._decoding),
             max_input_length=0,
@@ -228,45 +229,6 @@ class Ctranslate2:
     @cached_property
     def _tokens(self) -> dict[int, str]:
         return {i: token for token, i in self._texts.ids.items()}
-
-
-def convert(model: str, revision: str, precision: str, out: Path) -> None:
-    """Convert a Hub checkpoint for CTranslate2, once for all languages and shards.
-
-    Args:
-        model: folder or Hub id.
-        revision: commit on the Hub.
-        precision: of the stored weights.
-        out: folder; gets model.bin, its vocabulary, the tokenizer's files and koine.json, which says what it was made of.
-    """
-    folder = local_model(model, revision)
-    tokenizer = _loaded(AutoTokenizer, folder)
-    out.mkdir(parents=True, exist_ok=True)
-    _Converter(str(folder)).convert(str(out), quantization=precision, force=True)
-    tokenizer.save_pretrained(out / "tokenizer")
-    _loaded(AutoConfig, folder).save_pretrained(out / "tokenizer")
-    write_json(
-        out / "koine.json",
-        {
-            "model": model,
-            "revision": revision,
-            "family": family(folder),
-            "precision": precision,
-            "versions": {"ctranslate2": ctranslate2.__version__},
-            "sha256": {"model.bin": sha256(out / "model.bin")},
-        },
-    )
-
-
-class _Converter(ctranslate2.converters.TransformersConverter):  # type: ignore[misc]
-    """CTranslate2's converter asks a tokenizer for special tokens in a way that transformers 5 no longer answers."""
-
-    def load_tokenizer(self, tokenizer_class: Any, model_name_or_path: str, **options: Any) -> Any:
-        """A tokenizer whose vocabulary has the language tokens too."""
-        tokenizer = super().load_tokenizer(tokenizer_class, model_name_or_path, **options)
-        whole = vocabulary(tokenizer)
-        tokenizer.get_vocab = lambda: whole
-        return tokenizer
 
 
 def model_id(decoding: Decoding, source: str, target: str) -> str:
@@ -290,7 +252,7 @@ def _batches(order: Sequence[int], lengths: Sequence[int], tokens: int) -> list[
     return batches
 
 
-def _loaded(loader: Any, folder: Path, **options: Any) -> Any:
+def loaded(loader: Any, folder: Path, **options: Any) -> Any:
     """`loader.from_pretrained`, with a message that says which folder lacks what."""
     try:
         return loader.from_pretrained(folder, **options)

@@ -4,15 +4,14 @@ XTREME's translate-train for SQuAD, MLQA's and the Finnish SQuAD's training sets
 the same questions in another language under the same ids.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
 
-from koine.collect.readers import read_qa
+from koine.collect.formats import beir, jsonl, squad, triples
+from koine.collect.readers import Record
 from koine.runtime.errors import KoineError
-
-READERS = {".json": "squad", ".jsonl": "jsonl"}
 
 
 class Released:
@@ -21,24 +20,24 @@ class Released:
     Args:
         files: in the target language: SQuAD JSON, JSONL (`id,question,passage`, optional `answer,negatives`), or folders of
             BEIR or of mMARCO's triples.
+        source, target: languages (BCP 47); not needed.
         rows: the collected questions (`records.QA`), whose texts are looked up.
 
     Raises:
         KoineError: no question has the id of a collected one.
     """
 
-    def __init__(self, files: Sequence[Path], rows: pl.DataFrame) -> None:
+    def __init__(self, files: Sequence[Path], source: str, target: str, rows: pl.DataFrame) -> None:
         self._translations: dict[str, str] = {}
         # Ids of different sources may be equal; a collected id is `source/id`.
-        own = {row["id"].split("/", 1)[1]: row for row in rows.iter_rows(named=True)}
+        collected = {row["id"].split("/", 1)[1]: row for row in rows.iter_rows(named=True)}
         for path in files:
-            folder = "triples" if any(path.glob("*collection.tsv")) else "beir"
-            for record in read_qa(path, READERS.get(path.suffix, folder)):
-                source = own.get(str(record["id"]))
-                if source is None:
+            for record in _read(path):
+                row = collected.get(str(record["id"]))
+                if row is None:
                     continue
-                texts = [(source[field], record.get(field)) for field in ("question", "passage", "answer")]
-                ours, theirs = source["negatives"] or [], record.get("negatives") or []
+                texts = [(row[field], record.get(field)) for field in ("question", "passage", "answer")]
+                ours, theirs = row["negatives"] or [], record.get("negatives") or []
                 if len(ours) == len(theirs):  # else some were left out, and it is not known which
                     texts += zip(ours, theirs, strict=True)
                 for text, translation in texts:
@@ -54,3 +53,12 @@ class Released:
     def translate(self, texts: Sequence[str]) -> list[str | None]:
         """The published translation of each text, or None."""
         return [self._translations.get(text) for text in texts]
+
+
+def _read(path: Path) -> Iterator[Record]:
+    """The questions of a file or folder, in the format that its name says."""
+    if path.suffix == ".json":
+        return squad.read_questions(path)
+    if path.suffix == ".jsonl":
+        return jsonl.read_questions(path, {})
+    return triples.read_questions(path) if any(path.glob(triples.COLLECTION)) else beir.read_questions(path)

@@ -1,0 +1,1 @@
+"""What Snakemake and DVC ask: files, flags, code and content of every job."""
