@@ -292,7 +292,11 @@ def test_a_narrow_terminal_gets_whole_numbers(checkout: Path) -> None:
 
 def test_make_shows_the_results_of_the_recipe_that_it_is_given() -> None:
     said = subprocess.run(
-        ["make", "-n", "table", "RECIPE=recipes/my file.yaml"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["make", "--no-print-directory", "-n", "table", "RECIPE=recipes/my file.yaml"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     run, shown = (shlex.split(line) for line in said.stdout.splitlines()[-2:])
     assert run[-2:] == ["--configfile", "recipes/my file.yaml"] and shown == ["koine", "show", "recipes/my file.yaml"]
