@@ -13,9 +13,10 @@ from typing import Any
 import polars as pl
 import pytest
 
+from koine.collect import registry
 from koine.collect.benchmark import collect_benchmark
 from koine.collect.sample import collect_sample
-from koine.params import Sample, load_recipe
+from koine.params import Benchmark, Sample, load_recipe
 from koine.params.recipe import recipe_files
 from koine.people import benchmark as benchmarks
 from koine.people.check import PROMISES, check, promises
@@ -26,11 +27,11 @@ from koine.people.show import show
 from koine.people.standins.models import write_standins
 from koine.records import PAIRS, TABLE
 from koine.runtime.errors import KoineError
+from koine.runtime.files import sha256, write_json
 from koine.workflow.experiment import Experiment
 
 ROOT = Path(__file__).parents[1]
 RECIPES = [Path("params.yaml"), *recipe_files()]
-MIRROR = os.environ.get("KOINE_MIRROR", "")
 ROW = {"recipe": "r", "backbone": "static", "strategy": "hybrid", "benchmark": "b", "setting": "multi", "metric": "map"}
 
 
@@ -344,9 +345,24 @@ def test_a_wrong_word_is_said_before_anything_is_encoded(words: tuple[str, ...],
     assert result.returncode == 1 and f"error: {said}" in result.stderr
 
 
-@pytest.mark.skipif(not MIRROR, reason="needs KOINE_MIRROR")
+def served(entry: Benchmark, languages: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put a mirror in place that has small files of a benchmark, and give the registry their checksums."""
+    monkeypatch.setenv("KOINE_MIRROR", str(Path("mirror").absolute()))
+    files = {}
+    for lang in languages:
+        name = entry.files[lang].name
+        answers = [{"text": "Answer", "answer_start": 0}]
+        asked = {"id": "q", "question": f"In {lang}?", "answers": answers}
+        paragraph = {"context": f"Answer in {lang}. More.", "sentence_breaks": [[0, 13], [14, 19]], "qas": [asked]}
+        location = registry.downloads(entry)[name]["location"]
+        path = Path("mirror", location.removeprefix("https://"))
+        write_json(path, {"data": [{"title": "T", "paragraphs": [paragraph]}]})
+        files[lang] = entry.files[lang].model_copy(update={"sha256": sha256(path)})
+    monkeypatch.setitem(registry._built_in().benchmarks, "xquad-r", entry.model_copy(update={"files": files}))
+
+
 def test_a_benchmark_is_downloaded_once_in_a_checkout(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KOINE_MIRROR", MIRROR)
+    served(registry.benchmark("xquad-r"), ["de", "en"], monkeypatch)
     asked: list[str] = []
     download = benchmarks.collect_download
 
