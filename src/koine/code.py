@@ -375,19 +375,18 @@ def _bound(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, body: Iter
     return names - shared
 
 
-def _dump(node: ast.AST, shows: bool) -> str:
-    """A node as text, without what is only shown on the page unless that is asked for."""
-    if shows or not any(isinstance(part, ast.keyword) and part.arg in _SHOWS for part in ast.walk(node)):
-        return ast.dump(node)
-    kept: dict[ast.Call, list[ast.keyword]] = {}
-    for part in ast.walk(node):
-        if isinstance(part, ast.Call):
-            kept[part] = part.keywords
-            part.keywords = [keyword for keyword in part.keywords if keyword.arg not in _SHOWS]
-    text = ast.dump(node)
-    for call, keywords in kept.items():
-        call.keywords = keywords
-    return text
+def _dump(part: object, shows: bool) -> str:
+    """A node as text, without what is only shown on the page unless that is asked for.
+
+    `ast.dump` writes the same code differently in Python 3.11, 3.12 and 3.13: fields that are empty, or new.
+    """
+    if isinstance(part, ast.AST):
+        fields = [f"{name}={_dump(value, shows)}" for name, value in ast.iter_fields(part) if value not in (None, [])]
+        return f"{type(part).__name__}({', '.join(fields)})"
+    if isinstance(part, list):
+        kept = [one for one in part if shows or not (isinstance(one, ast.keyword) and one.arg in _SHOWS)]
+        return f"[{', '.join(_dump(one, shows) for one in kept)}]"
+    return repr(part)
 
 
 @cache
